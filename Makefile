@@ -1,0 +1,74 @@
+# make app    install what is missing and open the app on http://127.0.0.1:8501
+# make test   install what is missing and run every test
+# make lint   format check, lint and types
+#
+# Options: make app PORT=8600        make test PYTEST_ARGS="-k store"
+#          make app PYTHON=/path/to/python3.12
+# Written for GNU make 3.81, the version that macOS ships.
+
+VENV := .venv
+PY   := $(VENV)/bin/python
+PORT ?= 8501
+PYTEST_ARGS ?=
+
+# The first of these that is 3.11 or newer makes the environment.
+CANDIDATES := $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3 python
+
+# The stamps carry a checksum of the requirements, so an edit installs again and a plain second run does not.
+APP_SUM := $(shell cksum < requirements.txt | tr ' ' '-')
+DEV_SUM := $(shell cat requirements.txt requirements-dev.txt | cksum | tr ' ' '-')
+APP_STAMP := $(VENV)/.installed-app-$(APP_SUM)
+DEV_STAMP := $(VENV)/.installed-dev-$(DEV_SUM)
+
+PIP := $(PY) -m pip install --disable-pip-version-check --no-input
+
+.PHONY: app test lint format clean-venv
+.DEFAULT_GOAL := app
+
+app: $(APP_STAMP)
+	$(PY) -m streamlit run app.py --server.address 127.0.0.1 --server.port $(PORT) \
+	  --server.headless true --browser.gatherUsageStats false
+
+test: $(DEV_STAMP)
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+lint: $(DEV_STAMP)
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+format: $(DEV_STAMP)
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+clean-venv:
+	rm -rf $(VENV)
+
+$(APP_STAMP): | $(PY)
+	$(PIP) -r requirements.txt
+	@rm -f $(VENV)/.installed-app-*
+	@touch $@
+
+$(DEV_STAMP): $(APP_STAMP)
+	$(PIP) -r requirements.txt -r requirements-dev.txt
+	@rm -f $(VENV)/.installed-dev-*
+	@touch $@
+
+# A half-made environment is removed, so that the next run starts clean.
+$(PY):
+	@for candidate in $(CANDIDATES); do \
+	  if command -v "$$candidate" >/dev/null 2>&1 && \
+	     "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	    echo "Making $(VENV) with $$("$$candidate" --version 2>&1) ($$candidate)"; \
+	    rm -rf $(VENV); \
+	    if "$$candidate" -m venv $(VENV); then exit 0; fi; \
+	    rm -rf $(VENV); \
+	    echo "error: $$candidate could not make a virtual environment; on Debian: apt install python3-venv" >&2; \
+	    exit 1; \
+	  fi; \
+	done; \
+	found=`python3 --version 2>&1 || true`; \
+	echo "error: Tailscope needs Python 3.11 or newer; found: $$found." >&2; \
+	echo "       Install one (Debian: apt install python3 python3-venv; macOS: brew install python@3.12)" >&2; \
+	echo "       or name it: make app PYTHON=/path/to/python3.12" >&2; \
+	exit 1

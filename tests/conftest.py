@@ -1,0 +1,91 @@
+"""What every test shares: a private cache folder, no network, and plain words about tests left out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", MAC_CHROME)
+
+
+class Browser(NamedTuple):
+    """Where the browser and its driver are."""
+
+    binary: str
+    driver: str
+
+
+def find_browser() -> Browser | None:
+    """Returns the first Chromium found together with its driver, or None."""
+    binary = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    driver = shutil.which("chromedriver")
+    return Browser(binary, driver) if binary and driver else None
+
+
+def missing_browser_parts() -> str:
+    """Returns what is missing for the browser tests, in words."""
+    missing = []
+    if not any(shutil.which(name) for name in BROWSERS):
+        missing.append("chromium")
+    if not shutil.which("chromedriver"):
+        missing.append("chromedriver")
+    return " and ".join(missing)
+
+
+@pytest.fixture(scope="session")
+def browser_paths() -> Browser:
+    """Returns the browser and its driver; tests marked `browser` only run where both exist."""
+    browser = find_browser()
+    if browser is None:
+        pytest.skip(f"needs {missing_browser_parts()}")
+    return browser
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keeps the tests off the user's own cache and off the network."""
+    folder = tempfile.mkdtemp(prefix="tailscope-tests-")
+    os.environ["TAILSCOPE_CACHE"] = str(Path(folder) / "cache")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("STREAMLIT_BROWSER_GATHER_USAGE_STATS", "false")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skips the tests marked `browser` where they cannot run."""
+    if find_browser() is not None:
+        return
+    skip = pytest.mark.skip(reason=f"needs {missing_browser_parts()}")
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(skip)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Names the browser tests that did not run, so that a green run does not hide them."""
+    left_out = {
+        report.nodeid
+        for report in terminalreporter.stats.get("skipped", [])
+        if "browser" in getattr(report, "keywords", {})
+    }
+    left_out |= {
+        item.nodeid
+        for item in terminalreporter.stats.get("deselected", [])
+        if item.get_closest_marker("browser")
+    }
+    if not left_out:
+        return
+    missing = missing_browser_parts()
+    why = f" ({missing} not found; on Debian: apt install chromium chromium-driver)"
+    terminalreporter.section("browser tests left out", sep="=")
+    terminalreporter.write_line(
+        f"{len(left_out)} browser tests did NOT run{why if missing else ''}:"
+    )
+    for nodeid in sorted(left_out):
+        terminalreporter.write_line(f"  {nodeid}")
