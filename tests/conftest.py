@@ -1,4 +1,4 @@
-"""What every test shares: a private cache folder, no network, and plain words about tests left out."""
+"""What every test shares: a private cache, no network, and plain words about tests left out."""
 
 from __future__ import annotations
 
