@@ -1,0 +1,34 @@
+"""Errors whose message may be shown to a user as it stands: one sentence, with the offending value."""
+
+from pydantic import ValidationError
+
+
+class TailscopeError(Exception):
+    """Something the user can mend; the message says what was given and what is accepted."""
+
+
+class SpecError(TailscopeError, ValueError):
+    """A setting outside its range, or settings that contradict each other."""
+
+
+class ModelError(TailscopeError):
+    """A model that cannot be found, loaded or used."""
+
+
+class NumericsError(TailscopeError):
+    """A model returned NaN or infinite logits: there is no probability to report."""
+
+
+class BehaviourError(TailscopeError):
+    """A behaviour whose contrast pairs, queries or judge are missing or unusable."""
+
+
+def first_sentence(error: ValidationError) -> str:
+    """Returns the first problem of a pydantic error as one sentence naming field and value."""
+    problem = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in problem["loc"]) or "settings"
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
+    if problem["type"] == "extra_forbidden":
+        return f"{field} is not a setting"
+    return f"{field}: {problem['msg'].lower()}, got {problem.get('input')!r}"

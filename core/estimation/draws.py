@@ -1,0 +1,167 @@
+"""The sampled answers as numbers: what every estimator reads, and nothing else."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """One row a sampled answer, in the order of the global row index.
+
+    log_p: (n,) float64, nats; the answer's log-probability under the target, stop token included.
+    log_q: (n, J) float64, nats; its log density under each of the J components, -inf where a
+        component cannot make it. The target's column, if there is one, equals log_p.
+    component: (n,) int64; the component that drew the row.
+    target_component: the column of log_q that is the target, None if no row can be target-drawn.
+    harmful: (n,) bool; false wherever the row is unjudged.
+    judged: (n,) bool; an unjudged answer is missing, never harmless.
+    forward_tokens, seconds: what the draws cost, 0 if not known.
+
+    Raises:
+        ValueError: shapes that do not fit together, NaN or +inf in a log density, a row that its
+            own component cannot have drawn, or a harmful row that nobody judged; with the row.
+    """
+
+    log_p: FloatArray
+    log_q: FloatArray
+    component: IntArray
+    component_names: tuple[str, ...]
+    target_component: int | None
+    harmful: BoolArray
+    judged: BoolArray
+    forward_tokens: int = 0
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, kind in _COLUMN_TYPES.items():
+            # A copy that nobody can write to: a result must not change under its reader.
+            column = np.array(getattr(self, name), dtype=kind)
+            column.setflags(write=False)
+            object.__setattr__(self, name, column)
+        object.__setattr__(self, "component_names", tuple(self.component_names))
+        _check_shapes(self)
+        _check_rows(self)
+
+    @property
+    def samples(self) -> int:
+        """How many answers were drawn, judged or not."""
+        return len(self.log_p)
+
+    @property
+    def counts(self) -> IntArray:
+        """(J,) int64: how many rows each component drew."""
+        return np.bincount(self.component, minlength=len(self.component_names)).astype(np.int64)
+
+    @property
+    def from_target(self) -> BoolArray:
+        """(n,) bool: which rows the target itself drew."""
+        if self.target_component is None:
+            return np.zeros(self.samples, dtype=np.bool_)
+        return np.asarray(self.component == self.target_component)
+
+    def take(self, rows: BoolArray | IntArray | slice) -> "Draws":
+        """Returns the chosen rows; the costs stay those of the whole, as they cannot be divided."""
+        return Draws(
+            log_p=self.log_p[rows],
+            log_q=self.log_q[rows],
+            component=self.component[rows],
+            component_names=self.component_names,
+            target_component=self.target_component,
+            harmful=self.harmful[rows],
+            judged=self.judged[rows],
+            forward_tokens=self.forward_tokens,
+            seconds=self.seconds,
+        )
+
+
+_COLUMN_TYPES: dict[str, type] = {
+    "log_p": np.float64,
+    "log_q": np.float64,
+    "component": np.int64,
+    "harmful": np.bool_,
+    "judged": np.bool_,
+}
+
+
+def concatenate(parts: Iterable[Draws]) -> Draws:
+    """Returns all rows of all parts, in the order given; costs add up.
+
+    Raises:
+        ValueError: no parts, or parts whose components differ (their log_q cannot be stacked).
+    """
+    all_parts = list(parts)
+    if not all_parts:
+        raise ValueError("draws to concatenate must be at least one, got 0")
+    first = all_parts[0]
+    for part in all_parts[1:]:
+        if (part.component_names, part.target_component) != (
+            first.component_names,
+            first.target_component,
+        ):
+            raise ValueError(
+                f"draws must share their components {first.component_names} "
+                f"(target {first.target_component}), got {part.component_names} "
+                f"(target {part.target_component})"
+            )
+    return Draws(
+        log_p=np.concatenate([part.log_p for part in all_parts]),
+        log_q=np.concatenate([part.log_q for part in all_parts]),
+        component=np.concatenate([part.component for part in all_parts]),
+        component_names=first.component_names,
+        target_component=first.target_component,
+        harmful=np.concatenate([part.harmful for part in all_parts]),
+        judged=np.concatenate([part.judged for part in all_parts]),
+        forward_tokens=sum(part.forward_tokens for part in all_parts),
+        seconds=float(sum(part.seconds for part in all_parts)),
+    )
+
+
+def _check_shapes(draws: Draws) -> None:
+    components = len(draws.component_names)
+    if components == 0:
+        raise ValueError("component_names must name at least one component, got ()")
+    if draws.log_p.ndim != 1:
+        raise ValueError(f"log_p must have one dimension, got shape {draws.log_p.shape}")
+    n = len(draws.log_p)
+    if draws.log_q.shape != (n, components):
+        raise ValueError(f"log_q must have shape {(n, components)}, got {draws.log_q.shape}")
+    for name in ("component", "harmful", "judged"):
+        shape = getattr(draws, name).shape
+        if shape != (n,):
+            raise ValueError(f"{name} must have shape {(n,)}, got {shape}")
+    target = draws.target_component
+    if target is not None and not 0 <= target < components:
+        raise ValueError(f"target_component must be in 0..{components - 1} or None, got {target}")
+
+
+def _check_rows(draws: Draws) -> None:
+    components = len(draws.component_names)
+    _refuse(
+        (draws.component < 0) | (draws.component >= components),
+        f"component must be in 0..{components - 1}",
+        draws.component,
+    )
+    for name, column in [("log_p", draws.log_p)] + [
+        (f"log_q of {label!r}", draws.log_q[:, j])
+        for j, label in enumerate(draws.component_names)
+    ]:
+        _refuse(np.isnan(column) | (column == np.inf), f"{name} must be a number below inf", column)
+    own = draws.log_q[np.arange(len(draws.log_p)), draws.component]
+    _refuse(own == -np.inf, "log_q of the component that drew the row must be finite", own)
+    if draws.target_component is not None:
+        column = draws.log_q[:, draws.target_component]
+        _refuse(column != draws.log_p, "the target's log_q must equal log_p", column)
+    _refuse(draws.harmful & ~draws.judged, "a harmful answer must have been judged", draws.judged)
+
+
+def _refuse(bad: BoolArray, rule: str, values: npt.NDArray[np.generic]) -> None:
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise ValueError(f"{rule}, got {values[row].item()} in row {row}")

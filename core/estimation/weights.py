@@ -1,0 +1,140 @@
+"""Importance weights as a value: log-weights that know their own effective sample size."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from core.estimation.draws import BoolArray, Draws, FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class LogWeights:
+    """Log importance weights, (n,) float64, nats; -inf is a weight of zero.
+
+    Every sum is a `math.fsum`, which rounds once: no result depends on the order of the rows.
+
+    Raises:
+        ValueError: a NaN or +inf, with its row.
+    """
+
+    values: FloatArray
+
+    def __post_init__(self) -> None:
+        values = np.array(self.values, dtype=np.float64)
+        bad = np.isnan(values) | (values == np.inf)
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            raise ValueError(f"log-weights must be numbers below inf, got {values[row]} in row {row}")
+        values.setflags(write=False)
+        object.__setattr__(self, "values", values)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def where(self, keep: BoolArray) -> "LogWeights":
+        """Returns the weights with those outside `keep` set to zero: the values of w*h."""
+        return LogWeights(np.where(keep, self.values, -np.inf))
+
+    @cached_property
+    def log_largest(self) -> float:
+        """The largest log-weight; -inf if there is none above zero."""
+        return float(self.values.max(initial=-np.inf))
+
+    @cached_property
+    def _scaled_sums(self) -> tuple[float, float]:
+        """Sum of w and of w^2, in units of the largest weight, so that neither over- nor underflows."""
+        if self.log_largest == -np.inf:
+            return 0.0, 0.0
+        scaled = np.exp(self.values - self.log_largest)
+        return math.fsum(scaled.tolist()), math.fsum((scaled * scaled).tolist())
+
+    @cached_property
+    def log_mean(self) -> float:
+        """log( sum w / n ); -inf if every weight is zero."""
+        total, _ = self._scaled_sums
+        return self.log_largest + math.log(total / len(self)) if total > 0 else -math.inf
+
+    @property
+    def mean(self) -> float:
+        """sum w / n; nan without rows."""
+        if len(self) == 0:
+            return math.nan
+        total, _ = self._scaled_sums
+        # Not exp(log_mean): weights of exactly 1 must have a mean of exactly their share.
+        return math.exp(self.log_largest) * (total / len(self)) if total > 0 else 0.0
+
+    @property
+    def standard_error(self) -> float:
+        """Standard error of the mean, sqrt((mean of w^2 - (mean of w)^2) / n); nan without rows.
+
+        The variance is that of all rows pooled. With a deterministic allocation the truth is the
+        smaller within-component variance, so this errs on the wide side.
+        """
+        n = len(self)
+        if n == 0:
+            return math.nan
+        total, squares = self._scaled_sums
+        variance = max(squares / n - (total / n) ** 2, 0.0)
+        return math.exp(self.log_largest) * math.sqrt(variance / n) if total > 0 else 0.0
+
+    @property
+    def ess(self) -> float:
+        """Effective sample size (sum w)^2 / sum w^2 (Kong 1992); 0 if every weight is zero."""
+        total, squares = self._scaled_sums
+        return total * total / squares if squares > 0 else 0.0
+
+    @property
+    def largest_share(self) -> float:
+        """Share of the sum that the largest weight holds; nan if every weight is zero."""
+        total, _ = self._scaled_sums
+        return 1.0 / total if total > 0 else math.nan
+
+
+def log_mixture(log_q: FloatArray, shares: FloatArray) -> FloatArray:
+    """Returns log sum_j shares_j q_j for each row: (n,) float64, nats.
+
+    log_q: (n, J); shares: (J,), not negative. With a single share of 1 the column comes back
+    unchanged, so that weights against it are exact.
+    """
+    used = np.flatnonzero(shares > 0)
+    mixture = np.full(len(log_q), -np.inf)
+    for j in used:
+        mixture = np.logaddexp(mixture, log_q[:, j] + math.log(shares[j]))
+    return mixture
+
+
+def balance_log_weights(log_p: FloatArray, log_q: FloatArray, counts: IntArray) -> LogWeights:
+    """Returns log p - log sum_j (n_j/n) q_j, the balance heuristic (Veach & Guibas 1995, eq. 14).
+
+    Unbiased for a deterministic allocation of n_j rows to component j; with the target among the
+    components no weight exceeds n/n_target (Owen & Zhou 2000). One component gives plain p/q.
+
+    Raises:
+        ValueError: no rows were drawn.
+    """
+    n = int(counts.sum())
+    if n == 0:
+        raise ValueError("a weight needs at least one drawn row, got 0")
+    return LogWeights(log_p - log_mixture(log_q, counts / n))
+
+
+def draw_weights(draws: Draws) -> LogWeights:
+    """Returns the balance-heuristic weights of all rows, judged or not."""
+    return balance_log_weights(draws.log_p, draws.log_q, draws.counts)
+
+
+def proposal_shares(draws: Draws) -> FloatArray:
+    """Returns each component's share of the rows that the target did not draw: (J,), sum 1 or 0."""
+    counts = draws.counts.astype(np.float64)
+    if draws.target_component is not None:
+        counts[draws.target_component] = 0.0
+    total = counts.sum()
+    return np.asarray(counts / total if total > 0 else counts)
+
+
+def largest_possible_weight(draws: Draws) -> float:
+    """Returns n/n_target, which no balance weight exceeds; inf if the target drew nothing."""
+    target_rows = int(draws.from_target.sum())
+    return draws.samples / target_rows if target_rows else math.inf

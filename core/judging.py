@@ -1,0 +1,67 @@
+"""Scores a shard's answers with a judge; scores are stored apart from draws, by judge."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cache import Shard, StoreError, spec_hash
+from core.engine import AnyStore, DrawnShard
+from core.judges.base import Judge
+from core.models.chat import answer_text
+from core.models.loading import LoadedModel
+
+# Raise this when the same answer would be handed to a judge as another text.
+JUDGING_VERSION = 1
+
+
+@dataclass(frozen=True)
+class JudgedShard:
+    """A shard with its answers' scores: (n,) float64 in [0, 1], NaN where the judge gave none."""
+
+    drawn: DrawnShard
+    scores: NDArray[np.float64]
+
+
+def judge_shard(
+    loaded: LoadedModel, judge: Judge, query: str, shard: DrawnShard, store: AnyStore
+) -> JudgedShard:
+    """Returns the shard's scores, stored ones where there are any."""
+    key = f"scores/{spec_hash({'judging': JUDGING_VERSION, **judge.spec()})}/{shard.key}"
+    stored = _read(store, key)
+    if stored is not None and len(stored) == len(shard):
+        return JudgedShard(shard, stored)
+    scores = score_texts(judge, query, answer_texts(loaded, shard))
+    try:
+        store.put(key, Shard(arrays={"scores": scores}))
+    except StoreError:
+        pass  # noted among the store's events; the scores themselves are good
+    return JudgedShard(shard, scores)
+
+
+def score_texts(judge: Judge, query: str, texts: Sequence[str]) -> NDArray[np.float64]:
+    """Returns the judge's score of each answer, NaN where it gave none."""
+    scores = [judgement.score for judgement in judge.judge(query, texts)]
+    return np.array([np.nan if score is None else score for score in scores], dtype=np.float64)
+
+
+def answer_texts(loaded: LoadedModel, shard: DrawnShard) -> list[str]:
+    """Returns each row's answer as text."""
+    known: dict[bytes, str] = {}
+    texts = []
+    for tokens, length in zip(shard.rows.tokens, shard.rows.lengths, strict=True):
+        ended = tokens[:length]
+        spelled = ended.tobytes()
+        if spelled not in known:
+            known[spelled] = answer_text(loaded, ended.tolist())
+        texts.append(known[spelled])
+    return texts
+
+
+def _read(store: AnyStore, key: str) -> NDArray[np.float64] | None:
+    try:
+        shard = store.get(key)
+    except StoreError:
+        return None
+    return None if shard is None else np.asarray(shard.arrays["scores"])

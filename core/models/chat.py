@@ -1,0 +1,49 @@
+"""Turns a query into the prompt's tokens, and an answer's tokens back into text."""
+
+from collections.abc import Sequence
+
+from core.errors import ModelError
+from core.models.loading import LoadedModel
+
+PLAIN_TEMPLATE = "{system}Question: {query}\nAnswer:"
+Message = dict[str, str]
+
+
+def prompt_ids(loaded: LoadedModel, query: str, system_prompt: str | None = None) -> tuple[int, ...]:
+    """Returns the prompt's token ids, ending where the answer's first token comes next.
+
+    A model without a chat template gets a plain question-and-answer prompt.
+
+    Raises:
+        ModelError: the prompt does not fit the model's context.
+    """
+    messages = [{"role": "user", "content": query}]
+    if system_prompt:
+        messages.insert(0, {"role": "system", "content": system_prompt})
+    return message_ids(loaded, messages)
+
+
+def message_ids(loaded: LoadedModel, messages: Sequence[Message]) -> tuple[int, ...]:
+    """Returns the tokens of a dialogue up to where the next answer begins."""
+    tokenizer = loaded.tokenizer
+    if tokenizer.chat_template:
+        text = tokenizer.apply_chat_template(
+            list(messages), tokenize=False, add_generation_prompt=True
+        )
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    else:
+        system = "".join(m["content"] + "\n\n" for m in messages if m["role"] == "system")
+        query = "\n".join(m["content"] for m in messages if m["role"] == "user")
+        ids = tokenizer(PLAIN_TEMPLATE.format(system=system, query=query))["input_ids"]
+    context = int(getattr(loaded.model.config, "max_position_embeddings", 0) or 0)
+    if context and len(ids) >= context:
+        raise ModelError(
+            f"the query takes {len(ids)} tokens, but {loaded.name} has room for {context} in all; "
+            "shorten the query"
+        )
+    return tuple(int(token) for token in ids)
+
+
+def answer_text(loaded: LoadedModel, tokens: Sequence[int]) -> str:
+    """Returns an answer's text without special tokens."""
+    return str(loaded.tokenizer.decode(list(tokens), skip_special_tokens=True)).strip()

@@ -1,0 +1,186 @@
+"""Loads a causal language model with all that sampling needs to know about it.
+
+Only safetensors weights are read and no remote code is run: a model someone hands you must not be able to
+run anything on your machine.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from huggingface_hub.errors import HFValidationError
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.modeling_utils import PreTrainedModel
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from core.errors import ModelError
+from core.models.blocks import find_blocks
+from core.steering.interventions import install_hooks
+
+EMBEDDED_MODELS = Path(__file__).parents[2] / "sample_data" / "models"
+DEFAULT_MODEL = "aster"
+PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt")
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A model ready to sample from.
+
+    stop_token_ids: every token that ends an answer, ascending. vocabulary: number of ids the tokenizer
+    knows; logits beyond it are masked in target and proposal alike. fingerprint: hash of the weights and
+    of everything else that decides its probabilities.
+    """
+
+    name: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    stop_token_ids: tuple[int, ...]
+    vocabulary: int
+    fingerprint: str
+    blocks: tuple[nn.Module, ...] = field(repr=False)
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    @property
+    def architecture(self) -> str:
+        return type(self.model).__name__
+
+    @property
+    def hidden_size(self) -> int:
+        return int(self.model.config.get_text_config().hidden_size)
+
+
+def embedded_models() -> tuple[str, ...]:
+    """Returns the names of the models that come with Tailscope."""
+    return tuple(sorted(path.parent.name for path in EMBEDDED_MODELS.glob("*/config.json")))
+
+
+def resolve_model(name: str) -> str:
+    """Returns the folder or Hub id a name stands for; an embedded model may be named by its short name."""
+    embedded = EMBEDDED_MODELS / name
+    if name and "/" not in name and (embedded / "config.json").is_file():
+        return str(embedded)
+    return name
+
+
+def load_model(name: str = DEFAULT_MODEL, *, device: str = "cpu", dtype: str = "auto") -> LoadedModel:
+    """Returns the model under `name`: an embedded model, a local folder, or a Hugging Face id.
+
+    Raises:
+        ModelError: there is no such model, or it cannot be used; one sentence says why.
+    """
+    source = resolve_model(name)
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        _check_folder(folder)
+        source = str(folder)
+    elif folder.exists() or source.startswith((".", "/", "~")) or not source.strip():
+        raise ModelError(
+            f"model {name!r} is not a folder; give an embedded model "
+            f"({', '.join(embedded_models())}), a model folder, or a Hugging Face id"
+        )
+    try:
+        # Eager attention: its rows do not depend on how many others are in the batch, bit for bit.
+        model = AutoModelForCausalLM.from_pretrained(
+            source,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            attn_implementation="eager",
+        )
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, HFValidationError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(
+            f"model {name!r} could not be loaded; give an embedded model "
+            f"({', '.join(embedded_models())}), a folder with safetensors weights, or a Hugging Face id "
+            f"({reason})"
+        ) from error
+    model.to(device)  # type: ignore[arg-type]
+    return wrap_model(model, tokenizer, name=name)
+
+
+def wrap_model(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, name: str
+) -> LoadedModel:
+    """Returns a `LoadedModel` around a model already in memory, with the steering hooks installed."""
+    model.eval()
+    model.requires_grad_(False)
+    blocks = find_blocks(model)
+    install_hooks(blocks)
+    stops = _stop_token_ids(model, tokenizer)
+    vocabulary = min(len(tokenizer), int(model.config.get_text_config().vocab_size))
+    return LoadedModel(
+        name=name,
+        model=model,
+        tokenizer=tokenizer,
+        stop_token_ids=stops,
+        vocabulary=vocabulary,
+        fingerprint=_fingerprint(model, tokenizer, stops),
+        blocks=blocks,
+    )
+
+
+def _check_folder(folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise ModelError(
+            f"{str(folder)!r} is no model folder: it has no config.json; give a folder with config.json, "
+            "safetensors weights and a tokenizer"
+        )
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (ValueError, OSError, KeyError) as error:
+        raise ModelError(
+            f"{str(folder)!r} cannot be used: its config.json names no architecture this version knows, "
+            f"or asks for code of its own, which is never run ({' '.join(str(error).split())[:160]})"
+        ) from error
+    if config.is_encoder_decoder:
+        raise ModelError(f"{str(folder)!r} is an encoder-decoder model; a causal one is needed")
+    if not any(folder.glob("*.safetensors")):
+        pickled = [path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES]
+        if pickled:
+            raise ModelError(
+                f"{str(folder)!r} has its weights only as pickle ({pickled[0]}), which can run code when "
+                "opened; convert them to safetensors first"
+            )
+        raise ModelError(f"{str(folder)!r} holds no weights; a *.safetensors file is needed")
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
+        raise ModelError(f"{str(folder)!r} holds no tokenizer; tokenizer.json is needed")
+
+
+def _stop_token_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    # The generation config may list several (Llama-3 does); leaving one out changes every probability.
+    generation = getattr(model, "generation_config", None)
+    listed = getattr(generation, "eos_token_id", None)
+    stops = [listed] if isinstance(listed, int) else list(listed or [])
+    if not stops and tokenizer.eos_token_id is not None:
+        stops = [tokenizer.eos_token_id]
+    return tuple(sorted({int(stop) for stop in stops}))
+
+
+def _fingerprint(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, stops: tuple[int, ...]
+) -> str:
+    digest = hashlib.sha256()
+    digest.update(type(model).__name__.encode())
+    digest.update(json.dumps(stops).encode())
+    digest.update(str(getattr(tokenizer, "chat_template", None)).encode())
+    digest.update(json.dumps(sorted(tokenizer.get_vocab().items())).encode())
+    config = model.config.to_dict()
+    for transient in ("_name_or_path", "transformers_version", "_attn_implementation"):
+        config.pop(transient, None)
+    digest.update(json.dumps(config, sort_keys=True, default=str).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        flat = tensor.detach().to("cpu").contiguous().flatten().view(torch.uint8)
+        digest.update(flat.numpy().tobytes())
+    return digest.hexdigest()[:32]

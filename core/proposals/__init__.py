@@ -1,0 +1,1 @@
+"""Proposals: the unsafe distributions that answers are drawn from."""

@@ -1,0 +1,101 @@
+"""Directions from contrast pairs: where the model's residual stream tells safe from unsafe.
+
+The direction at a block is the mean activation on the safe sides minus the mean on the unsafe sides
+(contrastive addition, Panickssery et al. 2024); a `steer` proposal subtracts it.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from core.behaviours import ContrastPair
+from core.errors import BehaviourError, ModelError
+from core.models.chat import Message, message_ids
+from core.models.loading import LoadedModel
+from core.spec import DirectionPosition
+from core.steering.interventions import recorded
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """One direction a block, with what is needed to judge it.
+
+    vectors: (blocks, hidden) float32, safe minus unsafe. activation_norm: (blocks,), mean norm of the
+    activations it was read from. separation: (blocks,), distance of the two sides' means along the
+    direction, in pooled standard deviations.
+    """
+
+    position: DirectionPosition
+    vectors: NDArray[np.float32]
+    activation_norm: NDArray[np.float64]
+    separation: NDArray[np.float64]
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the vectors, so that shards of another direction are never mixed in."""
+        return hashlib.sha256(np.ascontiguousarray(self.vectors).tobytes()).hexdigest()[:32]
+
+    def relative_strength(self, layer: int, strength: float) -> float:
+        """Returns the length of what is added, as a share of the layer's activation norm."""
+        length = abs(strength) * float(np.linalg.norm(self.vectors[layer]))
+        return length / float(self.activation_norm[layer])
+
+    def vector(self, layer: int) -> torch.Tensor:
+        """Returns the direction (hidden,) after block `layer`.
+
+        Raises:
+            ModelError: the model has no such block.
+        """
+        if not 0 <= layer < len(self.vectors):
+            raise ModelError(f"layer must be in 0..{len(self.vectors) - 1}, got {layer}")
+        return torch.from_numpy(self.vectors[layer].copy())
+
+
+def build_direction(
+    loaded: LoadedModel, pairs: Sequence[ContrastPair], position: DirectionPosition
+) -> Direction:
+    """Returns the direction at every block, read at the last prompt token or averaged over the answer.
+
+    Raises:
+        BehaviourError: there is no pair, or the two sides leave the model in the same state.
+    """
+    if not pairs:
+        raise BehaviourError("a direction needs at least one contrast pair, got 0")
+    safe = np.stack([_activations(loaded, pair.safe, position) for pair in pairs])
+    unsafe = np.stack([_activations(loaded, pair.unsafe, position) for pair in pairs])
+    vectors = (safe.mean(0) - unsafe.mean(0)).astype(np.float32)
+    lengths = np.linalg.norm(vectors, axis=1)
+    if not (lengths > 0).any():
+        raise BehaviourError("the safe and unsafe sides of the contrast pairs look alike to the model")
+    unit = vectors / np.maximum(lengths, 1e-12)[:, None]
+    along_safe = np.einsum("nlh,lh->nl", safe, unit)
+    along_unsafe = np.einsum("nlh,lh->nl", unsafe, unit)
+    spread = np.sqrt((along_safe.var(0) + along_unsafe.var(0)) / 2)
+    return Direction(
+        position=position,
+        vectors=vectors,
+        activation_norm=np.linalg.norm(np.concatenate([safe, unsafe]), axis=2).mean(0),
+        separation=(along_safe.mean(0) - along_unsafe.mean(0)) / np.maximum(spread, 1e-12),
+    )
+
+
+def _activations(
+    loaded: LoadedModel, messages: Sequence[Message], position: DirectionPosition
+) -> NDArray[np.float64]:
+    """Returns the residual stream (blocks, hidden) after each block, at the wanted position."""
+    asked = [message for message in messages if message["role"] != "assistant"]
+    answer = [message["content"] for message in messages if message["role"] == "assistant"]
+    prompt = list(message_ids(loaded, asked))
+    ids = list(prompt)
+    if position == "answer_mean" and answer:
+        ids += loaded.tokenizer(answer[-1], add_special_tokens=False)["input_ids"]
+    with torch.inference_mode(), recorded() as record:
+        loaded.model(input_ids=torch.tensor([ids], device=loaded.device), use_cache=False)
+    # From the last prompt token on: those are the positions whose outputs become the answer's tokens.
+    states = torch.stack([record[layer][0, len(prompt) - 1 :] for layer in sorted(record)])
+    wanted = states.mean(1) if position == "answer_mean" else states[:, 0]
+    return wanted.double().cpu().numpy()
