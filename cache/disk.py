@@ -133,10 +133,17 @@ class BytesCache(diskcache.Cache):  # type: ignore[misc]  # diskcache ships no t
         """Returns the keys that begin with prefix, sorted."""
         # The last code point that SQLite sorts; no key holds it.
         rows = self._sql(
-            "SELECT key FROM Cache WHERE typeof(key) = 'text' AND key >= ? AND key < ? ORDER BY key",
+            "SELECT key FROM Cache"
+            " WHERE typeof(key) = 'text' AND key >= ? AND key < ? ORDER BY key",
             (prefix, prefix + "\U0010ffff"),
         )
         return [key for (key,) in rows]
+
+    def check_index(self) -> None:
+        """Raises sqlite3.DatabaseError if the database contradicts itself; reads all of it."""
+        ((verdict,),) = self._sql("PRAGMA integrity_check(1)").fetchall()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(f"database disk image is malformed: {verdict}")
 
     def files_in_use(self) -> set[str]:
         """Returns the names of the value files that a row points to."""

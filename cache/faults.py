@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cache.errors import EventKind, StoreError
+from cache.folder import is_writable
 
 _ERRNO: dict[int, EventKind] = {
     errno.ENOSPC: "full",
@@ -32,6 +33,7 @@ _TEXT: dict[str, EventKind] = {
     "database is locked": "busy",
     "not a database": "damaged",
     "malformed": "damaged",
+    "decode to UTF-8": "damaged",
 }
 ADVICE: dict[EventKind, str] = {
     "full": "Nothing more can be saved: the disk with the cache folder {path} is full; "
@@ -58,7 +60,7 @@ def fault_kind(error: BaseException, folder: Path) -> EventKind:
         if kind is not None:
             return kind
     # SQLite says only "disk I/O error" or "unable to open" where it cannot make its journal.
-    if not os.access(folder, os.W_OK):
+    if not is_writable(folder):
         return "read_only"
     if _no_space(folder):
         return "full"

@@ -59,6 +59,12 @@ def make_private(path: Path) -> str | None:
     return repaired
 
 
+def is_writable(path: Path) -> bool:
+    """Returns whether this process may make files in the folder."""
+    # Where the system can tell, by the user that files are made as, not the one that began it.
+    return os.access(path, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
 def make_private_file(path: Path) -> None:
     """Makes an empty file that only its owner can read, unless it exists.
 

@@ -1,7 +1,8 @@
 """Sealed bytes: a body with its kind, its key and a SHA-256 over all three.
 
 Layout: magic (8 bytes), digest (32), length of the label (4, little endian), label, body.
-The label is "kind:key". With the key inside, an entry that ends up under another key is noticed,
+The label is "kind:key", filled up with zeros so that the body begins on a multiple of 8 bytes and
+arrays in it are aligned. With the key inside, an entry that ends up under another key is noticed,
 and an index that was lost can be made anew from the entries alone.
 """
 
@@ -20,6 +21,7 @@ _LABEL_START = _DIGEST_END + 4
 def seal(label: str, body: bytes | bytearray) -> bytes:
     """Returns body sealed under label."""
     name = label.encode("utf-8")
+    name += bytes(-(_LABEL_START + len(name)) % 8)
     head = struct.pack("<I", len(name)) + name
     digest = hashlib.sha256(head)
     digest.update(body)
@@ -42,4 +44,4 @@ def unseal(sealed: bytes) -> tuple[str, memoryview]:
     body_start = _LABEL_START + length
     if body_start > len(sealed):
         raise DamagedError("its label is longer than the entry")
-    return str(view[_LABEL_START:body_start], "utf-8"), view[body_start:]
+    return str(view[_LABEL_START:body_start], "utf-8").rstrip("\0"), view[body_start:]

@@ -6,6 +6,7 @@ the entry it was writing, and an entry that has changed since is dropped and rep
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -21,7 +22,7 @@ import diskcache
 from cache.disk import BytesCache, ReadOnlyBytesCache
 from cache.errors import DamagedError, EventKind, StoreError, StoreEvent, UnreadableError
 from cache.faults import ADVICE, fault, fault_kind
-from cache.folder import DATABASE, locked, make_private, make_private_file
+from cache.folder import DATABASE, is_writable, locked, make_private, make_private_file
 from cache.memory import MemoryStore
 from cache.seal import seal, unseal
 from cache.shard import Shard, decode, encode
@@ -162,6 +163,8 @@ class Store:
             repaired = make_private(self.path)
             if repaired:
                 self._report("permissions", "", repaired)
+            if not is_writable(self.path):
+                raise PermissionError(errno.EACCES, "Permission denied", str(self.path))
             with locked(self.path):
                 return self._open_writable()
         except DISK_ERRORS as error:
@@ -174,9 +177,12 @@ class Store:
         database = self.path / DATABASE
         make_private_file(database)
         lost = database.stat().st_size == 0
+        due = is_due(self.path)
         try:
             cache = BytesCache(self.path, self._timeout)
             cache.keys_from("")
+            if due:
+                cache.check_index()
         except sqlite3.DatabaseError as error:
             if fault_kind(error, self.path) != "damaged":
                 raise
@@ -186,7 +192,7 @@ class Store:
         self._inode = database.stat().st_ino
         if lost:
             self._rebuild_from_files(cache)
-        elif is_due(self.path):
+        elif due:
             sweep(self.path, cache)
         return cache
 
@@ -282,18 +288,24 @@ class Store:
 
     def _write(self, label: str, sealed: bytes) -> None:
         try:
-            self._cache.set(label, sealed)
+            self._set(label, sealed)
         except DISK_ERRORS as error:
-            self._abandon_write()
-            if fault_kind(error, self.path) != "damaged":
+            kind = fault_kind(error, self.path)
+            if kind == "damaged":
+                self._replace_damaged_index()
+            elif kind != "full":
                 raise
-            self._replace_damaged_index()
-            self._cache.set(label, sealed)
+            # On a full disk, giving up the first try may have freed the journal: often enough.
+            self._set(label, sealed)
 
-    def _abandon_write(self) -> None:
-        """Removes the half-made entry, and the transaction that a failed commit leaves open."""
-        self._cache.disk.discard_written()
-        self._cache.close()
+    def _set(self, label: str, sealed: bytes) -> None:
+        try:
+            self._cache.set(label, sealed)
+        except DISK_ERRORS:
+            self._cache.disk.discard_written()
+            # A failed commit leaves its transaction open; closing rolls it back.
+            self._cache.close()
+            raise
 
     def _keys(self, kind: str, prefix: str) -> list[str]:
         try:
@@ -311,7 +323,7 @@ class Store:
             return
         message = (
             f"Nothing more can be saved: the cache folder {self.path} has reached its limit of "
-            f"{self.size_limit / 1e6:,.0f} MB; raise the limit or delete old runs."
+            f"{self.size_limit / 1e6:,.1f} MB; raise the limit or delete old runs."
         )
         self._report("limit", "", message)
         raise StoreError("limit", self.path, message)

@@ -34,7 +34,8 @@ def sweep(folder: Path, cache: BytesCache, settled_seconds: float = SETTLED_SECO
     in_use = cache.files_in_use()
     known = set(cache.keys_from(""))
     adopted = 0
-    for name in _value_files(folder):
+    # Listed before anything is adopted, for an adopted entry gets a new file that is in use.
+    for name in list(_value_files(folder)):
         if name in in_use:
             continue
         path = folder / name
