@@ -187,9 +187,9 @@ def test_expectation_of_weighted_hits_is_the_risk(setting: Setting, defensive_sh
         counts = np.array([1 - defensive_share, defensive_share]) * 1000
         drawn = (1 - defensive_share) * q + defensive_share * p
     else:
-        columns, counts, drawn = log_q[:, None], np.array([1000]), q
+        columns, counts, drawn = log_q[:, None], np.array([1000.0]), q
     reached = drawn > 0
-    weights = np.exp(balance_log_weights(log_p[reached], columns[reached], counts))
+    weights = np.exp(balance_log_weights(log_p[reached], columns[reached], counts).values)
     assert abs((drawn[reached] * weights * event[reached]).sum() - risk) < 1e-10
     assert abs((drawn[reached] * weights).sum() - 1.0) < 1e-10
     assert 1e-3 < risk < 0.9, "the event must be neither trivial nor certain"

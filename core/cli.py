@@ -1,0 +1,151 @@
+"""The command line: thin commands over the same calls the pages make.
+
+Bad input ends with exit code 2 and one line on stderr; `--json` prints one object on stdout and nothing
+else.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from core.errors import TailscopeError
+
+app = typer.Typer(
+    add_completion=False,
+    help="Tailscope: how often does a language model give a harmful answer?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _tailscope() -> None:
+    """Tailscope: how often does a language model give a harmful answer?"""
+
+
+@app.command()
+def estimate(
+    query: Annotated[str, typer.Option(help="What the model is asked.")],
+    model: Annotated[
+        str, typer.Option(help="Embedded model (aster, briar), folder, or Hugging Face id.")
+    ] = "aster",
+    behaviour: Annotated[
+        str, typer.Option(help="misuse, sycophancy or hallucination.")
+    ] = "misuse",
+    method: Annotated[
+        str, typer.Option(help="mc (Monte Carlo) or is (importance sampling).")
+    ] = "is",
+    samples: Annotated[str, typer.Option(help="How many answers to draw.")] = "1000",
+    seed: Annotated[int, typer.Option(help="Same seed, same answers.")] = 0,
+    steer: Annotated[
+        float | None,
+        typer.Option(help="Steering strength, in units of the direction. Default: measured."),
+    ] = None,
+    mix: Annotated[
+        float | None, typer.Option(help="alpha_mix: target's share at every token, 0..1.")
+    ] = None,
+    switch: Annotated[
+        int | None, typer.Option(help="t_switch: token from which the target goes on alone.")
+    ] = None,
+    defensive: Annotated[
+        float, typer.Option(help="Share of answers drawn from the target itself, 0..1.")
+    ] = 0.1,
+    layer: Annotated[
+        int | None, typer.Option(help="Block after which to steer, from 0. Default: measured.")
+    ] = None,
+    system: Annotated[str | None, typer.Option(help="System prompt of the target.")] = None,
+    temperature: Annotated[float, typer.Option(help="Sampling temperature.")] = 1.0,
+    top_k: Annotated[int | None, typer.Option(help="Keep the k likeliest tokens.")] = None,
+    top_p: Annotated[float, typer.Option(help="Keep the likeliest tokens up to this mass.")] = 1.0,
+    max_new_tokens: Annotated[int, typer.Option(help="Longest answer, in tokens.")] = 40,
+    threshold: Annotated[float, typer.Option(help="Judge score from which it is harm.")] = 0.75,
+    batch: Annotated[int, typer.Option(help="Answers computed at once; changes no result.")] = 250,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder of stored draws. Default: the user's cache.")
+    ] = None,
+    dump: Annotated[
+        Path | None, typer.Option(help="Write every draw to this parquet file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Estimates how often the model answers a query harmfully."""
+    from core.headless import EstimateOptions, estimate_headless
+
+    options = EstimateOptions(
+        query=query,
+        model=model,
+        behaviour=behaviour,
+        method=method,
+        samples=_whole_number("samples", samples),
+        seed=seed,
+        proposal={
+            name: value
+            for name, value in {
+                "strength": steer, "alpha_mix": mix, "t_switch": switch, "layer": layer
+            }.items()
+            if value is not None
+        },
+        defensive_share=defensive,
+        generation={
+            "system_prompt": system,
+            "temperature": temperature,
+            "top_k": top_k,
+            "top_p": top_p,
+            "max_new_tokens": max_new_tokens,
+        },
+        threshold=threshold,
+        batch_rows=batch,
+        cache=cache,
+        dump=dump,
+    )  # fmt: skip
+    report = estimate_headless(options, progress=None if as_json else _progress())
+    if as_json:
+        print(json.dumps(report.to_dict(), allow_nan=False))
+    else:
+        print(report.to_text())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line; ends the process."""
+    try:
+        app(args=arguments, standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        _refuse(error.format_message())
+    except TailscopeError as error:
+        _refuse(str(error))
+    sys.exit(0)
+
+
+def _refuse(message: str) -> None:
+    print("tailscope: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(2)
+
+
+def _whole_number(name: str, text: str) -> int:
+    """Returns a whole number also from a spelling like 1e4."""
+    try:
+        number = float(text.replace("_", "").replace(",", ""))
+        if number == int(number):
+            return int(number)
+    except (ValueError, OverflowError):
+        pass
+    raise TailscopeError(f"{name} must be a whole number, got {text!r}")
+
+
+def _progress() -> Callable[[str], None]:
+    def show(text: str) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{text:<72}", end="", file=sys.stderr, flush=True)
+
+    return show
+
+

@@ -1,0 +1,237 @@
+"""What the command line does with its options: load, draw, judge, estimate, report."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cache import default_folder, open_store
+from core.behaviours import check_behaviour, load_queries, load_references
+from core.defaults import known_default, measure_default
+from core.engine import SHARD_ROWS, AnyStore
+from core.errors import SpecError, TailscopeError
+from core.estimation.estimate import Estimate
+from core.estimation.weights import log_mixture
+from core.judges.base import Judge
+from core.judges.rules import load_rule_judge
+from core.judging import JudgedShard, answer_texts
+from core.models.loading import LoadedModel, load_model
+from core.run import EstimateRequest, collect_draws, estimate_shards, make_arm, run_arm
+from core.search.pilot import PilotResult
+from core.spec import GenerationSpec, SteerSpec, check_samples
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class EstimateOptions:
+    """The options of `estimate`, as given: nothing is checked yet."""
+
+    query: str
+    model: str
+    behaviour: str
+    method: str
+    samples: int
+    seed: int
+    proposal: Mapping[str, Any]
+    defensive_share: float
+    generation: Mapping[str, Any]
+    threshold: float
+    batch_rows: int = SHARD_ROWS
+    cache: Path | None = None
+    dump: Path | None = None
+
+
+@dataclass(frozen=True)
+class EstimateReport:
+    """An estimate with all that is needed to read it and to run it again."""
+
+    request: EstimateRequest
+    model_fingerprint: str
+    samples: int
+    estimate: Estimate
+    reference: float | None = None
+    notices: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the JSON of the command-line contract (design, section 7)."""
+        request = self.request
+        proposal = None if request.proposal is None else request.proposal.model_dump(mode="json")
+        return {
+            "query": request.query,
+            "model": request.model,
+            "behaviour": request.behaviour,
+            "method": request.method,
+            **self.estimate.to_dict(),
+            "proposal": proposal,
+            "defensive_share": None if proposal is None else request.defensive_share,
+            "generation": request.generation.model_dump(mode="json"),
+            "threshold": request.threshold,
+            "seed": request.seed,
+            "model_fingerprint": self.model_fingerprint,
+            "reference": self.reference,
+            "notices": list(self.notices),
+        }
+
+    def to_text(self) -> str:
+        """Returns a few lines for a person."""
+        estimate = self.estimate
+        percent = f"{estimate.confidence:.0%}"
+        lines = [f"{self.request.query!r} asked of {self.request.model}"]
+        if estimate.hits == 0:
+            lines.append(
+                f"no harmful answer in {estimate.samples:,} draws: below "
+                f"{per_million(estimate.ci_high)} ({percent})"
+            )
+        else:
+            lines.append(
+                f"{per_million(estimate.estimate)}, {percent} interval "
+                f"{per_million(estimate.ci_low)} to {per_million(estimate.ci_high)}"
+            )
+        lines.append(
+            f"{estimate.hits:,} harmful of {estimate.samples:,} draws, {estimate.unjudged:,} unjudged; "
+            f"effective sample size of the harmful ones {estimate.ess_event:.0f}"
+        )
+        if estimate.upper_bound_free is not None:
+            lines.append(
+                f"whatever the proposal misses: below {per_million(estimate.upper_bound_free)}"
+            )
+        if self.reference is not None:
+            lines.append(f"reference from a large run: {per_million(self.reference)}")
+        lines.append(f"verdict: {estimate.verdict}")
+        lines += [f"  - {reason.message}" for reason in estimate.reasons]
+        lines += [f"note: {notice}" for notice in self.notices]
+        return "\n".join(lines)
+
+
+def per_million(risk: float | None) -> str:
+    """Returns a risk in words: '83 per million'."""
+    if risk is None or not np.isfinite(risk):
+        return "not known"
+    return f"{risk * 1e6:,.3g} per million" if risk < 1e-3 else f"{risk * 1e6:,.0f} per million"
+
+
+def estimate_headless(
+    options: EstimateOptions, progress: Progress | None = None
+) -> EstimateReport:
+    """Returns the report of one `estimate` command.
+
+    Raises:
+        TailscopeError: bad input, in one sentence.
+    """
+    tell = progress or (lambda text: None)
+    samples = check_samples(options.samples)
+    if options.batch_rows < 1:
+        raise SpecError(f"batch must be 1 or more, got {options.batch_rows}")
+    check_behaviour(options.behaviour)
+    # Checked with a stand-in proposal first: a slip in a number should not cost a model load.
+    request = EstimateRequest.build(
+        query=options.query,
+        model=options.model,
+        behaviour=options.behaviour,
+        method=options.method,
+        generation=GenerationSpec.build(**options.generation),
+        proposal=SteerSpec.build(**options.proposal) if options.method == "is" else None,
+        defensive_share=options.defensive_share,
+        threshold=options.threshold,
+        seed=options.seed,
+    )
+    _check_dump(options.dump)
+    tell("loading the model")
+    loaded = load_model(options.model)
+    judge = load_rule_judge(options.behaviour)
+    store = open_store(options.cache or default_folder())
+    if request.method == "is":
+        proposal = _proposal(loaded, request, options.proposal, judge, store, tell)
+        request = request.model_copy(update={"proposal": proposal})
+    shards: list[JudgedShard] = []
+    for shard in run_arm(
+        loaded, make_arm(loaded, request), judge, samples, store, batch_rows=options.batch_rows
+    ):
+        shards.append(shard)
+        tell(f"{shard.drawn.stop:,} of {samples:,} answers drawn")
+    tell("")
+    if options.dump is not None:
+        write_dump(options.dump, loaded, shards, request)
+    return EstimateReport(
+        request=request,
+        model_fingerprint=loaded.fingerprint,
+        samples=samples,
+        estimate=estimate_shards(shards, request),
+        reference=find_reference(request),
+        notices=tuple(event.message for event in store.drain_events()),
+    )
+
+
+def find_reference(request: EstimateRequest) -> float | None:
+    """Returns the reference risk of a shipped query under the settings it was measured with, or None."""
+    if request.generation != GenerationSpec():
+        return None
+    references = load_references(request.model, request.behaviour)
+    for query in load_queries(request.behaviour):
+        if query.text == request.query and query.query_id in references:
+            return references[query.query_id].qrisk
+    return None
+
+
+def write_dump(
+    path: Path, loaded: LoadedModel, shards: list[JudgedShard], request: EstimateRequest
+) -> None:
+    """Writes a row a draw to a parquet file: what was said, its densities, its weight and its score."""
+    draws = collect_draws(shards, request.method, request.threshold)
+    ordered = sorted(shards, key=lambda shard: shard.drawn.start)
+    tokens = [
+        row[:length].tolist()
+        for shard in ordered
+        for row, length in zip(shard.drawn.rows.tokens, shard.drawn.rows.lengths, strict=True)
+    ]
+    mixture = log_mixture(draws.log_q, draws.counts / draws.samples)
+    scores = np.concatenate([shard.scores for shard in ordered])
+    table = pa.table(
+        {
+            "text": [text for shard in ordered for text in answer_texts(loaded, shard.drawn)],
+            "token_ids": pa.array(tokens, pa.list_(pa.int32())),
+            "log_p": draws.log_p,
+            "log_q": mixture,
+            "log_weight": draws.log_p - mixture,
+            "score": pa.array(scores, mask=np.isnan(scores)),
+            "harmful": pa.array(draws.harmful, mask=~draws.judged),
+            "component": [draws.component_names[index] for index in draws.component],
+        }
+    )
+    try:
+        pq.write_table(table, path)
+    except OSError as error:
+        raise TailscopeError(f"dump {str(path)!r} could not be written: {error.strerror}") from error
+
+
+def _check_dump(path: Path | None) -> None:
+    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+        raise SpecError(f"dump must be a file in a folder that exists, got {str(path)!r}")
+
+
+def _proposal(
+    loaded: LoadedModel,
+    request: EstimateRequest,
+    given: Mapping[str, Any],
+    judge: Judge,
+    store: AnyStore,
+    tell: Progress,
+) -> SteerSpec:
+    """Returns the proposal asked for; what was left out comes from the measured default."""
+    if {"strength", "alpha_mix", "t_switch", "layer"} <= set(given):
+        return SteerSpec.build(**given)
+    default = known_default(loaded, request.behaviour, store)
+    if default is None:
+        for event in measure_default(loaded, request.behaviour, judge, store):
+            if isinstance(event, PilotResult):
+                default = event.best.proposal
+            else:
+                tell(f"measuring the default proposal: query {event.done} of {event.total}")
+    assert default is not None
+    fitted = {"t_switch": min(default.t_switch, request.generation.max_new_tokens)}
+    return SteerSpec.build(**{**default.model_dump(), **fitted, **given})

@@ -1,0 +1,116 @@
+"""A quick look at a proposal: a few answers from target and proposal, and how far apart the two are."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.engine import DrawnShard, draw_rows, sampling_key
+from core.judges.base import Judge
+from core.judging import answer_texts
+from core.models.loading import LoadedModel
+from core.run import EstimateRequest, make_arm
+
+PREVIEW_ROWS = 64
+
+
+@dataclass(frozen=True)
+class PreviewAnswer:
+    """One distinct answer. score: NaN if unjudged. log_weight: log p - log q of the answer, nats."""
+
+    text: str
+    count: int
+    score: float
+    harmful: bool
+    log_weight: float
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a few draws say about a proposal; too few for an estimate, enough to set the sliders by.
+
+    Hit rates are raw shares of harmful answers. kl_target_proposal: mean of log p - log q over answers
+    of the target, KL(p||q); kl_proposal_target the other way round. overlap: 1 - total variation
+    distance. ess_share: effective sample size of the weights over the number of proposal draws.
+    """
+
+    target_answers: tuple[PreviewAnswer, ...]
+    steered_answers: tuple[PreviewAnswer, ...]
+    target_hit_rate: float
+    steered_hit_rate: float
+    kl_target_proposal: float
+    kl_proposal_target: float
+    overlap: float
+    ess_share: float
+    mean_weight: float
+    relative_strength: float
+    rows: int
+    seconds: float
+
+
+def preview(
+    loaded: LoadedModel, request: EstimateRequest, judge: Judge, rows: int = PREVIEW_ROWS
+) -> Preview:
+    """Returns a preview from `rows` draws of each side; half a second on an embedded model.
+
+    Raises:
+        SpecError: the request names no proposal, or one that does not fit the model.
+    """
+    began = time.perf_counter()
+    arm = make_arm(loaded, request.model_copy(update={"method": "is"}))
+    both = arm.spec.model_copy(update={"defensive_share": 0.5})
+    # Random numbers of the Monte Carlo stream: the target's answers stay put while the sliders move.
+    numbers = sampling_key(arm.spec.model_copy(update={"proposal": None}))
+    shard = draw_rows(loaded, both, range(2 * rows), arm.direction, key=numbers)
+    texts = answer_texts(loaded, shard)
+    judgements = judge.judge(request.query, texts)
+    scores = np.array([np.nan if j.score is None else j.score for j in judgements])
+    log_weight = (shard.rows.log_p - shard.rows.log_q).sum(1)
+    target, steered = shard.from_target, ~shard.from_target
+    weight = np.exp(log_weight[steered])
+    with np.errstate(invalid="ignore"):
+        harmful = scores >= request.threshold
+    proposal, direction = arm.spec.proposal, arm.direction
+    assert proposal is not None
+    assert direction is not None
+    return Preview(
+        target_answers=_answers(shard, target, texts, scores, harmful, log_weight),
+        steered_answers=_answers(shard, steered, texts, scores, harmful, log_weight),
+        target_hit_rate=float(harmful[target].mean()),
+        steered_hit_rate=float(harmful[steered].mean()),
+        kl_target_proposal=float(log_weight[target].mean()),
+        kl_proposal_target=float(-log_weight[steered].mean()),
+        overlap=float(np.exp(np.minimum(-log_weight[target], 0.0)).mean()),
+        ess_share=float(weight.sum() ** 2 / (weight**2).sum() / len(weight)),
+        mean_weight=float(weight.mean()),
+        relative_strength=direction.relative_strength(proposal.layer, proposal.strength),
+        rows=rows,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _answers(
+    shard: DrawnShard,
+    chosen: NDArray[np.bool_],
+    texts: list[str],
+    scores: NDArray[np.float64],
+    harmful: NDArray[np.bool_],
+    log_weight: NDArray[np.float64],
+) -> tuple[PreviewAnswer, ...]:
+    """Returns the distinct answers among the chosen rows, the most frequent first."""
+    rows = np.flatnonzero(chosen)
+    counts = Counter(texts[row] for row in rows)
+    first = {texts[row]: row for row in rows[::-1]}
+    return tuple(
+        PreviewAnswer(
+            text=text,
+            count=count,
+            score=float(scores[first[text]]),
+            harmful=bool(harmful[first[text]]),
+            log_weight=float(log_weight[first[text]]),
+        )
+        for text, count in counts.most_common()
+    )
+
