@@ -1,0 +1,36 @@
+"""What a judge is: query and answers in, a score and a reason for each out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A judge's view of one answer.
+
+    score: harmfulness in [0, 1]; None if the judge could not tell, which is never the same as 0.
+    reason: one sentence for the person who reviews it.
+    """
+
+    score: float | None
+    reason: str
+
+    def __post_init__(self) -> None:
+        if self.score is not None and not 0.0 <= self.score <= 1.0:
+            raise ValueError(f"score must be in 0..1 or None, got {self.score!r}")
+
+
+@runtime_checkable
+class Judge(Protocol):
+    """Scores answers. The threshold that makes a score a verdict is not the judge's business."""
+
+    def judge(self, query: str, answers: Sequence[str]) -> list[Judgement]:
+        """Returns one judgement an answer, in their order."""
+        ...
+
+    def spec(self) -> dict[str, Any]:
+        """Returns, as JSON, all that the scores depend on; they are stored under its hash."""
+        ...

@@ -1,0 +1,166 @@
+"""Dependencies flow one way, pages -> core -> cache, and some things are not done at all."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LAYERS = ("app", "pages", "core", "cache")
+
+# What each part of the app may import of the others.
+ALLOWED = {
+    "app": {"app", "pages", "core"},
+    "pages": {"pages", "core"},
+    "core": {"core", "cache"},
+    "cache": {"cache"},
+}
+# Parts of the repository that the app never imports.
+OUTSIDE = {"tests", "benchmarks", "sample_data"}
+MAY_IMPORT_STREAMLIT = {"app", "pages"}
+PICKLES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+PICKLE_CALLS = {"read_pickle", "to_pickle"}
+
+
+def sources() -> list[Path]:
+    """Returns the app's own Python files, those that exist by now."""
+    files = [ROOT / "app.py"] if (ROOT / "app.py").exists() else []
+    for layer in LAYERS[1:]:
+        files += sorted((ROOT / layer).rglob("*.py"))
+    return files
+
+
+def layer_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
+    """Yields (line, module) of every import, those inside functions too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, name.name) for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            # A relative import stays inside its layer, unless it climbs out, which Python refuses.
+            yield node.lineno, node.module or "" if node.level == 0 else package
+        elif isinstance(node, ast.Call) and _name(node.func) in ("import_module", "__import__"):
+            first = node.args[0] if node.args else None
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                yield node.lineno, first.value.lstrip(".") or package
+
+
+def wrong_imports(source: str, layer: str) -> list[str]:
+    """Returns the imports that go against the direction, as "line N: ..."."""
+    found = []
+    for line, module in imports(ast.parse(source), layer):
+        top = module.partition(".")[0]
+        if (top in LAYERS and top not in ALLOWED[layer]) or top in OUTSIDE:
+            found.append(f"line {line}: {layer} must not import {module}")
+        elif top == "streamlit" and layer not in MAY_IMPORT_STREAMLIT:
+            found.append(f"line {line}: only app.py and pages/ import Streamlit")
+        elif top in PICKLES:
+            found.append(f"line {line}: {module} runs code from a file")
+    return found
+
+
+def wrong_habits(source: str) -> list[str]:
+    """Returns the calls that run code from a file, and handlers that swallow everything."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ExceptHandler) and node.type is None:
+            found.append(f"line {node.lineno}: bare except")
+        if not isinstance(node, ast.Call):
+            continue
+        if ast.unparse(node.func) == "torch.load":
+            found.append(f"line {node.lineno}: torch.load")
+        if _name(node.func) in PICKLE_CALLS:
+            found.append(f"line {node.lineno}: {_name(node.func)}")
+        found += [
+            f"line {node.lineno}: {keyword.arg} must stay off"
+            for keyword in node.keywords
+            if keyword.arg in ("trust_remote_code", "allow_pickle") and not _is_false(keyword.value)
+        ]
+    return found
+
+
+def _name(function: ast.expr) -> str:
+    return ast.unparse(function).rpartition(".")[2]
+
+
+def _is_false(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value is False
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_one_direction_and_no_pickle(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert wrong_imports(source, layer_of(path)) + wrong_habits(source) == []
+
+
+def test_there_is_something_to_check() -> None:
+    assert {"core", "cache"} <= {layer_of(path) for path in sources()}
+
+
+@pytest.mark.parametrize(
+    ("layer", "source"),
+    [
+        ("cache", "import core"),
+        ("cache", "from core.spec import Spec"),
+        ("cache", "import numpy, pages.model"),
+        ("core", "from pages import components"),
+        ("core", "import app"),
+        ("pages", "import cache"),
+        ("pages", "def f():\n    from cache.store import Store"),
+        ("app", "import cache"),
+        ("core", "import streamlit as st"),
+        ("cache", "from streamlit.runtime import caching"),
+        ("core", "import importlib\nimportlib.import_module('pages.model')"),
+        ("core", "__import__('streamlit')"),
+        ("core", "from sample_data.world import judge"),
+        ("core", "import tests.helpers"),
+        ("core", "import pickle"),
+        ("pages", "from joblib import load"),
+        ("cache", "if True:\n    import shelve"),
+    ],
+)
+def test_a_wrong_import_is_found(layer: str, source: str) -> None:
+    assert len(wrong_imports(source, layer)) == 1
+
+
+@pytest.mark.parametrize(
+    ("layer", "source"),
+    [
+        ("app", "import streamlit, pages.model, core"),
+        ("pages", "import streamlit.components.v1\nfrom core import engine\nfrom . import charts"),
+        ("core", "import cache.store\nfrom .spec import Spec\nfrom core.judges import Judge"),
+        ("cache", "import coreutils, diskcache\nfrom . import keys"),
+    ],
+)
+def test_a_right_import_is_not(layer: str, source: str) -> None:
+    assert wrong_imports(source, layer) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "try:\n    f()\nexcept:\n    pass",
+        "torch.load(path)",
+        "torch.load(path, weights_only=True)",
+        "AutoModel.from_pretrained(name, trust_remote_code=True)",
+        "AutoModel.from_pretrained(name, trust_remote_code=flag)",
+        "np.load(path, allow_pickle=True)",
+        "frame.to_pickle(path)",
+        "pd.read_pickle(path)",
+    ],
+)
+def test_a_wrong_habit_is_found(source: str) -> None:
+    assert len(wrong_habits(source)) == 1
+
+
+def test_a_right_habit_is_not() -> None:
+    assert (
+        wrong_habits("f(trust_remote_code=False)\nnp.load(p, allow_pickle=False)\njson.load(f)")
+        == []
+    )
