@@ -23,6 +23,11 @@ DEV_STAMP := $(VENV)/.installed-dev-$(DEV_SUM)
 PIP := $(PY) -m pip install --disable-pip-version-check --no-input
 
 .PHONY: app test lint format clean-venv
+# An environment that was left half-made, or whose Python has gone since, is made anew.
+ifneq ($(shell $(PY) -c 'import pip; print("works")' 2>/dev/null),works)
+.PHONY: $(PY) $(APP_STAMP) $(DEV_STAMP)
+endif
+
 .DEFAULT_GOAL := app
 
 app: $(APP_STAMP)
@@ -54,7 +59,6 @@ $(DEV_STAMP): $(APP_STAMP)
 	@rm -f $(VENV)/.installed-dev-*
 	@touch $@
 
-# A half-made environment is removed, so that the next run starts clean.
 $(PY):
 	@for candidate in $(CANDIDATES); do \
 	  if command -v "$$candidate" >/dev/null 2>&1 && \
