@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import settings
 
 MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", MAC_CHROME)
@@ -54,6 +55,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("STREAMLIT_BROWSER_GATHER_USAGE_STATS", "false")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # A busy machine is no failure, and the repository stays free of example files.
+    settings.register_profile("tailscope", deadline=None, database=None)
+    settings.load_profile("tailscope")
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 

@@ -21,7 +21,7 @@ ARRAYS = st.sampled_from(sorted(DTYPES)).flatmap(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.dictionaries(st.text(max_size=5), ARRAYS, max_size=4))
 def test_any_shard_comes_back_as_it_was(arrays: dict[str, np.ndarray]) -> None:
     shard = Shard(arrays, {"note": "ü"})
