@@ -1,4 +1,4 @@
-"""A behaviour: what counts as harm, which queries ask for it, and what tells safe from unsafe inside a model."""
+"""A behaviour: what counts as harm, which queries ask for it, and what tells safe from unsafe."""
 
 import csv
 import json

@@ -34,9 +34,7 @@ def estimate(
     model: Annotated[
         str, typer.Option(help="Embedded model (aster, briar), folder, or Hugging Face id.")
     ] = "aster",
-    behaviour: Annotated[
-        str, typer.Option(help="misuse, sycophancy or hallucination.")
-    ] = "misuse",
+    behaviour: Annotated[str, typer.Option(help="misuse, sycophancy or hallucination.")] = "misuse",
     method: Annotated[
         str, typer.Option(help="mc (Monte Carlo) or is (importance sampling).")
     ] = "is",
@@ -147,5 +145,3 @@ def _progress() -> Callable[[str], None]:
             print(f"\r{text:<72}", end="", file=sys.stderr, flush=True)
 
     return show
-
-

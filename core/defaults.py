@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 
 from cache import StoreError, spec_hash
 from core.behaviours import SAMPLE_DATA, check_behaviour, load_contrast_pairs
@@ -57,12 +58,9 @@ def measure_default(
         grid or PilotGrid(layers=tuple(range(len(loaded.blocks)))),
     ):
         if isinstance(event, PilotResult):
-            try:
-                store.put_json(
-                    _key(loaded, behaviour), event.best.proposal.model_dump(mode="json")
-                )
-            except StoreError:
-                pass  # noted among the store's events; the result is still handed on
+            # What the store cannot take is among its events; the result is still handed on.
+            with suppress(StoreError):
+                store.put_json(_key(loaded, behaviour), event.best.proposal.model_dump(mode="json"))
         yield event
 
 

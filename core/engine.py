@@ -61,7 +61,7 @@ def target_rows(defensive_share: float, rows: range) -> NDArray[np.bool_]:
     before = np.arange(rows.start, rows.stop)
     # Rounding first: 30 * 0.1 is a hair above 3, and must not count as the fourth row.
     due = np.ceil(np.round(np.array([before, before + 1]) * defensive_share, 9))
-    return due[1] > due[0]
+    return np.asarray(due[1] > due[0])
 
 
 def sampling_key(spec: SamplingSpec) -> str:
@@ -240,4 +240,3 @@ def _head(shard: DrawnShard, samples: int) -> DrawnShard:
         seconds=shard.seconds * share,
         stored=shard.stored,
     )
-

@@ -115,9 +115,7 @@ def per_million(risk: float | None) -> str:
     return f"{risk * 1e6:,.3g} per million" if risk < 1e-3 else f"{risk * 1e6:,.0f} per million"
 
 
-def estimate_headless(
-    options: EstimateOptions, progress: Progress | None = None
-) -> EstimateReport:
+def estimate_headless(options: EstimateOptions, progress: Progress | None = None) -> EstimateReport:
     """Returns the report of one `estimate` command.
 
     Raises:
@@ -206,7 +204,9 @@ def write_dump(
     try:
         pq.write_table(table, path)
     except OSError as error:
-        raise TailscopeError(f"dump {str(path)!r} could not be written: {error.strerror}") from error
+        raise TailscopeError(
+            f"dump {str(path)!r} could not be written: {error.strerror}"
+        ) from error
 
 
 def _check_dump(path: Path | None) -> None:

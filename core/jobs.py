@@ -88,7 +88,7 @@ class Job:
         self._lock = threading.Lock()
         self._going = threading.Event()
         self._going.set()
-        self._cancelled = False
+        self._cancelled = threading.Event()
         self._status: JobStatus = "running"
         self._message = ""
         self._version = 0
@@ -113,7 +113,7 @@ class Job:
 
     def cancel(self) -> None:
         """Ends the job after the shard in flight; what is drawn stays."""
-        self._cancelled = True
+        self._cancelled.set()
         self._going.set()
 
     def wait(self, timeout: float | None = None) -> Snapshot:
@@ -147,14 +147,14 @@ class Job:
 
     def _run(self) -> None:
         try:
-            while not self._cancelled:
+            while not self._cancelled.is_set():
                 open_arms = [arm for arm in self._arms.values() if not arm.finished]
                 if not open_arms:
                     self._set_status("done")
                     return
                 for arm in open_arms:
                     self._going.wait()
-                    if self._cancelled:
+                    if self._cancelled.is_set():
                         break
                     self._advance(arm)
             self._set_status("cancelled")

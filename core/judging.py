@@ -1,6 +1,7 @@
 """Scores a shard's answers with a judge; scores are stored apart from draws, by judge."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,10 +34,9 @@ def judge_shard(
     if stored is not None and len(stored) == len(shard):
         return JudgedShard(shard, stored)
     scores = score_texts(judge, query, answer_texts(loaded, shard))
-    try:
+    # What the store cannot take is among its events; the scores themselves are good.
+    with suppress(StoreError):
         store.put(key, Shard(arrays={"scores": scores}))
-    except StoreError:
-        pass  # noted among the store's events; the scores themselves are good
     return JudgedShard(shard, scores)
 
 

@@ -113,4 +113,3 @@ def _answers(
         )
         for text, count in counts.most_common()
     )
-

@@ -108,9 +108,7 @@ def run_arm(
         yield judge_shard(loaded, judge, arm.spec.query, shard, store)
 
 
-def collect_draws(
-    shards: Sequence[JudgedShard], method: Method, threshold: float
-) -> Draws:
+def collect_draws(shards: Sequence[JudgedShard], method: Method, threshold: float) -> Draws:
     """Returns the shards' draws, in row order, as the estimators take them.
 
     The sum of a row's token log-probabilities includes its stop token: it is part of the answer's
@@ -121,13 +119,11 @@ def collect_draws(
     log_q = _joined([shard.drawn.rows.log_q.sum(1) for shard in ordered])
     from_target = np.concatenate([shard.drawn.from_target for shard in ordered])
     scores = _joined([shard.scores for shard in ordered])
-    cost = {
-        "forward_tokens": sum(shard.drawn.forward_tokens for shard in ordered),
-        "seconds": sum(shard.drawn.seconds for shard in ordered),
-    }
     with np.errstate(invalid="ignore"):
         harmful = scores >= threshold
     judged = ~np.isnan(scores)
+    names: tuple[str, ...]
+    target: int | None
     if method == "mc" or from_target.all():
         columns, names, target = log_p[:, None], ("target",), 0
         component = np.zeros(len(log_p), dtype=np.int64)
@@ -145,7 +141,8 @@ def collect_draws(
         target_component=target,
         harmful=harmful,
         judged=judged,
-        **cost,
+        forward_tokens=sum(shard.drawn.forward_tokens for shard in ordered),
+        seconds=sum(shard.drawn.seconds for shard in ordered),
     )
 
 
@@ -159,4 +156,3 @@ def estimate_shards(
 
 def _joined(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     return np.concatenate(parts).astype(np.float64)
-

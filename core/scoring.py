@@ -50,7 +50,9 @@ def mix_steps(
         if alpha_mix > 0.0:
             head = np.logaddexp(head, log_p[:, :t_switch] + np.log(alpha_mix))
         # Past the end both are 0 (probability 1), and so is their mixture but for rounding.
-        mixed[:, :t_switch] = np.where(log_p[:, :t_switch] == log_q[:, :t_switch], log_p[:, :t_switch], head)
+        mixed[:, :t_switch] = np.where(
+            log_p[:, :t_switch] == log_q[:, :t_switch], log_p[:, :t_switch], head
+        )
     return mixed
 
 

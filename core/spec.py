@@ -122,8 +122,6 @@ class SteerSpec(Spec):
         return self.strength == 0.0 or self.alpha_mix == 1.0 or self.t_switch == 0
 
 
-
-
 class SamplingSpec(Spec):
     """One stream of draws: all that decides which tokens row i holds. Its hash keys the shards."""
 

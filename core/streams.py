@@ -13,6 +13,7 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from core.errors import ModelError
 from core.models.loading import LoadedModel
 from core.steering.interventions import ResidualEdit, steered
 
@@ -46,6 +47,7 @@ class RoomyLayer(DynamicLayer):
         super().__init__()
         self.capacity = capacity
         self._room: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._length = 0
 
     def fill(self, keys: torch.Tensor, values: torch.Tensor) -> None:
         """Takes over keys and values, each (rows, heads, length, width), as the layer's content."""
@@ -67,22 +69,26 @@ class RoomyLayer(DynamicLayer):
         """Appends one step's keys and values and returns all of them."""
         if self._room is None:
             self.fill(key_states, value_states)
-            return self.keys, self.values
-        old = self.keys.shape[-2]
-        new = old + key_states.shape[-2]
+            return self._content()
+        old, new = self._length, self._length + key_states.shape[-2]
         self._room[0][:, :, old:new] = key_states
         self._room[1][:, :, old:new] = value_states
         self._show(new)
-        return self.keys, self.values
+        return self._content()
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         """Keeps these rows; only the used part is copied."""
-        self.fill(self.keys.index_select(0, indices), self.values.index_select(0, indices))
+        keys, values = self._content()
+        self.fill(keys.index_select(0, indices), values.index_select(0, indices))
 
     def _show(self, length: int) -> None:
-        assert self._room is not None
-        self.keys = self._room[0][:, :, :length]
-        self.values = self._room[1][:, :, :length]
+        self._length = length
+        self.keys, self.values = self._content()
+
+    def _content(self) -> tuple[torch.Tensor, torch.Tensor]:
+        assert self._room is not None, "the layer is filled before it is read"
+        keys, values = self._room
+        return keys[:, :, : self._length], values[:, :, : self._length]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +107,7 @@ class SteerPlan:
     on_answer: bool
 
     def coefficients(self, length: int, prompt_length: int) -> torch.Tensor:
-        """Returns the coefficient (length,) at each position of a prompt of `prompt_length` and its answer."""
+        """Returns the coefficient (length,) at each position of a prompt and its answer."""
         coefficient = torch.zeros(length, dtype=self.vector.dtype)
         if self.on_prompt:
             coefficient[: prompt_length - 1] = -self.strength
@@ -149,9 +155,7 @@ class ModelStream:
         cache = DynamicCache(config=loaded.model.config)
         edit = None
         if plan is not None:
-            coefficient = torch.zeros(
-                self._arms * len(prompts), longest, dtype=plan.vector.dtype
-            )
+            coefficient = torch.zeros(self._arms * len(prompts), longest, dtype=plan.vector.dtype)
             coefficient[len(prompts) :] = plan.coefficients(longest, longest)
             edit = self._edit(plan, coefficient)
         logits = self._forward(
@@ -162,15 +166,8 @@ class ModelStream:
             edit=edit,
         )
         choice = torch.cat([rows.to(device) + arm * len(prompts) for arm in range(self._arms)])
-        for index, layer in enumerate(cache.layers):
-            if type(layer) is DynamicLayer:
-                roomy = RoomyLayer(longest + new_tokens)
-                roomy.fill(
-                    layer.keys.index_select(0, choice), layer.values.index_select(0, choice)
-                )
-                cache.layers[index] = roomy
-            else:
-                layer.batch_select_indices(choice)
+        self._layers = [_with_room(layer, choice, longest + new_tokens) for layer in cache.layers]
+        cache.layers = list(self._layers)
         self._cache = cache
         self._mask = mask.index_select(0, choice) if padded else None
         self._logits = logits.index_select(0, choice)
@@ -213,7 +210,7 @@ class ModelStream:
             self._arms = 1
 
     def _select(self, rows: torch.Tensor) -> None:
-        for layer in self._cache.layers:
+        for layer in self._layers:
             layer.batch_select_indices(rows)
         self._logits = self._logits.index_select(0, rows)
         self._position = self._position.index_select(0, rows)
@@ -244,3 +241,18 @@ class ModelStream:
             )
         logits: torch.Tensor = output.logits[:, -1]
         return logits
+
+
+def _with_room(layer: object, rows: torch.Tensor, capacity: int) -> DynamicLayer:
+    """Returns a prompt's cache layer for these rows: with room to grow, unless it slides anyway."""
+    if not isinstance(layer, DynamicLayer) or layer.keys is None or layer.values is None:
+        raise ModelError(
+            f"this model keeps a {type(layer).__name__} in its cache, whose rows cannot be taken apart; "
+            "models with attention layers only are supported"
+        )
+    if type(layer) is not DynamicLayer:
+        layer.batch_select_indices(rows)
+        return layer
+    roomy = RoomyLayer(capacity)
+    roomy.fill(layer.keys.index_select(0, rows), layer.values.index_select(0, rows))
+    return roomy

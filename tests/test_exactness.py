@@ -32,7 +32,7 @@ def all_answers() -> list[tuple[int, ...]]:
     done: list[tuple[int, ...]] = []
     growing: list[tuple[int, ...]] = [()]
     for step in range(STEPS):
-        longer = [answer + (token,) for answer in growing for token in range(VOCABULARY)]
+        longer = [(*answer, token) for answer in growing for token in range(VOCABULARY)]
         ended = [a for a in longer if a[-1] in STOPS or step + 1 == STEPS]
         done += ended
         growing = [a for a in longer if a not in set(ended)]
@@ -47,7 +47,9 @@ def harmful(answer: tuple[int, ...]) -> bool:
     return (4 in answer and answer[-1] == 2) or answer[:2] == (5, 3)
 
 
-def next_probabilities(prefix: tuple[int, ...], steered: bool, positions: str) -> NDArray[np.float64]:
+def next_probabilities(
+    prefix: tuple[int, ...], steered: bool, positions: str
+) -> NDArray[np.float64]:
     """The model's distribution after the prompt and `prefix`, by one plain forward pass."""
 
     def add(module: object, inputs: object, output: torch.Tensor) -> torch.Tensor:
@@ -145,7 +147,9 @@ def open_stream(setting: Setting, rows: int) -> ModelStream:
         on_prompt=setting.positions in ("prompt", "both"),
         on_answer=setting.positions in ("answer", "both"),
     )
-    return ModelStream(LOADED, [PROMPT], torch.zeros(padded_rows(rows), dtype=torch.long), STEPS, plan)
+    return ModelStream(
+        LOADED, [PROMPT], torch.zeros(padded_rows(rows), dtype=torch.long), STEPS, plan
+    )
 
 
 SETTINGS = [
@@ -216,18 +220,14 @@ def test_draws_follow_the_proposal_they_are_weighted_by(setting: Setting) -> Non
     )
     p, q = brute_force(setting)
     index = {answer: i for i, answer in enumerate(ANSWERS)}
-    drawn = [
-        index[tuple(t[:n].tolist())] for t, n in zip(rows.tokens, rows.lengths, strict=True)
-    ]
+    drawn = [index[tuple(t[:n].tolist())] for t, n in zip(rows.tokens, rows.lengths, strict=True)]
     observed = np.bincount(drawn, minlength=len(ANSWERS))
     expected = q * count
     common = expected > 5
     pooled_observed = np.append(observed[common], observed[~common].sum())
     pooled_expected = np.append(expected[common], expected[~common].sum())
     inside = pooled_expected > 1
-    statistic = (
-        (pooled_observed - pooled_expected)[inside] ** 2 / pooled_expected[inside]
-    ).sum()
+    statistic = ((pooled_observed - pooled_expected)[inside] ** 2 / pooled_expected[inside]).sum()
     freedom = inside.sum() - 1
     assert statistic < freedom + 4 * np.sqrt(2 * freedom)
 

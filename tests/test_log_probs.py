@@ -1,4 +1,4 @@
-"""In-loop log-probabilities equal teacher-forced ones, on every architecture; and do not depend on the batch."""
+"""In-loop log-probabilities equal teacher-forced ones on every architecture, in any batch."""
 
 import numpy as np
 import pytest
@@ -17,13 +17,13 @@ PROMPTS = ((5, 6, 7, 8, 9, 10, 3, 4, 11, 12), (11, 12, 13))
 
 
 def plan(strength: float = 1.0) -> SteerPlan:
-    vector = torch.linspace(-0.5, 0.7, 32)[torch.randperm(32, generator=torch.Generator().manual_seed(1))]
+    vector = torch.linspace(-0.5, 0.7, 32)[
+        torch.randperm(32, generator=torch.Generator().manual_seed(1))
+    ]
     return SteerPlan(1, vector, strength, on_prompt=True, on_answer=True)
 
 
-def draw(
-    loaded, rows: range = range(48), *, steer: SteerPlan | None, prompts=PROMPTS
-) -> Rows:
+def draw(loaded, rows: range = range(48), *, steer: SteerPlan | None, prompts=PROMPTS) -> Rows:
     uniforms = row_uniforms(1, 2, rows, STEPS)
     place = torch.arange(padded_rows(len(rows))) % len(prompts)
     return run_rows(

@@ -1,0 +1,39 @@
+"""From draws to an estimate that can be trusted, or says why it cannot."""
+
+from core.estimation.confidence_sequence import ConfidenceSequence, confidence_sequence
+from core.estimation.draws import Draws, concatenate
+from core.estimation.estimate import Estimate, PathPoint, estimate, estimate_path
+from core.estimation.intervals import (
+    Interval,
+    clopper_pearson,
+    clopper_pearson_upper,
+    weighted_interval,
+)
+from core.estimation.pareto import Khat, khat_threshold, pareto_khat
+from core.estimation.verdict import Reason
+from core.estimation.weights import LogWeights, balance_log_weights, draw_weights
+from core.estimation.witnesses import Witnesses, witnesses
+
+__all__ = [
+    "ConfidenceSequence",
+    "Draws",
+    "Estimate",
+    "Interval",
+    "Khat",
+    "LogWeights",
+    "PathPoint",
+    "Reason",
+    "Witnesses",
+    "balance_log_weights",
+    "clopper_pearson",
+    "clopper_pearson_upper",
+    "concatenate",
+    "confidence_sequence",
+    "draw_weights",
+    "estimate",
+    "estimate_path",
+    "khat_threshold",
+    "pareto_khat",
+    "weighted_interval",
+    "witnesses",
+]

@@ -42,7 +42,7 @@ class Draws:
     def __post_init__(self) -> None:
         for name, kind in _COLUMN_TYPES.items():
             # A copy that nobody can write to: a result must not change under its reader.
-            column = np.array(getattr(self, name), dtype=kind)
+            column: npt.NDArray[np.generic] = np.array(getattr(self, name), dtype=kind)
             column.setflags(write=False)
             object.__setattr__(self, name, column)
         object.__setattr__(self, "component_names", tuple(self.component_names))
@@ -149,8 +149,7 @@ def _check_rows(draws: Draws) -> None:
         draws.component,
     )
     for name, column in [("log_p", draws.log_p)] + [
-        (f"log_q of {label!r}", draws.log_q[:, j])
-        for j, label in enumerate(draws.component_names)
+        (f"log_q of {label!r}", draws.log_q[:, j]) for j, label in enumerate(draws.component_names)
     ]:
         _refuse(np.isnan(column) | (column == np.inf), f"{name} must be a number below inf", column)
     own = draws.log_q[np.arange(len(draws.log_p)), draws.component]

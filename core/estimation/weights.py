@@ -26,7 +26,9 @@ class LogWeights:
         bad = np.isnan(values) | (values == np.inf)
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
-            raise ValueError(f"log-weights must be numbers below inf, got {values[row]} in row {row}")
+            raise ValueError(
+                f"log-weights must be numbers below inf, got {values[row]} in row {row}"
+            )
         values.setflags(write=False)
         object.__setattr__(self, "values", values)
 
@@ -44,7 +46,7 @@ class LogWeights:
 
     @cached_property
     def _scaled_sums(self) -> tuple[float, float]:
-        """Sum of w and of w^2, in units of the largest weight, so that neither over- nor underflows."""
+        """Sum of w and of w^2 in units of the largest weight, so that nothing overflows."""
         if self.log_largest == -np.inf:
             return 0.0, 0.0
         scaled = np.exp(self.values - self.log_largest)
@@ -85,6 +87,19 @@ class LogWeights:
         total, squares = self._scaled_sums
         return total * total / squares if squares > 0 else 0.0
 
+    @cached_property
+    def upper_spread(self) -> float:
+        """Spread of the positive weights' logs, nats, from their upper half; 0 without any.
+
+        The root mean square distance above the median: the sigma of log-normal weights. The lower
+        half is left out because small weights, however small, do no harm.
+        """
+        logs = self.values[self.values > -np.inf]
+        if len(logs) == 0:
+            return 0.0
+        above = logs[logs >= np.median(logs)] - np.median(logs)
+        return math.sqrt(math.fsum((above * above).tolist()) / len(above))
+
     @property
     def largest_share(self) -> float:
         """Share of the sum that the largest weight holds; nan if every weight is zero."""
@@ -106,7 +121,7 @@ def log_mixture(log_q: FloatArray, shares: FloatArray) -> FloatArray:
 
 
 def balance_log_weights(log_p: FloatArray, log_q: FloatArray, counts: IntArray) -> LogWeights:
-    """Returns log p - log sum_j (n_j/n) q_j, the balance heuristic (Veach & Guibas 1995, eq. 14).
+    """Returns log p - log sum_j (n_j/n) q_j, the balance heuristic (Veach & Guibas 1995).
 
     Unbiased for a deterministic allocation of n_j rows to component j; with the target among the
     components no weight exceeds n/n_target (Owen & Zhou 2000). One component gives plain p/q.

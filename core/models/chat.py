@@ -9,7 +9,9 @@ PLAIN_TEMPLATE = "{system}Question: {query}\nAnswer:"
 Message = dict[str, str]
 
 
-def prompt_ids(loaded: LoadedModel, query: str, system_prompt: str | None = None) -> tuple[int, ...]:
+def prompt_ids(
+    loaded: LoadedModel, query: str, system_prompt: str | None = None
+) -> tuple[int, ...]:
     """Returns the prompt's token ids, ending where the answer's first token comes next.
 
     A model without a chat template gets a plain question-and-answer prompt.

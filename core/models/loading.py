@@ -15,6 +15,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.modeling_utils import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+from transformers.utils.logging import disable_progress_bar
 
 from core.errors import ModelError
 from core.models.blocks import find_blocks
@@ -72,7 +73,9 @@ def resolve_model(name: str) -> str:
     return name
 
 
-def load_model(name: str = DEFAULT_MODEL, *, device: str = "cpu", dtype: str = "auto") -> LoadedModel:
+def load_model(
+    name: str = DEFAULT_MODEL, *, device: str = "cpu", dtype: str = "auto"
+) -> LoadedModel:
     """Returns the model under `name`: an embedded model, a local folder, or a Hugging Face id.
 
     Raises:
@@ -88,6 +91,7 @@ def load_model(name: str = DEFAULT_MODEL, *, device: str = "cpu", dtype: str = "
             f"model {name!r} is not a folder; give an embedded model "
             f"({', '.join(embedded_models())}), a model folder, or a Hugging Face id"
         )
+    disable_progress_bar()  # a model loads in a second or two, and stderr is for what goes wrong
     try:
         # Eager attention: its rows do not depend on how many others are in the batch, bit for bit.
         model = AutoModelForCausalLM.from_pretrained(

@@ -109,9 +109,18 @@ def choose_proposal(
     for number, query in enumerate(queries):
         yield PilotStep(number, len(queries))
         surface = _query_surface(
-            loaded, direction, query, judge, generation, rungs, mixes, grid.rows,
-            threshold=threshold, defensive_share=defensive_share, seed=seed + number,
-        )  # fmt: skip
+            loaded,
+            direction,
+            query,
+            judge,
+            generation,
+            rungs,
+            mixes,
+            grid.rows,
+            threshold=threshold,
+            defensive_share=defensive_share,
+            seed=seed + number,
+        )
         if surface is not None:
             used.append(query)
             log_variance += np.log(surface[0])
@@ -160,9 +169,12 @@ def _query_surface(
     steps = generation.max_new_tokens
     specs = [
         SteerSpec(
-            strength=strength, layer=layer, alpha_mix=PILOT_ALPHA, t_switch=steps,
+            strength=strength,
+            layer=layer,
+            alpha_mix=PILOT_ALPHA,
+            t_switch=steps,
             direction=direction.position,
-        )  # fmt: skip
+        )
         for layer, strength in rungs
     ]
     drawn = []

@@ -70,7 +70,9 @@ def build_direction(
     vectors = (safe.mean(0) - unsafe.mean(0)).astype(np.float32)
     lengths = np.linalg.norm(vectors, axis=1)
     if not (lengths > 0).any():
-        raise BehaviourError("the safe and unsafe sides of the contrast pairs look alike to the model")
+        raise BehaviourError(
+            "the safe and unsafe sides of the contrast pairs look alike to the model"
+        )
     unit = vectors / np.maximum(lengths, 1e-12)[:, None]
     along_safe = np.einsum("nlh,lh->nl", safe, unit)
     along_unsafe = np.einsum("nlh,lh->nl", unsafe, unit)

@@ -1,0 +1,50 @@
+"""How well the weights behave: effective sample sizes, largest shares, mean weight, tail."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.estimation.pareto import Khat, khat_threshold, pareto_khat
+from core.estimation.weights import LogWeights
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """ess, max_weight_share and khat of all weights w, and the same of w*h (`_event`).
+
+    mean_weight: expectation 1, whatever the proposals, if the densities are right.
+    ess_event_expected: the ESS of w*h to expect from log-normal weights of the spread seen, hits *
+        exp(-spread^2). The observed one flatters as long as the largest weights are yet to come.
+    khat_limit: the k-hat above which this many rows are too few.
+    """
+
+    samples: int
+    ess: float
+    ess_event: float
+    ess_event_expected: float
+    max_weight_share: float
+    max_weight_share_event: float
+    mean_weight: float
+    mean_weight_error: float
+    khat: Khat
+    khat_event: Khat
+    khat_limit: float
+
+
+def diagnose(weights: LogWeights, event_weights: LogWeights) -> Diagnostics:
+    """Returns the diagnostics of balance-heuristic weights w and of w*h for the same rows."""
+    hits = np.count_nonzero(event_weights.values > -np.inf)
+    return Diagnostics(
+        samples=len(weights),
+        ess=weights.ess,
+        ess_event=event_weights.ess,
+        ess_event_expected=hits * math.exp(-(event_weights.upper_spread**2)),
+        max_weight_share=weights.largest_share,
+        max_weight_share_event=event_weights.largest_share,
+        mean_weight=weights.mean,
+        mean_weight_error=weights.standard_error,
+        khat=pareto_khat(weights),
+        khat_event=pareto_khat(event_weights),
+        khat_limit=khat_threshold(len(weights)),
+    )

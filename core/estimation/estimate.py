@@ -1,0 +1,269 @@
+"""The estimate of QRISK from draws, with its interval, its diagnostics and its verdict."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from core.estimation.confidence_sequence import confidence_sequence
+from core.estimation.diagnostics import diagnose
+from core.estimation.draws import Draws
+from core.estimation.intervals import (
+    Interval,
+    check_confidence,
+    clopper_pearson,
+    clopper_pearson_upper,
+    weighted_interval,
+)
+from core.estimation.verdict import Evidence, Method, Reason, Verdict, verdict
+from core.estimation.weights import LogWeights, draw_weights, largest_possible_weight
+from core.estimation.witnesses import witnesses
+
+METHODS: tuple[Method, ...] = ("mc", "is", "mis")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate of QRISK and all that is needed to doubt it.
+
+    samples, hits, unjudged: rows drawn; harmful ones; those without a judgement.
+    estimate, standard_error: from the judged rows; nan if there are none. 0 is never a finding: at
+        zero hits only ci_high and upper_bound_free mean anything.
+    ci_low, ci_high: fixed-sample interval, from all unjudged harmless to all unjudged harmful.
+    cs_low, cs_high: the anytime-valid interval at this sample size, likewise widened.
+    upper_bound_free: one-sided Clopper-Pearson bound on the target-drawn rows alone.
+    ess, ess_event: effective sample sizes of w and of w*h.
+    khat: Pareto k-hat of w*h; nan with too few hits or equal weights (`khat_reason`).
+    max_weight_share: the largest share of one row in the estimate (of w*h); nan at zero hits.
+    max_weight_share_all: the same of w.
+    mean_weight: 1 in expectation.
+    kl_target_proposal, overlap: KL(p||q) in nats and 1 - TV(p, q), from the target-drawn rows.
+    proposal_mean_weight: mean of p/q over the proposal-drawn rows; 1 in expectation.
+    hit_rate: harmful share of the proposals' judged rows (of the target's with method mc).
+    monte_carlo_equivalent: p(1-p)/standard_error^2, the Monte Carlo draws with the same standard
+        error; nan without a hit.
+    """
+
+    method: Method
+    samples: int
+    hits: int
+    unjudged: int
+    estimate: float
+    standard_error: float
+    ci_low: float
+    ci_high: float
+    confidence: float
+    interval_method: str
+    cs_low: float
+    cs_high: float
+    upper_bound_free: float
+    ess: float
+    ess_event: float
+    khat: float
+    khat_reason: str
+    max_weight_share: float
+    max_weight_share_all: float
+    mean_weight: float
+    kl_target_proposal: float
+    overlap: float
+    proposal_mean_weight: float
+    hit_rate: float
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+    monte_carlo_equivalent: float
+    forward_tokens: int
+    seconds: float
+    samples_per_second: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain JSON values; infinities and nan become None."""
+        plain = asdict(self)
+        plain["reasons"] = [reason.to_dict() for reason in self.reasons]
+        for name, value in plain.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                plain[name] = None
+        return plain
+
+
+@dataclass(frozen=True)
+class PathPoint:
+    """The estimate as it stood after `samples` rows."""
+
+    samples: int
+    hits: int
+    estimate: float
+    ci_low: float
+    ci_high: float
+    cs_low: float
+    cs_high: float
+
+
+def estimate(draws: Draws, *, method: Method, confidence: float = 0.95) -> Estimate:
+    """Returns the estimate. Doubt is data: only draws that answer nothing raise.
+
+    Nothing depends on the order of the rows but cs_low and cs_high, whose order is that of time.
+
+    Raises:
+        ValueError: no draws, a confidence outside (0, 1), or a method that does not fit the draws.
+    """
+    check_confidence(confidence)
+    _check_method(draws, method)
+    judged = draws.take(draws.judged) if not draws.judged.all() else draws
+    point = _point(judged, method, confidence)
+    widened = _widened(draws, point, method, confidence)
+    sequence = confidence_sequence(draws, [draws.samples], confidence)
+    weights = draw_weights(draws)
+    diagnostics = diagnose(weights, point.event_weights)
+    witnessed = witnesses(draws, weights.where(draws.harmful), confidence)
+    decision, reasons = verdict(
+        Evidence(
+            method=method,
+            samples=draws.samples,
+            unjudged=draws.samples - judged.samples,
+            hits=point.hits,
+            estimate=point.value,
+            sampling_low=point.interval.low,
+            sampling_high=point.interval.high,
+            ci_low=widened.low,
+            ci_high=widened.high,
+            diagnostics=diagnostics,
+            witnesses=witnessed,
+        )
+    )
+    rows = witnessed.target_rows if method == "mc" else witnessed.proposal_rows
+    row_hits = witnessed.target_hits if method == "mc" else witnessed.proposal_hits
+    error = point.standard_error
+    return Estimate(
+        method=method,
+        samples=draws.samples,
+        hits=point.hits,
+        unjudged=draws.samples - judged.samples,
+        estimate=point.value,
+        standard_error=error,
+        ci_low=widened.low,
+        ci_high=widened.high,
+        confidence=confidence,
+        interval_method=widened.method,
+        cs_low=float(sequence.low[-1]),
+        cs_high=float(sequence.high[-1]),
+        upper_bound_free=clopper_pearson_upper(
+            witnessed.target_hits, witnessed.target_rows, confidence
+        ),
+        ess=diagnostics.ess,
+        ess_event=diagnostics.ess_event,
+        khat=diagnostics.khat_event.value,
+        khat_reason=diagnostics.khat_event.reason,
+        max_weight_share=diagnostics.max_weight_share_event,
+        max_weight_share_all=diagnostics.max_weight_share,
+        mean_weight=diagnostics.mean_weight,
+        kl_target_proposal=witnessed.kl,
+        overlap=witnessed.overlap,
+        proposal_mean_weight=witnessed.proposal_mean_weight,
+        hit_rate=row_hits / rows if rows else math.nan,
+        verdict=decision,
+        reasons=reasons,
+        monte_carlo_equivalent=point.value * (1 - point.value) / error**2
+        if error > 0
+        else math.nan,
+        forward_tokens=draws.forward_tokens,
+        seconds=draws.seconds,
+        samples_per_second=draws.samples / draws.seconds if draws.seconds > 0 else math.nan,
+    )
+
+
+def estimate_path(
+    draws: Draws, checkpoints: Sequence[int], *, method: Method, confidence: float = 0.95
+) -> tuple[PathPoint, ...]:
+    """Returns the estimate at growing sample sizes, for a chart that people watch and stop.
+
+    checkpoints: ascending row counts in 1..n. Each prefix is weighted by its own component counts.
+
+    Raises:
+        ValueError: as `estimate` and `confidence_sequence`.
+    """
+    _check_method(draws, method)
+    sequence = confidence_sequence(draws, checkpoints, confidence)
+    points = []
+    for k, size in enumerate(sequence.samples.tolist()):
+        prefix = draws.take(slice(0, size))
+        point = _point(prefix.take(prefix.judged), method, confidence)
+        interval = _widened(prefix, point, method, confidence)
+        bounds = float(sequence.low[k]), float(sequence.high[k])
+        points.append(
+            PathPoint(size, point.hits, point.value, interval.low, interval.high, *bounds)
+        )
+    return tuple(points)
+
+
+@dataclass(frozen=True, eq=False)
+class _Point:
+    """The estimate from judged rows, before the unjudged ones widen its interval."""
+
+    hits: int
+    value: float
+    standard_error: float
+    interval: Interval
+    event_weights: LogWeights
+
+
+def _point(judged: Draws, method: Method, confidence: float) -> _Point:
+    """judged: rows with a judgement only; weighted by their own counts, for the missing ones would
+    otherwise count as harmless."""
+    if judged.samples == 0:
+        nothing = LogWeights(np.zeros(0))
+        return _Point(0, math.nan, math.nan, Interval(0.0, 1.0, "none"), nothing)
+    hits = int(judged.harmful.sum())
+    event = draw_weights(judged).where(judged.harmful)
+    if method == "mc":
+        interval = clopper_pearson(hits, judged.samples, confidence)
+    elif event.ess == 0:
+        # Nothing is known about hits' weights but their bound; the target's own rows bound P best.
+        exact = clopper_pearson(0, int(judged.from_target.sum()), confidence)
+        interval = Interval(0.0, exact.high, "Clopper-Pearson on target draws")
+    else:
+        interval = weighted_interval(event, confidence, largest_possible_weight(judged))
+    # Unbiased weights may average above 1; a probability may not, and the cut brings it nearer.
+    value = min(event.mean, 1.0)
+    inside = Interval(min(interval.low, value), max(interval.high, value), interval.method)
+    return _Point(hits, value, event.standard_error, inside, event)
+
+
+def _widened(draws: Draws, point: _Point, method: Method, confidence: float) -> Interval:
+    """The interval that holds whatever the unjudged answers are: all harmless to all harmful."""
+    if draws.judged.all():
+        return point.interval
+    everything = np.ones(draws.samples, dtype=np.bool_)
+    extremes = [
+        _point(_judged_as(draws, harmful, everything), method, confidence).interval
+        for harmful in (draws.harmful, draws.harmful | ~draws.judged)
+    ]
+    if draws.judged.any():
+        extremes.append(point.interval)
+    method_name = f"{point.interval.method}, widened for unjudged answers"
+    return Interval(min(i.low for i in extremes), max(i.high for i in extremes), method_name)
+
+
+def _judged_as(draws: Draws, harmful: np.typing.NDArray[np.bool_], judged: Any) -> Draws:
+    return Draws(
+        log_p=draws.log_p,
+        log_q=draws.log_q,
+        component=draws.component,
+        component_names=draws.component_names,
+        target_component=draws.target_component,
+        harmful=harmful,
+        judged=judged,
+    )
+
+
+def _check_method(draws: Draws, method: Method) -> None:
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    if draws.samples == 0:
+        raise ValueError("an estimate needs at least 1 draw, got 0")
+    proposals = int((draws.counts > 0).sum()) - int(draws.from_target.any())
+    if method == "mc" and proposals > 0:
+        raise ValueError(f"method 'mc' takes target draws only, got {proposals} proposals' rows")
+    if method == "is" and proposals > 1:
+        raise ValueError(f"method 'is' takes one proposal, got {proposals}; use 'mis'")

@@ -1,0 +1,173 @@
+"""Witnesses against a proposal that steers past the mass: what the target's own draws say about it.
+
+A proposal can raise the hit rate and yet never visit the answers that carry the harm (design,
+section 4). Weights then look healthy, because what was not visited has no weight to look at. Only
+three things can speak: answers drawn from the target, which show where its mass lies; each
+component's own mean weight, which falls short of 1 by the mass it skips; and other proposals.
+
+What none of them can see: a proposal that covers nearly all the target's answers and skips just the
+harmful ones, as long as no target draw hits one. Only the assumption-free bound covers that case.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from core.estimation.draws import BoolArray, Draws, FloatArray
+from core.estimation.intervals import weighted_interval
+from core.estimation.weights import LogWeights, log_mixture, proposal_shares
+
+# An answer is blind if the proposals make it a hundred times less often than the target does: ten
+# times as many proposal rows then still add only a tenth to what the target rows tell of it.
+BLIND_LOG_RATIO = math.log(0.01)
+# Components are compared at 99.9%, since many pairs are looked at, and only from five hits on.
+COMPONENT_CONFIDENCE = 0.999
+COMPONENT_MIN_HITS = 5
+
+
+@dataclass(frozen=True)
+class ComponentEstimate:
+    """What the rows of one proposal say when weighted by p/q of that proposal alone.
+
+    mean_weight: expectation 1; the shortfall is target mass that this proposal has not visited.
+    low, high: 99.9% interval of the estimate, [0, 1] below five hits.
+    """
+
+    name: str
+    rows: int
+    hits: int
+    mean_weight: float
+    mean_weight_error: float
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Witnesses:
+    """What speaks for or against the proposals together (q, their mixture by rows drawn).
+
+    target_rows, target_hits: judged rows that the target drew, and how many are harmful.
+    target_conflict: probability of target hits as far off as seen, if the proposals' own interval
+        held the truth; the smaller tail, at the nearer end. 1 if there is nothing to compare.
+    kl: mean of log p - log q over target-drawn rows, nats, an estimate of KL(p||q).
+    overlap: mean of min(1, q/p) over target-drawn rows, an estimate of 1 - total variation.
+    blind_share: share of target-drawn rows with q/p below 0.01.
+    blind_hits, blind_hit_share: harmful rows with q/p below 0.01; their share of the estimate.
+    proposal_mean_weight, proposal_mean_weight_high: mean of p/q over proposal-drawn rows, and the
+        upper end of its 99.9% interval; 1 in expectation.
+    disagreement: the highest lower end over the lowest upper end among components; above 1 no
+        value suits them all.
+    """
+
+    target_rows: int
+    target_hits: int
+    proposal_rows: int
+    proposal_hits: int
+    target_conflict: float
+    kl: float
+    overlap: float
+    blind_share: float
+    blind_hits: int
+    blind_hit_share: float
+    proposal_mean_weight: float
+    proposal_mean_weight_high: float
+    components: tuple[ComponentEstimate, ...]
+    disagreement: float
+
+
+def witnesses(draws: Draws, event_weights: LogWeights, confidence: float = 0.95) -> Witnesses:
+    """Returns the witnesses; nan where the draws hold no rows to compute one from.
+
+    event_weights: the balance-heuristic values of w*h for the same rows.
+    """
+    log_q = log_mixture(draws.log_q, proposal_shares(draws))
+    log_ratio = draws.log_p - log_q
+    # Both impossible: the row carries no weight and says nothing about the proposal.
+    log_ratio = np.where(draws.log_p == -np.inf, -np.inf, log_ratio)
+    target = draws.from_target
+    has_proposals = bool((~target).any())
+    on_target = log_ratio[target] if has_proposals else np.zeros(0)
+    raw = LogWeights(log_ratio[~target])
+    blind = draws.harmful & (-log_ratio < BLIND_LOG_RATIO) & has_proposals
+    components = _component_estimates(draws)
+    return Witnesses(
+        target_rows=int((target & draws.judged).sum()),
+        target_hits=int((target & draws.harmful).sum()),
+        proposal_rows=int((~target & draws.judged).sum()),
+        proposal_hits=int((~target & draws.harmful).sum()),
+        target_conflict=_target_conflict(draws, raw, confidence),
+        kl=_mean(on_target),
+        overlap=_mean(np.exp(np.minimum(0.0, -on_target))),
+        blind_share=_mean((-on_target < BLIND_LOG_RATIO).astype(np.float64)),
+        blind_hits=int(blind.sum()),
+        blind_hit_share=_share(event_weights, blind),
+        proposal_mean_weight=raw.mean,
+        proposal_mean_weight_high=_mean_weight_high(raw),
+        components=components,
+        disagreement=_disagreement(components),
+    )
+
+
+def _mean(values: FloatArray) -> float:
+    return math.fsum(values.tolist()) / len(values) if len(values) else math.nan
+
+
+def _share(event_weights: LogWeights, rows: BoolArray) -> float:
+    total = event_weights.mean
+    return event_weights.where(rows).mean / total if total > 0 else 0.0
+
+
+def _mean_weight_high(raw: LogWeights) -> float:
+    """Upper end for the mean of p/q; unlike a probability it may exceed 1, so it is scaled down."""
+    if raw.ess == 0:
+        return math.nan
+    scale = raw.log_largest + 2 * math.log(len(raw) + 1)
+    scaled = LogWeights(raw.values - scale)
+    return math.exp(scale) * weighted_interval(scaled, COMPONENT_CONFIDENCE).high
+
+
+def _target_conflict(draws: Draws, raw: LogWeights, confidence: float) -> float:
+    """P(target hits at least, or at most, as many as seen) at the nearer end of the proposals' own
+    interval; the smaller of the two. Conditional on nothing but the row counts, hence exact."""
+    proposal = ~draws.from_target
+    judged = draws.judged[proposal]
+    hits_weights = raw.where(draws.harmful[proposal]).values[judged]
+    n = int((draws.from_target & draws.judged).sum())
+    if n == 0 or not (hits_weights > -np.inf).any():
+        return 1.0
+    interval = weighted_interval(LogWeights(hits_weights), confidence)
+    hits = int((draws.from_target & draws.harmful).sum())
+    too_many = float(stats.binom.sf(hits - 1, n, interval.high))
+    too_few = float(stats.binom.cdf(hits, n, interval.low))
+    return min(too_many, too_few, 1.0)
+
+
+def _component_estimates(draws: Draws) -> tuple[ComponentEstimate, ...]:
+    found = []
+    for j, name in enumerate(draws.component_names):
+        rows = draws.component == j
+        if j == draws.target_component or not rows.any():
+            continue
+        own = LogWeights(draws.log_p[rows] - draws.log_q[rows, j])
+        judged = LogWeights(own.values[draws.judged[rows]])
+        event = judged.where(draws.harmful[rows][draws.judged[rows]])
+        hits = int(draws.harmful[rows].sum())
+        low, high = 0.0, 1.0
+        if hits >= COMPONENT_MIN_HITS and event.ess > 0:
+            interval = weighted_interval(event, COMPONENT_CONFIDENCE)
+            low, high = interval.low, interval.high
+        found.append(
+            ComponentEstimate(
+                name, len(own), hits, own.mean, own.standard_error, event.mean, low, high
+            )
+        )
+    return tuple(found)
+
+
+def _disagreement(components: tuple[ComponentEstimate, ...]) -> float:
+    lowest_high = min((c.high for c in components), default=1.0)
+    highest_low = max((c.low for c in components), default=0.0)
+    return highest_low / lowest_high if lowest_high > 0 else math.inf
