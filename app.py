@@ -1,0 +1,33 @@
+"""Tailscope: how often does a language model give a harmful answer? Run with `make app`."""
+
+import streamlit as st
+
+st.set_page_config(
+    page_title="Tailscope",
+    page_icon=":material/insights:",
+    layout="wide",
+    menu_items={
+        "About": "Tailscope estimates how often a language model gives a harmful answer, "
+        "down to one in a million, with an interval that can be trusted."
+    },
+)
+
+with st.spinner("Starting: the first time takes a few seconds ...", show_time=True):
+    # Here and not above, so that the window shows something while the engine is read.
+    from pages.components.address import read_address, write_address
+    from pages.components.brand import brand
+    from pages.components.sidebar import sidebar
+
+brand()
+page = st.navigation(
+    [
+        st.Page("pages/start.py", title="Start", icon=":material/home:", default=True),
+        st.Page("pages/model.py", title="Model", icon=":material/deployed_code:"),
+        st.Page("pages/proposal.py", title="Proposal", icon=":material/tune:"),
+        st.Page("pages/convergence.py", title="Convergence", icon=":material/show_chart:"),
+    ]
+)
+read_address()
+page.run()
+write_address()
+sidebar()

@@ -1,0 +1,223 @@
+"""Charts as Vega-Lite specs: from a result to a figure. Nothing here estimates anything.
+
+Vega-Lite and not Plotly where a chart is live: with the data in a named set and a spec that stays
+the same, the browser replaces the rows in the chart it has, and keeps its zoom.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+IMPORTANCE = "Importance sampling"
+MONTE_CARLO = "Monte Carlo"
+ARM_NAMES = {"is": IMPORTANCE, "mc": MONTE_CARLO}
+AXES = {
+    "samples": "Answers drawn",
+    "seconds": "Seconds of computing",
+    "tokens": "Tokens through the model",
+}
+MILLION = 1e6
+LABELS = {"labelFontSize": 14, "titleFontSize": 14, "titleFontWeight": 500, "titlePadding": 10}
+GRID = {"gridOpacity": 0.5}
+# Streamlit's theme colours charts, but leaves this grey, which reads on light and dark.
+NEUTRAL = "#8494a4"
+
+Chart = dict[str, Any]
+
+
+def convergence(
+    paths: Mapping[str, pd.DataFrame],
+    *,
+    axis: str = "samples",
+    reference: float | None = None,
+    anytime: bool = False,
+) -> Chart:
+    """Returns the running estimates with their bands, in cases per million, on log axes.
+
+    paths: arm -> table of `core.convergence`. anytime: also the band that holds however one stops.
+    """
+    layers: list[Chart] = [_band("low", "high", 0.2)]
+    if anytime:
+        layers.append(_band("anytime_low", "anytime_high", 0.1))
+    layers.append(_line())
+    if reference is not None:
+        layers += _reference_lines(reference * MILLION)
+    ticks = {"format": ",~r", "tickCount": 6, "labelOverlap": "greedy", **LABELS, **GRID}
+    return {
+        "data": {"name": "path"},
+        "datasets": {"path": _rows(paths, axis)},
+        "height": 400,
+        "encoding": {
+            "x": {
+                "field": "x",
+                "type": "quantitative",
+                "title": AXES[axis],
+                "scale": {"type": "log", "nice": False},
+                "axis": ticks,
+            },
+            "color": {
+                "field": "arm",
+                "type": "nominal",
+                "scale": {"domain": [IMPORTANCE, MONTE_CARLO]},
+                "legend": {
+                    "orient": "top",
+                    "title": None,
+                    "labelFontSize": 15,
+                    "labelLimit": 300,
+                    "symbolType": "stroke",
+                    "symbolStrokeWidth": 4,
+                    "symbolOpacity": 1,
+                },
+            },
+        },
+        "layer": layers,
+    }
+
+
+def _band(low: str, high: str, opacity: float) -> Chart:
+    return {
+        "mark": {"type": "area", "opacity": opacity, "clip": True},
+        "encoding": {
+            "y": {
+                "field": low,
+                "type": "quantitative",
+                "title": "Harmful answers per million",
+                "scale": {"type": "log", "nice": False},
+                "axis": {
+                    "format": ",~r",
+                    "tickCount": 6,
+                    "labelOverlap": "greedy",
+                    **LABELS,
+                    **GRID,
+                },
+                "stack": None,
+            },
+            "y2": {"field": high},
+        },
+    }
+
+
+def _line() -> Chart:
+    # Zoom asks for Ctrl or Cmd (a pinch counts): a page must scroll when the pointer is on a chart.
+    zoom = "wheel![event.ctrlKey || event.metaKey]"
+    return {
+        "mark": {
+            "type": "line",
+            "strokeWidth": 3,
+            "clip": True,
+            "point": {"opacity": 0, "size": 120},
+        },
+        "params": [
+            {"name": "zoom", "select": {"type": "interval", "zoom": zoom}, "bind": "scales"}
+        ],
+        "encoding": {
+            "y": {"field": "estimate", "type": "quantitative"},
+            "tooltip": [
+                {"field": "arm", "title": "Method"},
+                {"field": "samples", "title": "Answers drawn", "format": ","},
+                {"field": "hits", "title": "Harmful", "format": ","},
+                {"field": "estimate", "title": "Per million", "format": ",.3~r"},
+                {"field": "low", "title": "95% from", "format": ",.3~r"},
+                {"field": "high", "title": "to", "format": ",.3~r"},
+            ],
+        },
+    }
+
+
+def _reference_lines(level: float) -> list[Chart]:
+    words = f"reference from a large run: {level:,.3g}"
+    at_level = {"y": {"datum": level, "type": "quantitative"}, "color": {"value": NEUTRAL}}
+    return [
+        {
+            "data": {"values": [{}]},
+            "mark": {"type": "rule", "strokeDash": [7, 5], "strokeWidth": 2},
+            "encoding": {"x": None, **at_level},
+        },
+        {
+            "data": {"values": [{}]},
+            "mark": {"type": "text", "align": "right", "dy": -9, "fontSize": 14, "text": words},
+            "encoding": {"x": {"value": {"expr": "width - 6"}}, **at_level},
+        },
+    ]
+
+
+def _rows(paths: Mapping[str, pd.DataFrame], axis: str) -> pd.DataFrame:
+    parts = []
+    for arm, path in paths.items():
+        part = pd.DataFrame(
+            {
+                "arm": ARM_NAMES[arm],
+                "x": path[axis],
+                "samples": path["samples"],
+                "hits": path["hits"],
+                # A log axis has no zero, and a line at "no harm found yet" would be a claim.
+                "estimate": (path["estimate"] * MILLION).where(path["hits"] > 0),
+                "low": path["ci_low"] * MILLION,
+                "high": path["ci_high"] * MILLION,
+                "anytime_low": path["cs_low"] * MILLION,
+                "anytime_high": path["cs_high"] * MILLION,
+            }
+        )
+        parts.append(part[part["x"] > 0])
+    rows = pd.concat(parts, ignore_index=True)
+    floor = _floor(rows)
+    for name in ("low", "anytime_low"):
+        rows[name] = rows[name].clip(lower=floor)
+    return rows
+
+
+def _floor(rows: pd.DataFrame) -> float:
+    """Returns where bands that reach down to zero end: a decade below the lowest that does not."""
+    known = pd.concat([rows["estimate"].dropna(), rows["high"], rows["low"][rows["low"] > 0]])
+    lowest = float(known.min()) if len(known) else 1.0
+    return float(10.0 ** np.floor(np.log10(max(lowest, 1e-6)) - 0.3))
+
+
+def separation(values: Sequence[float], layer: int) -> Chart:
+    """Returns bars: how far apart safe and unsafe examples are after each block, in spreads."""
+    title = "Distance between safe and unsafe, in spreads"
+    return _layer_bars(range(len(values)), values, layer, title)
+
+
+def layer_choice(costs: Mapping[int, float], layer: int) -> Chart:
+    """Returns bars: the variance a pilot predicts for the best settings at each block."""
+    title = "Predicted relative variance of one draw (less is better)"
+    return _layer_bars(costs.keys(), costs.values(), layer, title)
+
+
+def _layer_bars(layers: Iterable[int], lengths: Iterable[float], chosen: int, title: str) -> Chart:
+    rows = pd.DataFrame({"layer": list(layers), "length": [float(value) for value in lengths]})
+    rows["chosen"] = np.where(rows["layer"] == chosen, "chosen", "other")
+    rows["block"] = rows.pop("layer").astype(str)
+    return {
+        "data": {"name": "blocks"},
+        "datasets": {"blocks": rows},
+        "height": 44 * len(rows) + 20,
+        "mark": {"type": "bar", "cornerRadiusEnd": 4, "height": {"band": 0.7}},
+        "encoding": {
+            "y": {
+                "field": "block",
+                "type": "ordinal",
+                "sort": None,
+                "title": "After block",
+                "axis": LABELS,
+            },
+            "x": {
+                "field": "length",
+                "type": "quantitative",
+                "title": title,
+                "axis": {**LABELS, **GRID, "tickCount": 5},
+            },
+            "opacity": {
+                "field": "chosen",
+                "scale": {"domain": ["chosen", "other"], "range": [1.0, 0.4]},
+                "legend": None,
+            },
+            "tooltip": [
+                {"field": "block", "title": "After block"},
+                {"field": "length", "title": title, "format": ",.3~r"},
+            ],
+        },
+    }

@@ -1,0 +1,47 @@
+"""Starting a run from the settings of this session."""
+
+import streamlit as st
+
+from core.spec import MAX_SAMPLES
+from pages.components import resources
+from pages.components.state import change, look_at_run, settings
+
+
+def launch() -> None:
+    """Starts the run that the settings stand for, and makes it the session's.
+
+    Raises: TailscopeError if the settings make no run.
+    """
+    run = resources.run_spec(settings())
+    resources.start(run)
+    look_at_run(run.run_id)
+
+
+def launch_form() -> None:
+    """Draws the sample sizes and the button that starts a run."""
+    chosen = settings()
+    with st.form("launch.form", border=False):
+        one, two, three = st.columns(3, vertical_alignment="bottom")
+        weighted = one.number_input(
+            "Importance sampling: answers",
+            min_value=1,
+            max_value=MAX_SAMPLES,
+            value=chosen.importance_samples,
+            step=500,
+            help="Drawn from the steered model and weighed back. 1,000 are enough for most risks.",
+        )
+        plain_draws = two.number_input(
+            "Monte Carlo: answers",
+            min_value=0,
+            max_value=MAX_SAMPLES,
+            value=chosen.monte_carlo_samples,
+            step=5_000,
+            help="Drawn from the model itself and counted, for comparison. 0 leaves it out.",
+        )
+        pressed = three.form_submit_button(
+            "Estimate the risk", type="primary", icon=":material/play_arrow:", width="stretch"
+        )
+    if pressed:
+        change(importance_samples=int(weighted), monte_carlo_samples=int(plain_draws))
+        launch()
+        st.rerun()

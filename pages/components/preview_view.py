@@ -1,0 +1,102 @@
+"""Base and steered answers side by side, with the few figures that say whether the steering works."""
+
+import streamlit as st
+
+from core.preview import Preview, PreviewAnswer
+from core.run import EstimateRequest
+from pages.components import resources
+from pages.components.answers import Line, answer_list
+
+SHOWN_ANSWERS = 6
+# Below these the estimate's own verdict complains; the preview warns before the draws are paid for.
+LOW_OVERLAP = 0.05
+HIGH_KL = 4.0
+
+
+def preview_view(asked: EstimateRequest) -> None:
+    """Draws the preview of a request. Raises: TailscopeError if it does not fit the model."""
+    seen = resources.previewed(asked.model_dump_json())
+    _figures(seen)
+    _advice(seen)
+    judge = resources.judge(asked.behaviour)
+    base, steered = st.columns(2, gap="large")
+    with base:
+        st.subheader("The model itself", anchor=False)
+        answer_list(_lines(seen.target_answers), judge, asked.query)
+    with steered:
+        st.subheader("Steered", anchor=False)
+        answer_list(_lines(seen.steered_answers), judge, asked.query)
+    st.caption(
+        f"{seen.rows} answers of each, drawn in {seen.seconds:.1f} s. "
+        f"The push is {seen.relative_strength:.2f} times as long as the model's own activations."
+    )
+
+
+def _lines(answers: tuple[PreviewAnswer, ...]) -> list[Line]:
+    lines = [Line(answer.text, answer.harmful, answer.count) for answer in answers[:SHOWN_ANSWERS]]
+    rest = answers[SHOWN_ANSWERS:]
+    if rest:
+        draws = sum(answer.count for answer in rest)
+        harmful = sum(answer.count for answer in rest if answer.harmful)
+        words = f"{len(rest)} other answers" + (f", {harmful} draws harmful" if harmful else "")
+        lines.append(Line(words, False, draws))
+    return lines
+
+
+def _figures(seen: Preview) -> None:
+    one, two, three, four, five = st.columns(5)
+    one.metric(
+        "Harmful: model",
+        f"{round(seen.target_hit_rate * seen.rows)} of {seen.rows}",
+        border=True,
+        help="Raw count among a few answers of the model itself.",
+    )
+    two.metric(
+        "Harmful: steered",
+        f"{round(seen.steered_hit_rate * seen.rows)} of {seen.rows}",
+        border=True,
+        help="Raw count among the steered answers. It is no risk: the weights turn it into one.",
+    )
+    three.metric(
+        "KL model → steered",
+        f"{max(seen.kl_target_proposal, 0.0):.2f}",
+        border=True,
+        help="KL(p||q) in nats: how surprised the steered model is by the model's own answers. "
+        "The draws needed grow like its exponential; above 4 they are many.",
+    )
+    four.metric(
+        "KL steered → model",
+        f"{max(seen.kl_proposal_target, 0.0):.2f}",
+        border=True,
+        help="KL(q||p) in nats: how surprised the model is by the steered answers.",
+    )
+    five.metric(
+        "Useful share",
+        f"{seen.ess_share:.0%}",
+        border=True,
+        help="Effective sample size over draws: the part of the steered draws that still counts "
+        "once each is weighed by how likely the model itself makes it.",
+    )
+
+
+def _advice(seen: Preview) -> None:
+    """One sentence in plain words on what these settings do; always one, so that nothing jumps."""
+    if seen.kl_target_proposal > HIGH_KL or seen.overlap < LOW_OVERLAP:
+        st.warning(
+            "Steered too hard: the steered model hardly ever says what the model itself says, so "
+            "harm may hide where it no longer looks. Lower the strength, mix in more of the "
+            "model, or steer fewer tokens.",
+            icon=":material/warning:",
+        )
+    elif seen.steered_hit_rate <= seen.target_hit_rate:
+        st.info(
+            "These settings find no more harm than the model itself does. Raise the strength, or "
+            "steer more tokens.",
+            icon=":material/info:",
+        )
+    else:
+        st.success(
+            "Harm is common here and the answers still overlap with the model's own: such draws "
+            "can be weighed back.",
+            icon=":material/check_circle:",
+        )

@@ -1,0 +1,85 @@
+"""What is asked: a behaviour, and one of its shipped queries or the user's own words."""
+
+import streamlit as st
+
+from core.behaviours import BEHAVIOURS, Query, load_queries
+from core.spec import MAX_QUERY_CHARACTERS
+from pages.components import resources
+from pages.components.frame import plain
+from pages.components.state import change, settings
+
+BEHAVIOUR = "query_picker.behaviour"
+SOURCE = "query_picker.source"
+SHIPPED = "query_picker.shipped"
+OWN = "query_picker.own"
+SOURCES = ("Shipped", "My own")
+
+
+def query_picker() -> None:
+    """Draws the choice of behaviour and query; settings follow at once."""
+    chosen = settings()
+    st.session_state.setdefault(BEHAVIOUR, chosen.behaviour)
+    st.selectbox(
+        "Behaviour",
+        BEHAVIOURS,
+        key=BEHAVIOUR,
+        format_func=str.capitalize,
+        on_change=_behaviour_changed,
+        help="What counts as a harmful answer, and who decides it: each behaviour has its judge.",
+    )
+    queries = {query.text: query for query in load_queries(settings().behaviour)}
+    asked = resources.query(settings())
+    st.session_state.setdefault(SOURCE, SOURCES[0] if asked in queries else SOURCES[1])
+    source = st.segmented_control(
+        "Query", SOURCES, key=SOURCE, required=True, on_change=_query_changed, width="stretch"
+    )
+    if source == SOURCES[1]:
+        st.session_state.setdefault(OWN, asked)
+        st.text_area(
+            "Your query",
+            key=OWN,
+            on_change=_query_changed,
+            max_chars=MAX_QUERY_CHARACTERS,
+            label_visibility="collapsed",
+            placeholder="What is the model asked?",
+        )
+        return
+    shown = asked if asked in queries else next(iter(queries))
+    if shown != asked:
+        change(query=shown)
+    if st.session_state.get(SHIPPED) not in queries:
+        st.session_state[SHIPPED] = shown
+    st.selectbox(
+        "Shipped query",
+        list(queries),
+        key=SHIPPED,
+        format_func=lambda text: _label(queries[text]),
+        on_change=_query_changed,
+        label_visibility="collapsed",
+    )
+    st.caption(f"“{plain(resources.query(settings()))}”")
+
+
+def forget() -> None:
+    """Lets the widgets follow the settings, after something else has changed those."""
+    for key in (BEHAVIOUR, SOURCE, SHIPPED, OWN):
+        st.session_state.pop(key, None)
+
+
+def _label(query: Query) -> str:
+    return f"{query.group}: {query.text}" if query.group not in query.text else query.text
+
+
+def _behaviour_changed() -> None:
+    # Another behaviour has another direction and other queries.
+    change(behaviour=st.session_state[BEHAVIOUR], query=None, proposal=None)
+    for key in (SOURCE, SHIPPED, OWN):
+        st.session_state.pop(key, None)
+
+
+def _query_changed() -> None:
+    if st.session_state[SOURCE] == SOURCES[1]:
+        if OWN in st.session_state:
+            change(query=st.session_state[OWN])
+    elif SHIPPED in st.session_state:
+        change(query=st.session_state[SHIPPED])

@@ -1,0 +1,154 @@
+"""What all sessions of this process share: models, the store, running jobs. Each is made once."""
+
+import streamlit as st
+
+from core.background import TaskRegistry
+from core.behaviours import load_contrast_pairs, load_queries, load_references
+from core.defaults import known_default
+from core.engine import AnyStore
+from core.first_look import FirstLook, first_look
+from core.headless import find_reference
+from core.jobs import Job, JobRegistry
+from core.judges import RuleJudge, load_rule_judge
+from core.models.loading import LoadedModel, load_model
+from core.preview import Preview, preview
+from core.run import EstimateRequest
+from core.runs import RunSpec, make_job, open_default_store, save_run
+from core.search.pilot import PilotResult, PilotStep
+from core.spec import DirectionPosition, SteerSpec
+from core.steering.contrast import Direction, build_direction
+from pages.components.state import Settings
+
+DEMONSTRATION_RISK = 1e-4
+
+
+@st.cache_resource(show_spinner="Loading the model ...", max_entries=3)
+def model(name: str) -> LoadedModel:
+    """Returns the model, loaded once for all sessions."""
+    return load_model(name)
+
+
+@st.cache_resource(show_spinner=False)
+def store() -> AnyStore:
+    """Returns the user's store."""
+    return open_default_store()
+
+
+@st.cache_resource(show_spinner=False)
+def registry() -> JobRegistry:
+    """Returns the jobs of this process."""
+    return JobRegistry()
+
+
+@st.cache_resource(show_spinner=False)
+def pilots() -> TaskRegistry[PilotStep | PilotResult]:
+    """Returns the pilots of this process: measurements of the best proposal."""
+    return TaskRegistry()
+
+
+@st.cache_resource(show_spinner=False)
+def judge(behaviour: str) -> RuleJudge:
+    """Returns the behaviour's judge."""
+    return load_rule_judge(behaviour)
+
+
+@st.cache_data(show_spinner=False)
+def demonstration_query(model_name: str, behaviour: str) -> str:
+    """Returns the shipped query whose reference risk is nearest to one in ten thousand."""
+    queries = load_queries(behaviour)
+    references = load_references(model_name, behaviour)
+    known = [query for query in queries if query.query_id in references]
+
+    def distance(query_id: str) -> float:
+        ratio = max(references[query_id].qrisk, 1e-30) / DEMONSTRATION_RISK
+        return max(ratio, 1 / ratio)
+
+    return min(known, key=lambda query: distance(query.query_id)).text if known else queries[0].text
+
+
+def default_proposal(loaded: LoadedModel, behaviour: str) -> SteerSpec:
+    """Returns the measured default, or a plain one that fits the model where none was measured."""
+    found = known_default(loaded, behaviour, store())
+    if found is not None:
+        return found
+    plain = SteerSpec()
+    return plain.model_copy(update={"layer": min(plain.layer, len(loaded.blocks) - 1)})
+
+
+def request(chosen: Settings) -> EstimateRequest:
+    """Returns the request that a session's settings stand for.
+
+    Raises: SpecError if they do not make one.
+    """
+    proposal = chosen.proposal or default_proposal(model(chosen.model), chosen.behaviour)
+    longest = chosen.generation.max_new_tokens
+    if proposal.t_switch > longest:
+        proposal = proposal.model_copy(update={"t_switch": longest})
+    return EstimateRequest.build(
+        query=query(chosen),
+        model=chosen.model,
+        behaviour=chosen.behaviour,
+        generation=chosen.generation,
+        proposal=proposal,
+        defensive_share=chosen.defensive_share,
+        seed=chosen.seed,
+    )
+
+
+def query(chosen: Settings) -> str:
+    """Returns the query a session asks."""
+    if chosen.query is not None:
+        return chosen.query
+    return demonstration_query(chosen.model, chosen.behaviour)
+
+
+def run_spec(chosen: Settings) -> RunSpec:
+    """Returns the run that a session's settings stand for. Raises: as `request`."""
+    return RunSpec.build(
+        request=request(chosen),
+        importance_samples=chosen.importance_samples,
+        monte_carlo_samples=chosen.monte_carlo_samples,
+    )
+
+
+def job(run: RunSpec) -> Job:
+    """Returns a run's job; after a restart of the server it goes on from what is stored.
+
+    Raises: TailscopeError if the run does not fit its model.
+    """
+    return registry().get(run.run_id) or start(run)
+
+
+def start(run: RunSpec) -> Job:
+    """Starts a run in the background, or again if it was cancelled. Raises: as `job`."""
+    save_run(store(), run)
+    loaded = model(run.request.model)
+    return registry().start(
+        run.run_id, lambda: make_job(loaded, judge(run.request.behaviour), store(), run)
+    )
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def direction(model_name: str, behaviour: str, position: DirectionPosition) -> Direction:
+    """Returns the behaviour's direction in a model."""
+    return build_direction(model(model_name), load_contrast_pairs(behaviour), position)
+
+
+@st.cache_resource(show_spinner=False, max_entries=128)
+def previewed(request_json: str) -> Preview:
+    """Returns the preview of a request, given as JSON: what has been seen comes back at once."""
+    asked = EstimateRequest.model_validate_json(request_json)
+    return preview(model(asked.model), asked, judge(asked.behaviour))
+
+
+@st.cache_resource(show_spinner="Asking the model ...", max_entries=32)
+def looked_at(request_json: str) -> FirstLook:
+    """Returns the model's likeliest answer and a few sampled ones."""
+    asked = EstimateRequest.model_validate_json(request_json)
+    return first_look(model(asked.model), asked, judge(asked.behaviour))
+
+
+@st.cache_data(show_spinner=False)
+def reference(request_json: str) -> float | None:
+    """Returns the risk that a large run has found, where there was one under these settings."""
+    return find_reference(EstimateRequest.model_validate_json(request_json))

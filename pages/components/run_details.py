@@ -1,0 +1,128 @@
+"""What lies behind a run's number, for those who open it: diagnostics, answers, data, command."""
+
+import math
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from core.errors import TailscopeError
+from core.headless import write_dump
+from core.jobs import Snapshot
+from core.runs import RunSpec, command_line, heaviest_answers
+from pages.components import charts, resources
+from pages.components.frame import plain, sentence
+from pages.components.run_view import ArmView, arm_views
+
+ROWS: tuple[tuple[str, str, str], ...] = (
+    ("hits", "Harmful answers", "how many of the draws the judge called harmful"),
+    ("hit_rate", "Raw hit rate", "share of harmful answers among the draws, before weighting"),
+    ("unjudged", "Unjudged answers", "the judge could not tell; they widen the interval"),
+    ("ess", "Effective sample size", "equally weighted draws that would tell as much"),
+    ("ess_event", "Effective harmful answers", "the same, counting harmful answers only"),
+    ("khat", "Pareto k-hat", "how heavy the tail of the weights is; above 0.7 is a warning"),
+    ("max_weight_share", "Largest weight share", "the part of the estimate that one answer holds"),
+    ("mean_weight", "Mean weight", "must be close to 1"),
+    ("overlap", "Overlap", "share of answers that model and proposal have in common"),
+    ("forward_tokens", "Tokens through the model", "what the draws cost"),
+    ("seconds", "Seconds of computing", "when the draws were made"),
+    ("samples_per_second", "Answers per second", ""),
+)
+COMPONENTS = {"target": "the model itself", "proposal": "the steered model"}
+
+
+def run_details(run: RunSpec, snapshot: Snapshot) -> None:
+    """Draws the details of a run that is not going on."""
+    views = arm_views(run, snapshot)
+    with st.expander("Diagnostics", icon=":material/monitoring:"):
+        if views:
+            st.dataframe(_diagnostics(views), hide_index=True, width="stretch")
+    with st.expander("The answers that carry the weight", icon=":material/format_quote:"):
+        _heaviest(run, snapshot)
+    with st.expander("Take it with you", icon=":material/download:"):
+        _commands(run)
+        _downloads(run, snapshot)
+
+
+def _diagnostics(views: Mapping[str, ArmView]) -> pd.DataFrame:
+    table: dict[str, list[str]] = {"": [label for _, label, _ in ROWS]}
+    for method, view in views.items():
+        found = view.estimate
+        table[charts.ARM_NAMES[method]] = [_number(getattr(found, name)) for name, _, _ in ROWS]
+    table["What it means"] = [meaning for _, _, meaning in ROWS]
+    return pd.DataFrame(table)
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        return "–"
+    if isinstance(value, int) or value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def _heaviest(run: RunSpec, snapshot: Snapshot) -> None:
+    arm = snapshot.arms["is"]
+    if arm.done == 0:
+        return
+    loaded = resources.model(run.request.model)
+    table = heaviest_answers(loaded, arm.shards, run.arm_request("is"))
+    if table.empty:
+        st.markdown("No harmful answer was drawn.")
+        return
+    table["component"] = table["component"].map(COMPONENTS)
+    st.dataframe(
+        table,
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "text": st.column_config.TextColumn("Answer", width="large"),
+            "share": st.column_config.ProgressColumn(
+                "Share of the estimate", format="percent", min_value=0.0, max_value=1.0
+            ),
+            "times": st.column_config.NumberColumn("Times drawn", format="localized"),
+            "component": "Drawn from",
+        },
+    )
+
+
+def _commands(run: RunSpec) -> None:
+    st.markdown("The same numbers from the command line:")
+    for method in ("is", "mc"):
+        if run.arm_samples(method) == 0:
+            continue
+        try:
+            st.code(command_line(run, method), language="bash", wrap_lines=True)
+        except TailscopeError as error:
+            st.caption(plain(sentence(str(error))))
+
+
+def _downloads(run: RunSpec, snapshot: Snapshot) -> None:
+    with st.container(horizontal=True):
+        for method, arm in snapshot.arms.items():
+            if arm.done == 0:
+                continue
+            name = f"{charts.ARM_NAMES[method]}, {arm.done:,} draws"
+            for kind in ("parquet", "csv"):
+                st.download_button(
+                    f"{name} ({kind})",
+                    # A function: the file is made when it is asked for.
+                    data=lambda method=method, kind=kind: _file(run, snapshot, method, kind),
+                    file_name=f"tailscope-{run.run_id}-{method}.{kind}",
+                    on_click="ignore",
+                    key=f"run_details.{method}.{kind}",
+                )
+
+
+def _file(run: RunSpec, snapshot: Snapshot, method: str, kind: str) -> bytes:
+    request = run.arm_request("is" if method == "is" else "mc")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "draws.parquet"
+        write_dump(
+            path, resources.model(request.model), list(snapshot.arms[method].shards), request
+        )
+        if kind == "parquet":
+            return path.read_bytes()
+        return pd.read_parquet(path).to_csv(index=False).encode("utf-8")

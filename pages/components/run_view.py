@@ -1,0 +1,242 @@
+"""A run on screen: the headline, the verdict, the live chart, its controls. Polls only while it runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from core.convergence import convergence_table
+from core.estimation import Estimate
+from core.jobs import FINISHED, ArmProgress, Job, Snapshot
+from core.judging import JudgedShard
+from core.run import estimate_shards
+from core.runs import RunSpec
+from pages.components import charts, resources, words
+from pages.components.frame import plain, tell
+
+AXIS = "run_view.axis"
+ANYTIME = "run_view.anytime"
+POLL_SECONDS = 0.7
+CHART = "run_view.chart"
+
+
+@dataclass(frozen=True)
+class ArmView:
+    """One arm at one moment, as it is drawn."""
+
+    progress: ArmProgress
+    estimate: Estimate
+    path: pd.DataFrame
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _arm_view(
+    run_id: str, method: str, done: int, _shards: Sequence[JudgedShard], _run: RunSpec
+) -> tuple[Estimate, pd.DataFrame]:
+    """Returns estimate and path of an arm's first `done` draws; once for all who watch."""
+    request = _run.arm_request("is" if method == "is" else "mc")
+    return estimate_shards(_shards, request), convergence_table(_shards, request)
+
+
+def arm_views(run: RunSpec, snapshot: Snapshot) -> dict[str, ArmView]:
+    """Returns what can be shown of each arm: those with a draw."""
+    return {
+        method: ArmView(arm, *_arm_view(run.run_id, method, arm.done, arm.shards, run))
+        for method, arm in snapshot.arms.items()
+        if arm.done > 0
+    }
+
+
+def run_view(run: RunSpec) -> None:
+    """Draws the run, and draws it anew while it goes on. Raises: as `resources.job`."""
+    polling = resources.job(run).snapshot().status == "running"
+    live = st.fragment(_live, run_every=POLL_SECONDS if polling else None)
+    live(run, polling)
+
+
+def _live(run: RunSpec, polling: bool) -> None:
+    job = resources.job(run)
+    snapshot = job.snapshot()
+    if polling != (snapshot.status == "running"):
+        # Polling begins and ends with a run of the whole page.
+        st.rerun()
+    tell(snapshot.notices)
+    views = arm_views(run, snapshot)
+    _headline(views.get("is"), snapshot)
+    _controls(run, job, snapshot)
+    _figures(views)
+    _chart(run, views)
+
+
+def _headline(view: ArmView | None, snapshot: Snapshot) -> None:
+    with st.container(key="run_view_headline", gap="small"):
+        if snapshot.status == "failed":
+            st.error(plain(snapshot.message), icon=":material/error:")
+        if view is None:
+            st.html(_big("…", "the first answers are being drawn"))
+            return
+        found = view.estimate
+        going = " · so far" if snapshot.status not in FINISHED and not _done(view) else ""
+        if found.verdict == "do not use":
+            big, small = "No reliable number", f"these draws cannot carry one{going}"
+        else:
+            big, small = words.headline(found)
+            small += going
+        st.html(_big(big, small))
+        label, color, icon = words.LEVELS[found.verdict]
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.badge(label, icon=icon, color=color)
+            st.markdown(_verdict_words(found), width="content")
+
+
+def _done(view: ArmView) -> bool:
+    return view.progress.done >= view.progress.samples
+
+
+def _verdict_words(found: Estimate) -> str:
+    if not found.reasons:
+        return "Every check passed: enough harmful answers, well-spread weights, full overlap."
+    return " ".join(words.reason_text(reason.message) for reason in found.reasons[:4])
+
+
+def _big(big: str, small: str) -> str:
+    return (
+        "<div style='line-height:1.15'><div style='font-size:3.1rem;font-weight:700;"
+        f"letter-spacing:-.02em'>{big}</div><div style='font-size:1.15rem;opacity:.8;"
+        f"margin-top:.3rem'>{small}</div></div>"
+    )
+
+
+def _controls(run: RunSpec, job: Job, snapshot: Snapshot) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        for method in ("is", "mc"):
+            arm = snapshot.arms.get(method)
+            if arm is not None:
+                share = min(arm.done / arm.samples, 1.0)
+                st.progress(share, text=_progress_words(method, arm, snapshot), width=330)
+        if snapshot.status == "running":
+            st.button("Pause", key="run_view.pause", icon=":material/pause:", on_click=job.pause)
+        if snapshot.status == "paused":
+            st.button(
+                "Resume",
+                key="run_view.resume",
+                icon=":material/play_arrow:",
+                type="primary",
+                on_click=job.resume,
+            )
+        if snapshot.status in ("cancelled", "failed"):
+            st.button(
+                "Go on",
+                key="run_view.again",
+                icon=":material/play_arrow:",
+                help="What was drawn is kept; the run goes on from there.",
+                on_click=resources.start,
+                args=(run,),
+            )
+        if snapshot.status not in FINISHED:
+            st.button("Cancel", key="run_view.cancel", icon=":material/stop:", on_click=job.cancel)
+
+
+def _progress_words(method: str, arm: ArmProgress, snapshot: Snapshot) -> str:
+    name = charts.ARM_NAMES[method]
+    if arm.done >= arm.samples:
+        return f"{name}: all {arm.samples:,} answers"
+    count = f"{name}: {arm.done:,} of {arm.samples:,}"
+    if snapshot.status == "running":
+        return f"{count} · {words.duration(arm.seconds_left)} left"
+    return f"{count} · {snapshot.status}"
+
+
+def _figures(views: Mapping[str, ArmView]) -> None:
+    one, two, three = st.columns(3)
+    monte_carlo, weighted = views.get("mc"), views.get("is")
+    with one:
+        if monte_carlo is None:
+            st.metric("Monte Carlo", "not run", border=True)
+        else:
+            found = monte_carlo.estimate
+            value = (
+                words.headline(found)[0].removesuffix(" per million")
+                if found.hits
+                else f"{found.hits} of {found.samples:,}"
+            )
+            st.metric(
+                "Monte Carlo alone, per million" if found.hits else "Monte Carlo: harmful answers",
+                value,
+                delta=f"95% interval {words.between(found.ci_low, found.ci_high)} per million",
+                delta_color="off",
+                delta_arrow="off",
+                border=True,
+                help="The plain way: ask the model itself again and again, and count.",
+            )
+    with two:
+        _samples_saved(weighted)
+    with three:
+        if weighted is not None:
+            st.metric(
+                "Whatever the method missed",
+                f"below {words.in_million(weighted.estimate.upper_bound_free)}",
+                delta="per million: no proposal can remove it",
+                delta_color="off",
+                delta_arrow="off",
+                border=True,
+                help="A 95% bound that assumes nothing about the proposal: it uses only the "
+                "answers that were drawn from the model itself (the defensive share).",
+            )
+
+
+def _samples_saved(view: ArmView | None) -> None:
+    found = None if view is None else view.estimate
+    explanation = (
+        "How many Monte Carlo answers would have given an interval as narrow, less the answers "
+        "drawn here."
+    )
+    if found is None or found.verdict == "do not use" or not found.monte_carlo_equivalent > 0:
+        st.metric("Samples saved", "not known yet", border=True, help=explanation)
+        return
+    needed = found.monte_carlo_equivalent
+    saved = needed - found.samples
+    st.metric(
+        "Samples saved",
+        words.whole(saved) if saved > 0 else "none",
+        delta=f"Monte Carlo would need {words.whole(needed)}",
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        help=explanation,
+    )
+
+
+def _chart(run: RunSpec, views: Mapping[str, ArmView]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        axis = st.segmented_control(
+            "Horizontal axis",
+            list(charts.AXES),
+            key=AXIS,
+            default="samples",
+            required=True,
+            format_func=str.capitalize,
+            label_visibility="collapsed",
+        )
+        anytime = st.toggle(
+            "Anytime band",
+            key=ANYTIME,
+            help="A wider band that stays valid even if you watch the chart and stop when you "
+            "like what you see. The narrow band holds for one size fixed beforehand.",
+        )
+    if not views:
+        st.container(height=440, border=False)
+        return
+    st.vega_lite_chart(
+        charts.convergence(
+            {method: view.path for method, view in views.items()},
+            axis=axis,
+            reference=resources.reference(run.request.model_dump_json()),
+            anytime=anytime,
+        ),
+        key=CHART,
+        width="stretch",
+        alt="Running estimates of both methods with their 95% bands, in harmful answers per million",
+    )
+    st.caption("Ctrl or Cmd + scroll zooms, drag moves, double click shows all again.")

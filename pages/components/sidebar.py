@@ -1,0 +1,43 @@
+"""The sidebar: what is asked of which model, on every page, and the way back to a run."""
+
+import streamlit as st
+
+from core.errors import TailscopeError
+from core.jobs import FINISHED
+from core.runs import load_run
+from pages.components import resources
+from pages.components.frame import plain, show_error
+from pages.components.query_picker import query_picker
+from pages.components.state import current_run_id, settings
+
+STATUS = {
+    "running": ":material/progress_activity: A run is going on",
+    "paused": ":material/pause: A run is paused",
+    "done": ":material/check: The last run is done",
+    "cancelled": ":material/stop: The last run was cancelled",
+    "failed": ":material/error: The last run failed",
+}
+
+
+def sidebar() -> None:
+    """Draws model, behaviour, query, and where the current run stands."""
+    with st.sidebar:
+        st.markdown(f"Model **{plain(settings().model)}**")
+        try:
+            query_picker()
+        except TailscopeError as error:
+            show_error(error)
+        _run_status()
+
+
+def _run_status() -> None:
+    run_id = current_run_id()
+    job = resources.registry().get(run_id) if run_id else None
+    run = load_run(resources.store(), run_id) if run_id else None
+    if job is None or run is None:
+        return
+    snapshot = job.snapshot()
+    done = sum(arm.done for arm in snapshot.arms.values())
+    wanted = sum(arm.samples for arm in snapshot.arms.values())
+    share = f", {done:,} of {wanted:,} answers" if snapshot.status not in FINISHED else ""
+    st.caption(f"{STATUS[snapshot.status]}{share}")

@@ -1,0 +1,75 @@
+"""What the user has chosen, held apart from any widget so that it survives a change of page."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import streamlit as st
+
+from core.behaviours import DEFAULT_BEHAVIOUR
+from core.models.loading import DEFAULT_MODEL
+from core.run import DEFAULT_DEFENSIVE_SHARE, DEFAULT_SAMPLES
+from core.runs import RunSpec
+from core.spec import GenerationSpec, SteerSpec
+
+KEY = "state.settings"
+RUN_KEY = "state.run_id"
+DEFAULT_MONTE_CARLO_SAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """query None: the behaviour's demonstration query. proposal None: the measured default."""
+
+    model: str = DEFAULT_MODEL
+    behaviour: str = DEFAULT_BEHAVIOUR
+    query: str | None = None
+    generation: GenerationSpec = field(default_factory=GenerationSpec)
+    proposal: SteerSpec | None = None
+    defensive_share: float = DEFAULT_DEFENSIVE_SHARE
+    importance_samples: int = DEFAULT_SAMPLES
+    monte_carlo_samples: int = DEFAULT_MONTE_CARLO_SAMPLES
+    seed: int = 0
+
+
+def settings() -> Settings:
+    """Returns what this session has chosen."""
+    chosen: Settings = st.session_state.setdefault(KEY, Settings())
+    return chosen
+
+
+def has_chosen() -> bool:
+    """Returns whether this session has settings of its own yet."""
+    return KEY in st.session_state
+
+
+def change(**fields: Any) -> Settings:
+    """Changes some of this session's settings, and returns them all."""
+    st.session_state[KEY] = replace(settings(), **fields)
+    return settings()
+
+
+def adopt(run: RunSpec) -> None:
+    """Takes over a run's settings: those of a link, in a session that has chosen nothing yet."""
+    request = run.request
+    change(
+        model=request.model,
+        behaviour=request.behaviour,
+        query=request.query,
+        generation=request.generation,
+        proposal=request.proposal,
+        defensive_share=request.defensive_share,
+        importance_samples=run.importance_samples,
+        monte_carlo_samples=run.monte_carlo_samples,
+        seed=request.seed,
+    )
+
+
+def current_run_id() -> str | None:
+    """Returns the id of the run this session looks at."""
+    found: str | None = st.session_state.get(RUN_KEY)
+    return found
+
+
+def look_at_run(run_id: str | None) -> None:
+    """Makes this the session's run."""
+    st.session_state[RUN_KEY] = run_id

@@ -1,0 +1,34 @@
+"""The estimate: importance sampling against Monte Carlo, live."""
+
+import streamlit as st
+
+from core.runs import load_run
+from pages.components import resources
+from pages.components.frame import page, plain
+from pages.components.launch import launch, launch_form
+from pages.components.run_details import run_details
+from pages.components.run_view import run_view
+from pages.components.state import current_run_id, settings
+
+with page("Convergence", "Importance sampling against plain Monte Carlo, on the same question."):
+    run_id = current_run_id()
+    run = load_run(resources.store(), run_id) if run_id else None
+    if run is None:
+        if run_id:
+            st.warning("The address names a run that is not kept here.", icon=":material/link_off:")
+        st.markdown(f"Asked: **“{plain(resources.query(settings()))}”**")
+        launch_form()
+    else:
+        st.markdown(f"Asked: **“{plain(run.request.query)}”**")
+        if resources.run_spec(settings()) != run:
+            with st.container(border=True, horizontal=True, vertical_alignment="center"):
+                st.markdown("You have changed the question or the settings since this run.")
+                if st.button("Estimate with the new ones", type="primary"):
+                    launch()
+                    st.rerun()
+        job = resources.job(run)
+        run_view(run)
+        if job.snapshot().status != "running":
+            run_details(run, job.snapshot())
+        with st.expander("Estimate again, with other sample sizes", icon=":material/replay:"):
+            launch_form()

@@ -1,0 +1,26 @@
+"""The model: which one, how it answers, and what it says to the question."""
+
+import streamlit as st
+
+from pages.components import resources
+from pages.components.answers import Line, answer_list
+from pages.components.frame import page, plain
+from pages.components.model_facts import model_facts
+from pages.components.model_form import generation_form, source_form
+from pages.components.state import settings
+
+with page("Model", "The risk is a property of a model together with how its answers are made."):
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        source_form()
+        generation_form()
+    with right:
+        model_facts(resources.model(settings().model))
+        asked = resources.request(settings())
+        seen = resources.looked_at(asked.model_dump_json())
+        judge = resources.judge(asked.behaviour)
+        st.markdown(f"Asked: **“{plain(asked.query)}”**")
+        st.markdown("Its likeliest answer, word by word:")
+        answer_list([Line(seen.greedy.text, bool(seen.greedy.harmful))], judge, asked.query)
+        st.markdown("A few sampled ones:")
+        answer_list([Line(one.text, bool(one.harmful)) for one in seen.sampled], judge, asked.query)
