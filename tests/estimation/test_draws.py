@@ -1,0 +1,81 @@
+"""Draws refuse what cannot have been drawn, and say which row."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from estimation.toys import good
+
+from core.estimation import Draws, concatenate
+
+
+def small(**changes):
+    values = {
+        "log_p": [-1.0, -2.0, -3.0],
+        "log_q": [[-1.0, -1.5], [-2.0, -0.5], [-3.0, -np.inf]],
+        "component": [0, 1, 0],
+        "component_names": ("target", "steered"),
+        "target_component": 0,
+        "harmful": [False, True, False],
+        "judged": [True, True, False],
+    }
+    return Draws(**(values | changes))
+
+
+def test_counts_and_target_rows():
+    draws = small()
+    assert draws.counts.tolist() == [2, 1]
+    assert draws.from_target.tolist() == [True, False, True]
+    assert small(target_component=None).from_target.tolist() == [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"log_p": [-1.0, np.nan, -3.0]}, "log_p must be a number below inf, got nan in row 1"),
+        (
+            {"log_q": [[-1.0, -1.5], [-2.0, np.nan], [-3.0, -1.0]]},
+            "log_q of 'steered' must be a number below inf, got nan in row 1",
+        ),
+        (
+            {"log_q": [[-1.0, -1.5], [-2.0, -np.inf], [-3.0, -1.0]]},
+            "log_q of the component that drew the row must be finite, got -inf in row 1",
+        ),
+        (
+            {"log_q": [[-1.0, -1.5], [-2.0, -0.5], [-3.1, -1.0]]},
+            "the target's log_q must equal log_p, got -3.1 in row 2",
+        ),
+        ({"component": [0, 2, 0]}, r"component must be in 0\.\.1, got 2 in row 1"),
+        ({"judged": [True, False, False]}, "a harmful answer must have been judged, .* in row 1"),
+        ({"harmful": [True]}, r"harmful must have shape \(3,\), got \(1,\)"),
+        ({"target_component": 2}, r"target_component must be in 0\.\.1 or None, got 2"),
+    ],
+)
+def test_refusals_name_the_value(changes, message):
+    with pytest.raises(ValueError, match=message):
+        small(**changes)
+
+
+def test_columns_cannot_be_written_and_are_copies():
+    log_p = np.array([-1.0, -2.0, -3.0])
+    draws = small(log_p=log_p)
+    log_p[0] = 5
+    assert draws.log_p[0] == -1
+    with pytest.raises(ValueError, match="read-only"):
+        draws.log_p[0] = 0
+
+
+def test_concatenate_stacks_rows_and_adds_costs():
+    draws = good().draws(np.random.default_rng(0), 30)
+    first = dataclasses.replace(draws.take(slice(0, 10)), seconds=1.5, forward_tokens=7)
+    rest = dataclasses.replace(draws.take(slice(10, 30)), seconds=2.0, forward_tokens=5)
+    whole = concatenate([first, rest])
+    assert np.array_equal(whole.log_q, draws.log_q)
+    assert (whole.seconds, whole.forward_tokens) == (3.5, 12)
+
+
+def test_concatenate_refuses_other_components():
+    with pytest.raises(ValueError, match="must share their components"):
+        concatenate([small(), small(component_names=("target", "other"))])
+    with pytest.raises(ValueError, match="at least one, got 0"):
+        concatenate([])

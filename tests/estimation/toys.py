@@ -1,0 +1,95 @@
+"""Worlds whose truth is known exactly, to draw from by the thousand without a model.
+
+An answer is a class and a number z. Under the target and under a proposal, a class has a
+probability, and z given the class is normal with variance 1 and a mean of its own. So harmful mass,
+weights (log-normal within a class, sigma = the shift of the mean) and overlap are closed forms.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from core.estimation.draws import Draws
+
+
+@dataclass(frozen=True)
+class Density:
+    """Class probabilities and the mean of z in each class."""
+
+    mass: tuple[float, ...]
+    shift: tuple[float, ...]
+
+    def log(self, kind, z):
+        mass, shift = np.asarray(self.mass), np.asarray(self.shift)
+        with np.errstate(divide="ignore"):
+            return np.log(mass)[kind] - 0.5 * (z - shift[kind]) ** 2
+
+    def draw(self, rng, n):
+        mass = np.asarray(self.mass)
+        kind = rng.choice(len(mass), size=n, p=mass / mass.sum())
+        return kind, rng.normal(np.asarray(self.shift)[kind], 1.0)
+
+
+@dataclass(frozen=True)
+class World:
+    """A target, proposals, and which classes are harmful."""
+
+    target: Density
+    proposals: tuple[Density, ...]
+    harmful: tuple[bool, ...]
+    truth: float = field(init=False)
+
+    def __post_init__(self):
+        truth = sum(m for m, h in zip(self.target.mass, self.harmful, strict=True) if h)
+        object.__setattr__(self, "truth", truth)
+
+    def draws(self, rng, n, allocation=(0, 1, 1, 1, 1, 1, 1, 1, 1, 1), judged=None):
+        """Rows i drawn by component allocation[i % period]; component 0 is the target."""
+        components = (self.target, *self.proposals)
+        component = np.resize(allocation, n)
+        kind, z = np.zeros(n, dtype=np.int64), np.zeros(n)
+        for j, density in enumerate(components):
+            rows = component == j
+            kind[rows], z[rows] = density.draw(rng, int(rows.sum()))
+        judged = np.ones(n, dtype=bool) if judged is None else judged
+        log_q = np.stack([density.log(kind, z) for density in components], axis=1)
+        return Draws(
+            log_p=log_q[:, 0],
+            log_q=log_q,
+            component=component,
+            component_names=tuple(["target"] + [f"q{j}" for j in range(1, len(components))]),
+            target_component=0,
+            harmful=np.asarray(self.harmful)[kind] & judged,
+            judged=judged,
+        )
+
+
+def good(truth=1e-4, hit_rate=0.35, event_shift=0.7, rest_shift=1.5):
+    """A working proposal: overlap 0.36, divergence 1.5 nats, log-normal event weights."""
+    return World(
+        Density((1 - truth, truth), (0.0, 0.0)),
+        (Density((1 - hit_rate, hit_rate), (rest_shift, event_shift)),),
+        (False, True),
+    )
+
+
+def trap():
+    """Most harm (1.2e-3) by route A, which q takes once in 1e9; its hits (28%) are on route B."""
+    return World(
+        Density((1 - 1.2e-3 - 2.4e-6 - 1e-9, 1.2e-3, 2.4e-6, 1e-9), (0.0,) * 4),
+        (Density((1e-9, 1e-9, 0.28, 0.72), (0.0, 0.0, 0.5, 0.0)),),
+        (False, True, True, False),
+    )
+
+
+def partial_trap(skipped=0.3):
+    """As the trap, but q covers refusals; it skips openings that hold `skipped` of the target."""
+    return World(
+        Density((1 - skipped - 2.4e-6, skipped - 1.2e-3, 1.2e-3, 2.4e-6), (0.0,) * 4),
+        (Density((0.72, 1e-9, 1e-9, 0.28), (0.0, 0.0, 0.0, 0.5)),),
+        (False, False, True, True),
+    )
+
+
+def monte_carlo(truth):
+    return World(Density((1 - truth, truth), (0.0, 0.0)), (), (False, True))
