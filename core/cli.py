@@ -7,11 +7,14 @@ else.
 import json
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
+
+# The command-line parser inside typer; its errors have no public name there.
+from typer._click.exceptions import ClickException
 
 from core.errors import TailscopeError
 
@@ -112,12 +115,12 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs the command line; ends the process."""
     try:
         app(args=arguments, standalone_mode=False)
-    except click.exceptions.Exit as stop:
+    except typer.Exit as stop:
         sys.exit(stop.exit_code)
-    except click.Abort:
+    except typer.Abort:
         sys.exit(130)
-    except click.ClickException as error:
-        _refuse(error.format_message())
+    except ClickException as error:
+        _refuse(error.format_message() + _given(error, arguments or sys.argv[1:]))
     except TailscopeError as error:
         _refuse(str(error))
     sys.exit(0)
@@ -126,6 +129,15 @@ def main(arguments: list[str] | None = None) -> None:
 def _refuse(message: str) -> None:
     print("tailscope: " + " ".join(message.split()), file=sys.stderr)
     sys.exit(2)
+
+
+def _given(error: ClickException, arguments: list[str]) -> str:
+    """Returns ', got VALUE' for an option whose value the parser refused without repeating it."""
+    names = set(getattr(getattr(error, "param", None), "opts", []))
+    for name, value in pairwise(arguments):
+        if name in names:
+            return f", got {value!r}"
+    return ""
 
 
 def _whole_number(name: str, text: str) -> int:

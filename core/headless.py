@@ -19,6 +19,7 @@ from core.estimation.weights import log_mixture
 from core.judges.base import Judge
 from core.judges.rules import load_rule_judge
 from core.judging import JudgedShard, answer_texts
+from core.models.chat import prompt_ids
 from core.models.loading import LoadedModel, load_model
 from core.run import EstimateRequest, collect_draws, estimate_shards, make_arm, run_arm
 from core.search.pilot import PilotResult
@@ -141,6 +142,9 @@ def estimate_headless(options: EstimateOptions, progress: Progress | None = None
     _check_dump(options.dump)
     tell("loading the model")
     loaded = load_model(options.model)
+    prompt_ids(
+        loaded, request.query, request.generation.system_prompt
+    )  # refuses one that does not fit
     judge = load_rule_judge(options.behaviour)
     store = open_store(options.cache or default_folder())
     if request.method == "is":

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import torch
 from huggingface_hub.errors import HFValidationError
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.modeling_utils import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from core.errors import ModelError
 from core.models.blocks import find_blocks
@@ -91,7 +92,9 @@ def load_model(
             f"model {name!r} is not a folder; give an embedded model "
             f"({', '.join(embedded_models())}), a model folder, or a Hugging Face id"
         )
-    disable_progress_bar()  # a model loads in a second or two, and stderr is for what goes wrong
+    # Progress bars and advice would land between the lines that our own output consists of.
+    disable_progress_bar()
+    set_verbosity_error()
     try:
         # Eager attention: its rows do not depend on how many others are in the batch, bit for bit.
         model = AutoModelForCausalLM.from_pretrained(
@@ -102,7 +105,14 @@ def load_model(
             attn_implementation="eager",
         )
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, HFValidationError, RuntimeError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        HFValidationError,
+        RuntimeError,
+        SafetensorError,
+    ) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(
             f"model {name!r} could not be loaded; give an embedded model "
