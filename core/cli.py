@@ -109,6 +109,9 @@ def estimate(
         print(json.dumps(report.to_dict(), allow_nan=False))
     else:
         print(report.to_text())
+    if report.not_stored is not None:
+        # The estimate stands and is printed; but a script must learn that a second run starts over.
+        raise TailscopeError(report.not_stored)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,7 +1,7 @@
 """What the command line does with its options: load, draw, judge, estimate, report."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cache import default_folder, open_store
+from cache import StoreEvent, default_folder, open_store
 from core.behaviours import check_behaviour, load_queries, load_references
 from core.defaults import known_default, measure_default
 from core.engine import SHARD_ROWS, AnyStore
@@ -26,6 +26,8 @@ from core.search.pilot import PilotResult
 from core.spec import GenerationSpec, SteerSpec, check_samples
 
 Progress = Callable[[str], None]
+# Store events after which what was drawn is not on disk.
+NOT_KEPT = frozenset({"full", "read_only", "limit", "busy", "unsafe", "broken"})
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,12 @@ class EstimateReport:
     samples: int
     estimate: Estimate
     reference: float | None = None
-    notices: tuple[str, ...] = field(default=())
+    events: tuple[StoreEvent, ...] = ()
+
+    @property
+    def not_stored(self) -> str | None:
+        """Why the draws could not be kept, in one sentence; None if they were."""
+        return next((event.message for event in self.events if event.kind in NOT_KEPT), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the JSON of the command-line contract (design, section 7)."""
@@ -75,7 +82,7 @@ class EstimateReport:
             "seed": request.seed,
             "model_fingerprint": self.model_fingerprint,
             "reference": self.reference,
-            "notices": list(self.notices),
+            "notices": [event.message for event in self.events],
         }
 
     def to_text(self) -> str:
@@ -105,7 +112,7 @@ class EstimateReport:
             lines.append(f"reference from a large run: {per_million(self.reference)}")
         lines.append(f"verdict: {estimate.verdict}")
         lines += [f"  - {reason.message}" for reason in estimate.reasons]
-        lines += [f"note: {notice}" for notice in self.notices]
+        lines += [f"note: {event.message}" for event in self.events if event.kind not in NOT_KEPT]
         return "\n".join(lines)
 
 
@@ -165,7 +172,7 @@ def estimate_headless(options: EstimateOptions, progress: Progress | None = None
         samples=samples,
         estimate=estimate_shards(shards, request),
         reference=find_reference(request),
-        notices=tuple(event.message for event in store.drain_events()),
+        events=tuple(store.drain_events()),
     )
 
 

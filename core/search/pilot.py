@@ -34,10 +34,14 @@ PILOT_ALPHA = 0.3
 
 @dataclass(frozen=True)
 class PilotGrid:
-    """What the pilot tries. strengths are in units of the direction; switches are filtered by T."""
+    """What the pilot tries, at every layer.
+
+    relative_strengths: length of what is subtracted, as a share of the layer's activation norm, so that
+    one grid serves directions of any length. switches past T are left out.
+    """
 
     layers: tuple[int, ...]
-    strengths: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0)
+    relative_strengths: tuple[float, ...] = (0.3, 0.6, 1.0, 1.5, 2.2)
     alphas: tuple[float, ...] = (0.05, 0.1, 0.2, 0.35, 0.5)
     switches: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 25, 30, 35, 40)
     rows: int = 64
@@ -102,7 +106,10 @@ def choose_proposal(
     """
     switches = tuple(t for t in grid.switches if t <= generation.max_new_tokens)
     mixes = list(product(grid.alphas, switches))
-    rungs = list(product(grid.layers, grid.strengths))
+    rungs = [
+        (layer, direction.strength_of(layer, relative))
+        for layer, relative in product(grid.layers, grid.relative_strengths)
+    ]
     log_variance = np.zeros((len(rungs), len(mixes)))
     hit_rate = np.zeros((len(rungs), len(mixes)))
     used: list[str] = []
@@ -129,7 +136,7 @@ def choose_proposal(
     if not used:
         raise BehaviourError(
             f"none of {len(queries)} pilot queries drew a harmful answer at strengths up to "
-            f"{max(grid.strengths):g}; try stronger settings, or other contrast pairs"
+            f"{max(strength for _, strength in rungs):g}; try stronger settings, or other contrast pairs"
         )
     candidates = [
         Candidate(

@@ -44,6 +44,11 @@ class Direction:
         length = abs(strength) * float(np.linalg.norm(self.vectors[layer]))
         return length / float(self.activation_norm[layer])
 
+    def strength_of(self, layer: int, relative: float) -> float:
+        """Returns the strength of this relative length, to three digits: one to read and to type."""
+        length = float(np.linalg.norm(self.vectors[layer]))
+        return float(f"{relative * float(self.activation_norm[layer]) / length:.3g}")
+
     def vector(self, layer: int) -> torch.Tensor:
         """Returns the direction (hidden,) after block `layer`.
 
