@@ -37,7 +37,7 @@ def numbers(found: dict) -> dict:
 
 def shard_keys(folder: Path) -> list[str]:
     with cache.Store(folder) as store:
-        return [key for key in store.keys() if not key.startswith("scores/")]
+        return [key for key in store.keys("") if not key.startswith("scores/")]
 
 
 def test_kill_loses_at_most_the_shard_in_flight(capsys, tmp_path: Path) -> None:
