@@ -11,9 +11,10 @@ from core.judges.rules import RuleJudge
 # currentColor and color-mix follow the theme, whichever is on.
 STYLE = """<style>
 .ts-answers {display: grid; gap: .45rem; margin: .2rem 0 .6rem}
-.ts-answer {display: grid; grid-template-columns: 3.2rem 1fr; gap: .7rem; padding: .5rem .8rem;
+.ts-answer {display: grid; grid-template-columns: 1fr; gap: .7rem; padding: .5rem .8rem;
   border-radius: .5rem; background: color-mix(in srgb, currentColor 5%, transparent);
   border-left: .28rem solid transparent; line-height: 1.45}
+.ts-answer.ts-counted {grid-template-columns: 3.2rem 1fr}
 .ts-answer.ts-harmful {border-left-color: #d1495b;
   background: color-mix(in srgb, #d1495b 13%, transparent)}
 .ts-times {text-align: right; opacity: .7; font-variant-numeric: tabular-nums; white-space: nowrap}
@@ -47,11 +48,12 @@ def _row(line: Line, judge: RuleJudge, query: str) -> str:
         words = "<span class='ts-empty'>(an empty answer)</span>"
     tag = " <span class='ts-tag'>harmful</span>" if line.harmful else ""
     note = f" <span class='ts-empty'>{html.escape(line.note)}</span>" if line.note else ""
-    times = "" if line.times is None else f"{line.times} ×"
-    return (
-        f"<div class='ts-answer{' ts-harmful' if line.harmful else ''}'>"
-        f"<span class='ts-times'>{times}</span><span>{words}{tag}{note}</span></div>"
-    )
+    kind = "ts-answer" + (" ts-harmful" if line.harmful else "")
+    times = ""
+    if line.times is not None:
+        kind += " ts-counted"
+        times = f"<span class='ts-times'>{line.times} ×</span>"
+    return f"<div class='{kind}'>{times}<span>{words}{tag}{note}</span></div>"
 
 
 def _marked(text: str, judge: RuleJudge, query: str) -> str:

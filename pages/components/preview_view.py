@@ -58,17 +58,19 @@ def _figures(seen: Preview) -> None:
         help="Raw count among the steered answers. It is no risk: the weights turn it into one.",
     )
     three.metric(
-        "KL model → steered",
+        "KL(p‖q)",
         f"{max(seen.kl_target_proposal, 0.0):.2f}",
         border=True,
-        help="KL(p||q) in nats: how surprised the steered model is by the model's own answers. "
+        help="KL divergence of the model p from the steered q, in nats: how surprised the steered "
+        "model is by the model's own answers. "
         "The draws needed grow like its exponential; above 4 they are many.",
     )
     four.metric(
-        "KL steered → model",
+        "KL(q‖p)",
         f"{max(seen.kl_proposal_target, 0.0):.2f}",
         border=True,
-        help="KL(q||p) in nats: how surprised the model is by the steered answers.",
+        help="KL divergence of the steered q from the model p, in nats: how surprised the model "
+        "is by the steered answers.",
     )
     five.metric(
         "Useful share",

@@ -17,6 +17,7 @@ from core.runs import RunSpec, make_job, open_default_store, save_run
 from core.search.pilot import PilotResult, PilotStep
 from core.spec import DirectionPosition, SteerSpec
 from core.steering.contrast import Direction, build_direction
+from core.threads import use_fitting_threads
 from pages.components.state import Settings
 
 DEMONSTRATION_RISK = 1e-4
@@ -25,7 +26,9 @@ DEMONSTRATION_RISK = 1e-4
 @st.cache_resource(show_spinner="Loading the model ...", max_entries=3)
 def model(name: str) -> LoadedModel:
     """Returns the model, loaded once for all sessions."""
-    return load_model(name)
+    loaded = load_model(name)
+    use_fitting_threads(loaded)
+    return loaded
 
 
 @st.cache_resource(show_spinner=False)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -19,6 +20,8 @@ AXIS = "run_view.axis"
 ANYTIME = "run_view.anytime"
 POLL_SECONDS = 0.7
 CHART = "run_view.chart"
+# The line below a metric is a remark here, not a change.
+PLAIN_DELTA: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off", "height": "stretch"}
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def _controls(run: RunSpec, job: Job, snapshot: Snapshot) -> None:
             arm = snapshot.arms.get(method)
             if arm is not None:
                 share = min(arm.done / arm.samples, 1.0)
-                st.progress(share, text=_progress_words(method, arm, snapshot), width=330)
+                st.progress(share, text=_progress_words(method, arm, snapshot), width=270)
         if snapshot.status == "running":
             st.button("Pause", key="run_view.pause", icon=":material/pause:", on_click=job.pause)
         if snapshot.status == "paused":
@@ -153,7 +156,7 @@ def _figures(views: Mapping[str, ArmView]) -> None:
     monte_carlo, weighted = views.get("mc"), views.get("is")
     with one:
         if monte_carlo is None:
-            st.metric("Monte Carlo", "not run", border=True)
+            st.metric("Monte Carlo alone", "not run", delta="left out", border=True, **PLAIN_DELTA)
         else:
             found = monte_carlo.estimate
             value = (
@@ -165,9 +168,8 @@ def _figures(views: Mapping[str, ArmView]) -> None:
                 "Monte Carlo alone, per million" if found.hits else "Monte Carlo: harmful answers",
                 value,
                 delta=f"95% interval {words.between(found.ci_low, found.ci_high)} per million",
-                delta_color="off",
-                delta_arrow="off",
                 border=True,
+                **PLAIN_DELTA,
                 help="The plain way: ask the model itself again and again, and count.",
             )
     with two:
@@ -178,9 +180,8 @@ def _figures(views: Mapping[str, ArmView]) -> None:
                 "Whatever the method missed",
                 f"below {words.in_million(weighted.estimate.upper_bound_free)}",
                 delta="per million: no proposal can remove it",
-                delta_color="off",
-                delta_arrow="off",
                 border=True,
+                **PLAIN_DELTA,
                 help="A 95% bound that assumes nothing about the proposal: it uses only the "
                 "answers that were drawn from the model itself (the defensive share).",
             )
@@ -193,7 +194,14 @@ def _samples_saved(view: ArmView | None) -> None:
         "drawn here."
     )
     if found is None or found.verdict == "do not use" or not found.monte_carlo_equivalent > 0:
-        st.metric("Samples saved", "not known yet", border=True, help=explanation)
+        st.metric(
+            "Samples saved",
+            "not known yet",
+            delta="shown once the number can be used",
+            border=True,
+            help=explanation,
+            **PLAIN_DELTA,
+        )
         return
     needed = found.monte_carlo_equivalent
     saved = needed - found.samples
@@ -201,10 +209,9 @@ def _samples_saved(view: ArmView | None) -> None:
         "Samples saved",
         words.whole(saved) if saved > 0 else "none",
         delta=f"Monte Carlo would need {words.whole(needed)}",
-        delta_color="off",
-        delta_arrow="off",
         border=True,
         help=explanation,
+        **PLAIN_DELTA,
     )
 
 

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from core.errors import TailscopeError
-from core.jobs import FINISHED
 from core.runs import load_run
 from pages.components import resources
 from pages.components.frame import plain, show_error
@@ -36,8 +35,4 @@ def _run_status() -> None:
     run = load_run(resources.store(), run_id) if run_id else None
     if job is None or run is None:
         return
-    snapshot = job.snapshot()
-    done = sum(arm.done for arm in snapshot.arms.values())
-    wanted = sum(arm.samples for arm in snapshot.arms.values())
-    share = f", {done:,} of {wanted:,} answers" if snapshot.status not in FINISHED else ""
-    st.caption(f"{STATUS[snapshot.status]}{share}")
+    st.caption(STATUS[job.snapshot().status])
