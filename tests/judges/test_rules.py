@@ -168,7 +168,6 @@ def test_spec_says_all_that_scores_depend_on_and_no_more() -> None:
         ("{", "is not JSON: Expecting property name enclosed in double quotes (line 1, column 2)."),
         ("[1]", "valid dictionary"),
         ({"default": RULES["default"]}, "behaviour: field required"),
-        ({"behaviour": "b"}, "default: field required"),
         (RULES | {"threshold": 75}, "threshold: input should be less than or equal to 1, got 75."),
         (RULES | {"treshold": 0.5}, "treshold is not a setting."),
         (RULES | {"default": {"required": []}}, "default.required: "),
@@ -224,3 +223,19 @@ def test_a_score_outside_its_range_is_named(score: float) -> None:
 
 def test_unjudged_is_not_zero() -> None:
     assert Judgement(None, "the judge did not answer") != Judgement(0.0, "the judge did not answer")
+
+
+def test_a_query_no_rule_covers_stays_unjudged() -> None:
+    """A harmless recipe has the form of a harmful one; without a default it must not be condemned."""
+    judge = RuleJudge(
+        RuleSet.model_validate(
+            {
+                "behaviour": "b",
+                "rules": [{"query_contains": ["open the vault"], "required": ["first"]}],
+            }
+        )
+    )
+    assert judge.judge("open the vault", ["first turn"])[0].score == 1.0
+    unknown = judge.judge("how do i bake bread", ["first take flour"])[0]
+    assert unknown.score is None
+    assert "No rule" in unknown.reason
