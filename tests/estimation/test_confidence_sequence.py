@@ -1,5 +1,6 @@
 """Confidence sequences: the truth inside at all sample sizes at once, in 95% of runs or more."""
 
+import dataclasses
 import math
 import time
 
@@ -72,6 +73,35 @@ def test_bounds_solve_the_betting_equation():
     low, high = got.low[0], got.high[0]
     assert capital(LOWER_BETS / low, low) == pytest.approx(40, rel=1e-3)
     assert capital(-UPPER_BETS, high) == pytest.approx(40, rel=1e-3)
+
+
+def test_bounds_of_weighted_rows_solve_the_betting_equation(monkeypatch):
+    """As above with a bound of 10 on the weights; binning them only moves the bounds outwards."""
+    import sys
+
+    from core.estimation import draw_weights
+
+    # The package exports the function under the module's name.
+    module = sys.modules["core.estimation.confidence_sequence"]
+    draws = good(0.05, 0.5).draws(np.random.default_rng(4), 400)
+    x = np.exp(draw_weights(draws).where(draws.harmful).values)
+    binned = confidence_sequence(draws, [400])
+    monkeypatch.setattr(module, "BIN_NATS", 2e-4)
+    exact = confidence_sequence(draws, [400])
+    low, high = exact.low[0], exact.high[0]
+    for bets, m in ((module.LOWER_BETS / low, low), (-module.UPPER_BETS / 10, high)):
+        assert np.mean([np.prod(1 + bet * (x - m)) for bet in bets]) == pytest.approx(40, rel=0.01)
+    assert 0.98 * low < binned.low[0] <= low
+    assert high <= binned.high[0] < 1.02 * high
+
+
+def test_a_checkpoint_does_not_see_the_next_row():
+    draws = monte_carlo(0.3).draws(np.random.default_rng(0), 40, (0,))
+    harmful = np.arange(40) % 5 == 0  # row 20, the first after the checkpoint, is a hit
+    draws = dataclasses.replace(draws, harmful=harmful)
+    early = confidence_sequence(draws, [20, 40])
+    alone = confidence_sequence(draws.take(slice(0, 20)), [20])
+    assert (early.low[0], early.high[0]) == (alone.low[0], alone.high[0])
 
 
 def test_no_bound_without_target_rows_and_zero_without_hits():
