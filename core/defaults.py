@@ -15,6 +15,7 @@ from core.steering.contrast import build_direction
 
 SHIPPED = SAMPLE_DATA / "defaults.json"
 PILOT_QUERIES = 6
+MAX_PILOT_LAYERS = 8
 # Raise this when the same model would be given other defaults.
 PILOT_VERSION = 1
 
@@ -55,13 +56,23 @@ def measure_default(
         queries,
         judge,
         generation or GenerationSpec(),
-        grid or PilotGrid(layers=tuple(range(len(loaded.blocks)))),
+        grid or default_grid(len(loaded.blocks)),
     ):
         if isinstance(event, PilotResult):
             # What the store cannot take is among its events; the result is still handed on.
             with suppress(StoreError):
                 store.put_json(_key(loaded, behaviour), event.best.proposal.model_dump(mode="json"))
         yield event
+
+
+def default_grid(blocks: int) -> PilotGrid:
+    """Returns the grid to try on a model of this many blocks: at most eight layers, evenly spread.
+
+    The first block is left out: its residual stream hardly differs from the tokens' embeddings.
+    """
+    layers = range(1, blocks) if blocks > 1 else range(1)
+    step = -(-len(layers) // MAX_PILOT_LAYERS)
+    return PilotGrid(layers=tuple(layers[::step]))
 
 
 def pilot_queries(behaviour: str, count: int = PILOT_QUERIES) -> tuple[str, ...]:

@@ -25,19 +25,20 @@ def score_answers(
     prompt: Sequence[int],
     tokens: NDArray[np.int32],
     generation: GenerationSpec,
-    plan: SteerPlan | None = None,
+    plans: Sequence[SteerPlan] = (),
     *,
     rows_at_once: int = 256,
-) -> tuple[TokenLogProbs, TokenLogProbs]:
-    """Returns each token's log-probability (n, T) under the target and under the steered model, unmixed.
+) -> tuple[TokenLogProbs, list[TokenLogProbs]]:
+    """Returns each token's log-probability (n, T) under the target, and under each steered model, unmixed.
 
-    tokens: (n, T) int32, PAD after the end. Without a plan both are the target's.
+    tokens: (n, T) int32, PAD after the end. One forward pass for the target and one for each plan.
     """
     parts = [
-        _score(loaded, prompt, tokens[start : start + rows_at_once], generation, plan)
+        _score(loaded, prompt, tokens[start : start + rows_at_once], generation, plans)
         for start in range(0, len(tokens), rows_at_once)
     ]
-    return np.concatenate([p for p, _ in parts]), np.concatenate([q for _, q in parts])
+    target, *steered = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return target, list(steered)
 
 
 def mix_steps(
@@ -61,8 +62,9 @@ def _score(
     prompt: Sequence[int],
     tokens: NDArray[np.int32],
     generation: GenerationSpec,
-    plan: SteerPlan | None,
-) -> tuple[TokenLogProbs, TokenLogProbs]:
+    plans: Sequence[SteerPlan],
+) -> list[TokenLogProbs]:
+    """Returns the target's and each plan's log-probabilities, (n, T) each."""
     steps = int((tokens != PAD).sum(1).max())
     answers = torch.from_numpy(np.maximum(tokens[:, :steps], 0).astype(np.int64)).to(loaded.device)
     start = torch.tensor(list(prompt), device=loaded.device).expand(len(tokens), -1)
@@ -75,16 +77,18 @@ def _score(
         result: torch.Tensor = output.logits[:, first:-1]
         return result
 
+    def of_answers(log_probs: torch.Tensor) -> TokenLogProbs:
+        chosen = log_probs.gather(2, answers.unsqueeze(2)).squeeze(2)
+        full = np.zeros(tokens.shape)
+        full[:, :steps] = chosen.double().cpu().numpy()
+        return np.where(tokens != PAD, full, 0.0)
+
     target = target_log_probs(logits(None), generation, loaded.vocabulary)
-    log_p = target.gather(2, answers.unsqueeze(2)).squeeze(2)
-    log_q = log_p
-    if plan is not None:
+    scores = [of_answers(target)]
+    for plan in plans:
         coefficient = plan.coefficients(ids.shape[1], len(prompt)).expand(len(ids), -1)
         edit = ResidualEdit(plan.layer, plan.vector, coefficient.to(loaded.device))
-        proposal = proposal_log_probs(logits(edit), target, generation, loaded.vocabulary)
-        log_q = proposal.gather(2, answers.unsqueeze(2)).squeeze(2)
-    inside = tokens != PAD
-    full_p, full_q = np.zeros(tokens.shape), np.zeros(tokens.shape)
-    full_p[:, :steps] = log_p.double().cpu().numpy()
-    full_q[:, :steps] = log_q.double().cpu().numpy()
-    return np.where(inside, full_p, 0.0), np.where(inside, full_q, 0.0)
+        scores.append(
+            of_answers(proposal_log_probs(logits(edit), target, generation, loaded.vocabulary))
+        )
+    return scores

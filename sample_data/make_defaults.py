@@ -3,8 +3,7 @@
     python -m sample_data.make_defaults [MODEL ...]
 
 Writes `defaults.json`: weights' fingerprint -> behaviour -> proposal, so that the app's first estimate does
-not wait for a pilot. Both ways to read a direction are tried; the one whose best candidate has the lower
-predicted variance is kept. The pilot asks queries of the contrast pairs, never those of `queries/`.
+not wait for a pilot. The pilot asks queries of the contrast pairs, never those of `queries/`.
 """
 
 import json
@@ -16,9 +15,6 @@ from core.defaults import SHIPPED, measure_default
 from core.judges.rules import load_rule_judge
 from core.models.loading import embedded_models, load_model
 from core.search.pilot import Candidate, PilotResult
-from core.spec import DirectionPosition
-
-POSITIONS: tuple[DirectionPosition, ...] = ("answer_mean", "last_prompt")
 
 
 def main() -> None:
@@ -30,18 +26,11 @@ def main() -> None:
         entry: dict[str, object] = {"model": name}
         for behaviour in BEHAVIOURS:
             judge = load_rule_judge(behaviour)
-            found: list[Candidate] = []
-            for position in POSITIONS:
-                for event in measure_default(
-                    loaded, behaviour, judge, MemoryStore(), direction_position=position
-                ):
-                    if isinstance(event, PilotResult):
-                        found.append(event.best)
-                        for layer, best in event.best_by_layer().items():
-                            print(name, behaviour, position, f"layer {layer}:", line(best))
-            best = min(found, key=lambda candidate: candidate.relative_variance)
-            print(name, behaviour, "chosen:", line(best), flush=True)
-            entry[behaviour] = best.proposal.model_dump(mode="json")
+            for event in measure_default(loaded, behaviour, judge, MemoryStore()):
+                if isinstance(event, PilotResult):
+                    for layer, best in event.best_by_layer().items():
+                        print(name, behaviour, f"layer {layer}:", line(best), flush=True)
+                    entry[behaviour] = event.best.proposal.model_dump(mode="json")
         known[loaded.fingerprint] = entry
         SHIPPED.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
 

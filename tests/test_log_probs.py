@@ -46,9 +46,11 @@ def test_loop_equals_teacher_forcing(architecture: str, steer: bool) -> None:
     assert len(set(rows.lengths.tolist())) > 3, "rows must leave at different steps"
     for index, prompt in enumerate(PROMPTS):
         of_prompt = np.arange(len(rows.lengths)) % len(PROMPTS) == index
-        log_p, log_q = score_answers(loaded, prompt, rows.tokens[of_prompt], GENERATION, used)
+        plans = [] if used is None else [used]
+        log_p, scored = score_answers(loaded, prompt, rows.tokens[of_prompt], GENERATION, plans)
         np.testing.assert_allclose(rows.log_p[of_prompt], log_p, atol=1e-4)
         if used is not None:
+            (log_q,) = scored
             mixed = mix_steps(log_p, log_q, ALPHA, SWITCH)
             np.testing.assert_allclose(rows.log_q[of_prompt], mixed, atol=1e-4)
             assert np.abs(log_p - log_q).max() > 0.1, "steering must change the distribution"

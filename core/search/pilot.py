@@ -41,10 +41,10 @@ class PilotGrid:
     """
 
     layers: tuple[int, ...]
-    relative_strengths: tuple[float, ...] = (0.3, 0.6, 1.0, 1.5, 2.2)
+    relative_strengths: tuple[float, ...] = (0.5, 0.9, 1.4, 2.0)
     alphas: tuple[float, ...] = (0.05, 0.1, 0.2, 0.35, 0.5)
     switches: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 25, 30, 35, 40)
-    rows: int = 64
+    rows: int = 32
 
 
 @dataclass(frozen=True)
@@ -210,14 +210,10 @@ def _query_surface(
     harmful = score_texts(judge, query, texts) >= threshold
     if not harmful.any():
         return None
-    log_p: FloatArray | None = None
-    steered = []
-    for spec in specs:
-        log_p, log_q = score_answers(
-            loaded, prompt, tokens, generation, steer_plan(loaded, spec, direction)
-        )
-        steered.append(log_q)
-    assert log_p is not None
+    plans = [steer_plan(loaded, spec, direction) for spec in specs]
+    log_p, steered = score_answers(
+        loaded, prompt, tokens, generation, [plan for plan in plans if plan is not None]
+    )
     target = log_p.sum(1)
     components = [mix_steps(log_p, log_q, PILOT_ALPHA, steps).sum(1) for log_q in steered]
     mixture = logsumexp([*components, target], axis=0) - np.log(len(components) + 1)
