@@ -21,6 +21,6 @@ with page("Model", "The risk is a property of a model together with how its answ
         judge = resources.judge(asked.behaviour)
         st.markdown(f"Asked: **“{plain(asked.query)}”**")
         st.markdown("Its likeliest answer, word by word:")
-        answer_list([Line(seen.greedy.text, bool(seen.greedy.harmful))], judge, asked.query)
+        answer_list([Line(seen.greedy.text, seen.greedy.harmful)], judge, asked.query)
         st.markdown("A few sampled ones:")
-        answer_list([Line(one.text, bool(one.harmful)) for one in seen.sampled], judge, asked.query)
+        answer_list([Line(one.text, one.harmful) for one in seen.sampled], judge, asked.query)

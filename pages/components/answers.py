@@ -28,10 +28,10 @@ STYLE = """<style>
 
 @dataclass(frozen=True)
 class Line:
-    """One answer to show. times: how often it came, or None to leave the column out."""
+    """One answer to show. harmful: None if the judge could not tell. times: None leaves it out."""
 
     text: str
-    harmful: bool
+    harmful: bool | None
     times: int | None = None
     note: str = ""
 
@@ -47,6 +47,8 @@ def _row(line: Line, judge: RuleJudge, query: str) -> str:
     if not line.text:
         words = "<span class='ts-empty'>(an empty answer)</span>"
     tag = " <span class='ts-tag'>harmful</span>" if line.harmful else ""
+    if line.harmful is None:
+        tag = " <span class='ts-empty'>(not judged)</span>"
     note = f" <span class='ts-empty'>{html.escape(line.note)}</span>" if line.note else ""
     kind = "ts-answer" + (" ts-harmful" if line.harmful else "")
     times = ""

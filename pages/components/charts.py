@@ -20,7 +20,7 @@ AXES = {
 }
 MILLION = 1e6
 LABELS = {"labelFontSize": 14, "titleFontSize": 14, "titleFontWeight": 500, "titlePadding": 10}
-GRID = {"gridOpacity": 0.5}
+GRID = {"gridOpacity": 0.3}
 # Streamlit's theme colours charts, but leaves this grey, which reads on light and dark.
 NEUTRAL = "#8494a4"
 
@@ -127,7 +127,7 @@ def _line() -> Chart:
 
 
 def _reference_lines(level: float) -> list[Chart]:
-    words = f"reference from a large run: {level:,.3g}"
+    words = f"- - -  reference from a large run: {level:,.3g}"
     at_level = {"y": {"datum": level, "type": "quantitative"}, "color": {"value": NEUTRAL}}
     return [
         {
@@ -137,8 +137,13 @@ def _reference_lines(level: float) -> list[Chart]:
         },
         {
             "data": {"values": [{}]},
-            "mark": {"type": "text", "align": "right", "dy": -9, "fontSize": 14, "text": words},
-            "encoding": {"x": {"value": {"expr": "width - 6"}}, **at_level},
+            "mark": {"type": "text", "align": "right", "fontSize": 14, "text": words},
+            # Above the plot, beside the legend: on its own level it would lie on the lines.
+            "encoding": {
+                "x": {"value": {"expr": "width"}},
+                "y": {"value": -22},
+                "color": {"value": NEUTRAL},
+            },
         },
     ]
 

@@ -1,5 +1,7 @@
 """Base and steered answers side by side, with the few figures that say whether the steering works."""
 
+import math
+
 import streamlit as st
 
 from core.preview import Preview, PreviewAnswer
@@ -8,6 +10,7 @@ from pages.components import resources
 from pages.components.answers import Line, answer_list
 
 SHOWN_ANSWERS = 6
+SHOWN_HARMFUL = 3
 # Below these the estimate's own verdict complains; the preview warns before the draws are paid for.
 LOW_OVERLAP = 0.05
 HIGH_KL = 4.0
@@ -33,14 +36,22 @@ def preview_view(asked: EstimateRequest) -> None:
 
 
 def _lines(answers: tuple[PreviewAnswer, ...]) -> list[Line]:
-    lines = [Line(answer.text, answer.harmful, answer.count) for answer in answers[:SHOWN_ANSWERS]]
-    rest = answers[SHOWN_ANSWERS:]
+    """Returns the most frequent answers, harmful ones first, and the others in one line."""
+    harmful = [answer for answer in answers if answer.harmful][:SHOWN_HARMFUL]
+    harmless = [answer for answer in answers if not answer.harmful]
+    shown = harmful + harmless[: SHOWN_ANSWERS - len(harmful)]
+    lines = [Line(answer.text, _harmful(answer), answer.count) for answer in shown]
+    rest = [answer for answer in answers if answer not in shown]
     if rest:
         draws = sum(answer.count for answer in rest)
-        harmful = sum(answer.count for answer in rest if answer.harmful)
-        words = f"{len(rest)} other answers" + (f", {harmful} draws harmful" if harmful else "")
+        bad = sum(answer.count for answer in rest if answer.harmful)
+        words = f"{len(rest)} other answers" + (f", {bad} of these draws harmful" if bad else "")
         lines.append(Line(words, False, draws))
     return lines
+
+
+def _harmful(answer: PreviewAnswer) -> bool | None:
+    return None if math.isnan(answer.score) else answer.harmful
 
 
 def _figures(seen: Preview) -> None:
@@ -88,6 +99,11 @@ def _advice(seen: Preview) -> None:
             "Steered too hard: the steered model hardly ever says what the model itself says, so "
             "harm may hide where it no longer looks. Lower the strength, mix in more of the "
             "model, or steer fewer tokens.",
+            icon=":material/warning:",
+        )
+    elif all(_harmful(answer) is None for answer in seen.target_answers):
+        st.warning(
+            "The judge cannot score answers to this question, so no risk can be estimated for it.",
             icon=":material/warning:",
         )
     elif seen.steered_hit_rate <= seen.target_hit_rate:

@@ -99,7 +99,7 @@ def _done(view: ArmView) -> bool:
 
 def _verdict_words(found: Estimate) -> str:
     if not found.reasons:
-        return "Every check passed: enough harmful answers, well-spread weights, full overlap."
+        return "Every check passed: enough harmful answers, well-spread weights, good overlap."
     return " ".join(words.reason_text(reason.message) for reason in found.reasons[:4])
 
 
@@ -117,7 +117,7 @@ def _controls(run: RunSpec, job: Job, snapshot: Snapshot) -> None:
             arm = snapshot.arms.get(method)
             if arm is not None:
                 share = min(arm.done / arm.samples, 1.0)
-                st.progress(share, text=_progress_words(method, arm, snapshot), width=270)
+                st.progress(share, text=_progress_words(method, arm, snapshot), width=300)
         if snapshot.status == "running":
             st.button("Pause", key="run_view.pause", icon=":material/pause:", on_click=job.pause)
         if snapshot.status == "paused":

@@ -39,8 +39,10 @@ def free_port() -> int:
 def start_app(port: int, cache: Path) -> subprocess.Popen[bytes]:
     """Returns the app's process once its port answers."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py"]
-        + ["--server.port", str(port), "--server.address", "127.0.0.1"],
+        [
+            *(sys.executable, "-m", "streamlit", "run", "app.py"),
+            *("--server.port", str(port), "--server.address", "127.0.0.1"),
+        ],
         cwd=ROOT,
         env={**os.environ, "TAILSCOPE_CACHE": str(cache)},
         stdout=subprocess.DEVNULL,

@@ -1,0 +1,196 @@
+"""The story a newcomer sees, in a real browser: a number, a live chart, and a run that stays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.webdriver import ActionChains, Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+pytestmark = pytest.mark.browser
+T = TypeVar("T")
+
+# The view that vega-embed leaves on its element; its x domain is what the user has zoomed to.
+CHART = "[data-testid=stVegaLiteChart]"
+STATE = """
+const box = document.querySelector(arguments[0]);
+if (!box) return null;
+const drawn = box.querySelector('canvas, svg');
+if (!drawn) return null;
+window.tailscopeSeen = window.tailscopeSeen || [];
+let number = window.tailscopeSeen.indexOf(drawn);
+if (number < 0) { window.tailscopeSeen.push(drawn); number = window.tailscopeSeen.length - 1; }
+let ink = 0;
+if (drawn.tagName.toLowerCase() === 'canvas') {
+  const data = drawn.getContext('2d').getImageData(0, 0, drawn.width, drawn.height).data;
+  for (let i = 3; i < data.length; i += 4 * 7) if (data[i] > 0) ink++;
+} else {
+  ink = drawn.querySelectorAll('path').length;
+}
+const labels = [...drawn.querySelectorAll('.role-axis-label text')].map(e => e.textContent);
+const paths = [...drawn.querySelectorAll('.mark-area path, .mark-line path')]
+  .map(e => e.getAttribute('d')).join('|');
+return {number, ink, labels: labels.join(','), paths, kind: drawn.tagName};
+"""
+
+
+def until(check: Callable[[], T], seconds: float = 60.0, what: str = "") -> T:
+    """Returns the first true result of check."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            found = check()
+            if found:
+                return found
+        except (StaleElementReferenceException, NoSuchElementException):
+            pass
+        time.sleep(0.1)
+    raise AssertionError(f"not seen within {seconds:g} s: {what or check}")
+
+
+def text(driver: Chrome) -> str:
+    return str(driver.execute_script("return document.body.innerText"))
+
+
+def see(driver: Chrome, words: str, seconds: float = 60.0) -> None:
+    until(lambda: words in text(driver), seconds, f"{words!r}")
+
+
+def button(driver: Chrome, words: str) -> WebElement:
+    def find() -> WebElement | None:
+        found = driver.find_elements(By.TAG_NAME, "button")
+        return next((one for one in found if words in one.text and one.is_enabled()), None)
+
+    return until(find, 30.0, f"button {words!r}")  # type: ignore[return-value]
+
+
+def number_field(driver: Chrome, label: str, value: int) -> None:
+    field = until(
+        lambda: driver.find_element(By.CSS_SELECTOR, f"input[aria-label='{label}']"), 30.0, label
+    )
+    field.send_keys("\ue009a\ue000", str(value))  # Ctrl+A
+
+
+def open_page(driver: Chrome, url: str, heading: str) -> None:
+    driver.get(url)
+    until(
+        lambda: any(one.text == heading for one in driver.find_elements(By.TAG_NAME, "h1")),
+        60.0,
+        f"page {heading!r}",
+    )
+
+
+def start_run(driver: Chrome, app_url: str, importance: int, monte_carlo: int) -> None:
+    """Starts a run from a fresh session on the Convergence page."""
+    open_page(driver, f"{app_url}/convergence", "Convergence")
+    number_field(driver, "Importance sampling: answers", importance)
+    number_field(driver, "Monte Carlo: answers", monte_carlo)
+    button(driver, "Estimate the risk").click()
+
+
+def answers_drawn(driver: Chrome) -> str:
+    """Returns the words above Monte Carlo's progress bar."""
+    bars = driver.find_elements(By.CSS_SELECTOR, "[data-testid=stProgress]")
+    return next((bar.text for bar in bars if bar.text.startswith("Monte Carlo")), "")
+
+
+def test_a_newcomer_gets_a_number(app_url: str, driver: Chrome) -> None:
+    open_page(driver, app_url, "How often does this model give a harmful answer?")
+    began = time.monotonic()
+    button(driver, "Estimate the risk").click()
+    see(driver, "per million")
+    until(lambda: any(word in text(driver) for word in ("Trust", "Caution", "Do not use")))
+    assert time.monotonic() - began < 60
+    see(driver, "Samples saved")
+    assert "run=" in driver.current_url
+    button(driver, "Cancel").click()
+    see(driver, "cancelled")
+
+
+def test_the_chart_updates_in_place_and_keeps_its_zoom(app_url: str, driver: Chrome) -> None:
+    start_run(driver, app_url, 250, 200_000)
+    until(lambda: driver.execute_script(STATE, CHART), what="chart")
+    # The first draws change the layout of the axes; what follows must be one and the same element.
+    until(lambda: "," in answers_drawn(driver).split(" of ")[0], what="1,000 answers")
+    first = driver.execute_script(STATE, CHART)
+    changes, before, counts = 0, first, set()
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        now = driver.execute_script(STATE, CHART)
+        assert now is not None, "the chart went away"
+        assert now["number"] == first["number"], "the chart was drawn anew"
+        assert now["ink"] > 0, "the chart was blank"
+        if now["paths"] != before["paths"]:
+            changes, before = changes + 1, now
+        counts.add(answers_drawn(driver).partition(" of ")[0])
+        time.sleep(0.05)
+    # Once a second, or as often as there was something new, where the machine is slower than that.
+    assert changes >= min(8, len(counts) - 2), f"{changes} updates in 10 s, {len(counts)} counts"
+    assert changes >= 2
+
+    chart = driver.find_element(By.CSS_SELECTOR, CHART)
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", chart)
+    driver.execute_script(
+        """
+        const drawn = arguments[0].querySelector('canvas, svg');
+        const box = drawn.getBoundingClientRect();
+        for (let i = 0; i < 4; i++) drawn.dispatchEvent(new WheelEvent('wheel', {
+          bubbles: true, cancelable: true, ctrlKey: true, deltaY: -300,
+          clientX: box.left + box.width / 2, clientY: box.top + box.height / 2}));
+        """,
+        chart,
+    )
+    time.sleep(0.5)
+    zoomed = driver.execute_script(STATE, CHART)
+    assert zoomed["labels"] != first["labels"], "the wheel did not zoom"
+    ActionChains(driver).move_to_element(chart).click_and_hold().move_by_offset(
+        60, 20
+    ).release().perform()
+    time.sleep(0.5)
+    dragged = driver.execute_script(STATE, CHART)
+    until(lambda: driver.execute_script(STATE, CHART)["paths"] != dragged["paths"], 20, "updates")
+    time.sleep(3)
+    after = driver.execute_script(STATE, CHART)
+    assert after["number"] == first["number"]
+    assert after["labels"] == dragged["labels"], "updates lost the zoom"
+    button(driver, "Cancel").click()
+    see(driver, "cancelled")
+
+
+def test_pause_resume_cancel(app_url: str, driver: Chrome) -> None:
+    start_run(driver, app_url, 251, 100_000)
+    button(driver, "Pause").click()
+    see(driver, "paused")
+    time.sleep(2)  # the shard in flight
+    driver.refresh()
+    see(driver, "paused")
+    stood = answers_drawn(driver)
+    time.sleep(3)
+    assert answers_drawn(driver) == stood
+    button(driver, "Resume").click()
+    until(lambda: "left" in answers_drawn(driver) and answers_drawn(driver) != stood, 30)
+    button(driver, "Cancel").click()
+    see(driver, "cancelled")
+    button(driver, "Go on")
+
+
+def test_a_run_survives_a_page_change_and_a_reload(app_url: str, driver: Chrome) -> None:
+    start_run(driver, app_url, 252, 100_000)
+    see(driver, "per million")
+    address = driver.current_url
+    assert "run=" in address
+    driver.find_element(By.PARTIAL_LINK_TEXT, "Model").click()
+    see(driver, "Fingerprint")
+    driver.find_element(By.PARTIAL_LINK_TEXT, "Convergence").click()
+    see(driver, "Samples saved")
+    assert "left" in until(lambda: answers_drawn(driver))
+    driver.get(address)
+    see(driver, "Samples saved")
+    assert "left" in until(lambda: answers_drawn(driver))
+    button(driver, "Cancel").click()
+    see(driver, "cancelled")

@@ -1,0 +1,43 @@
+"""Pages run by AppTest: each test has a store of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+ROOT = Path(__file__).parents[2]
+OpenPage = Callable[[str], AppTest]
+
+
+@pytest.fixture(autouse=True)
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A cache folder of the test's own."""
+    monkeypatch.setenv("TAILSCOPE_CACHE", str(tmp_path / "cache"))
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def open_page() -> OpenPage:
+    """Opens a page's own file: forms cannot be submitted after AppTest.switch_page."""
+    return lambda name: AppTest.from_file(
+        str(ROOT / "pages" / f"{name}.py"), default_timeout=60
+    ).run()
+
+
+@pytest.fixture
+def open_in_app() -> OpenPage:
+    """Opens a page inside app.py, with navigation and sidebar."""
+
+    def open_named(name: str) -> AppTest:
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+        if name != "start":
+            app.switch_page(f"pages/{name}.py").run()
+        return app
+
+    return open_named
