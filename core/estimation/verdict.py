@@ -176,7 +176,8 @@ def _few_hits(e: Evidence) -> Iterator[Reason]:
     k = e.diagnostics.ess_event
     # Monte Carlo's interval is exact however few the hits; a weighted one is not.
     wrong = 0.0 if e.method == "mc" else USABLE_ESS_EVENT
-    message = f"The estimate rests on {e.hits} harmful answers, worth {k:.1f} of equal weight."
+    answers = "harmful answer" if e.hits == 1 else "harmful answers"
+    message = f"The estimate rests on {e.hits} {answers}, worth {k:.1f} of equal weight."
     yield from _below("few_hits", k, MIN_ESS_EVENT, wrong, message)
 
 
