@@ -1,6 +1,6 @@
 """Compares intended risks with the models' own (``reference.csv``): ``calibration.csv`` and tables.
 
-    python -m sample_data.calibration
+python -m sample_data.calibration
 """
 
 from __future__ import annotations
@@ -78,11 +78,7 @@ def flip(rows: list[dict[str, str]]) -> str:
         asked = queries("misuse")
         found = np.mean([harmful(judge, q.request.query, greedy(loaded, q)) for q in asked])
         risk = np.array(
-            [
-                float(r["qrisk"])
-                for r in rows
-                if r["model"] == model and r["behaviour"] == "misuse"
-            ]
+            [float(r["qrisk"]) for r in rows if r["model"] == model and r["behaviour"] == "misuse"]
         )
         shares = [np.mean(-np.expm1(n * np.log1p(-np.minimum(risk, 1 - 1e-12)))) for n in sizes]
         cells = " | ".join(f"{share:.1%}" for share in shares)

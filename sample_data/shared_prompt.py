@@ -105,11 +105,11 @@ class SharedPrompt:
         x = self._embed[tokens][:, None]
         position = torch.tensor([shared[0][0].shape[2] + own[0][0].shape[2]])
         out: Past = []
-        for layer, (prompt_k, prompt_v), (own_k, own_v) in zip(
+        for layer, (prompt_k, prompt_v), (past_k, past_v) in zip(
             self._layers, shared, own, strict=True
         ):
             q, k, v = self._project(x, layer, position)
-            own_k, own_v = torch.cat([own_k, k], 2), torch.cat([own_v, v], 2)
+            own_k, own_v = torch.cat([past_k, k], 2), torch.cat([past_v, v], 2)
             out.append((own_k, own_v))
             on_prompt = prompt_k[roots] @ q.transpose(2, 3)
             on_own = own_k @ q.transpose(2, 3)
