@@ -10,7 +10,7 @@ from pages.components.run_details import run_details
 from pages.components.run_view import run_view
 from pages.components.state import current_run_id, settings
 
-with page("Convergence", "Importance sampling against plain Monte Carlo, on the same question."):
+with page("Convergence"):
     run_id = current_run_id()
     run = load_run(resources.store(), run_id) if run_id else None
     if run is None:

@@ -138,10 +138,10 @@ def _reference_lines(level: float) -> list[Chart]:
         {
             "data": {"values": [{}]},
             "mark": {"type": "text", "align": "right", "fontSize": 14, "text": words},
-            # Above the plot, beside the legend: on its own level it would lie on the lines.
+            # In the corner where bands have narrowed: on its own level it would lie on the lines.
             "encoding": {
-                "x": {"value": {"expr": "width"}},
-                "y": {"value": -22},
+                "x": {"value": {"expr": "width - 8"}},
+                "y": {"value": 14},
                 "color": {"value": NEUTRAL},
             },
         },

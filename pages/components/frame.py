@@ -13,11 +13,12 @@ TOLD = "frame.told"
 
 
 @contextmanager
-def page(title: str, lead: str) -> Iterator[None]:
+def page(title: str, lead: str = "") -> Iterator[None]:
     """Draws the heading, then the body; what the user can mend is shown as its one sentence."""
     _stay_inside_app()
     st.title(title, anchor=False)
-    st.markdown(lead)
+    if lead:
+        st.markdown(lead)
     try:
         yield
     except TailscopeError as error:

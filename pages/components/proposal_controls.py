@@ -15,7 +15,7 @@ SWITCH = "proposal_controls.t_switch"
 DEFENSIVE = "proposal_controls.defensive_share"
 SLIDERS = (STRENGTH, ALPHA, SWITCH, DEFENSIVE)
 SHOWN = "proposal_controls.shown"
-MAX_SLIDER_STRENGTH = 6.0
+MAX_SLIDER_STRENGTH = 10.0
 
 DIRECTION_WORDS = {"last_prompt": "last token of the question", "answer_mean": "whole answer"}
 POSITION_WORDS = {"prompt": "the question", "answer": "the answer", "both": "both"}

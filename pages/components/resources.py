@@ -17,17 +17,17 @@ from core.runs import RunSpec, make_job, open_default_store, save_run
 from core.search.pilot import PilotResult, PilotStep
 from core.spec import DirectionPosition, SteerSpec
 from core.steering.contrast import Direction, build_direction
-from core.threads import use_fitting_threads
 from pages.components.state import Settings
 
 DEMONSTRATION_RISK = 1e-4
+# A demonstration draws the reference as a line: its own error must not show beside the band.
+SHARP_REFERENCE = 0.03
 
 
 @st.cache_resource(show_spinner="Loading the model ...", max_entries=3)
 def model(name: str) -> LoadedModel:
     """Returns the model, loaded once for all sessions."""
     loaded = load_model(name)
-    use_fitting_threads(loaded)
     return loaded
 
 
@@ -57,10 +57,15 @@ def judge(behaviour: str) -> RuleJudge:
 
 @st.cache_data(show_spinner=False)
 def demonstration_query(model_name: str, behaviour: str) -> str:
-    """Returns the shipped query whose reference risk is nearest to one in ten thousand."""
+    """Returns the shipped query whose well-known risk is nearest to one in ten thousand."""
     queries = load_queries(behaviour)
     references = load_references(model_name, behaviour)
-    known = [query for query in queries if query.query_id in references]
+    sharp = {
+        query_id
+        for query_id, found in references.items()
+        if found.standard_error <= SHARP_REFERENCE * found.qrisk
+    }
+    known = [query for query in queries if query.query_id in (sharp or references)]
 
     def distance(query_id: str) -> float:
         ratio = max(references[query_id].qrisk, 1e-30) / DEMONSTRATION_RISK

@@ -38,7 +38,7 @@ def run_details(run: RunSpec, snapshot: Snapshot) -> None:
     views = arm_views(run, snapshot)
     with st.expander("Diagnostics", icon=":material/monitoring:"):
         if views:
-            st.dataframe(_diagnostics(views), hide_index=True, width="stretch")
+            st.dataframe(_diagnostics(views), hide_index=True, width="stretch", height="content")
     with st.expander("The answers that carry the weight", icon=":material/format_quote:"):
         _heaviest(run, snapshot)
     with st.expander("Take it with you", icon=":material/download:"):
@@ -77,13 +77,14 @@ def _heaviest(run: RunSpec, snapshot: Snapshot) -> None:
         table,
         hide_index=True,
         width="stretch",
+        row_height=58,
         column_config={
-            "text": st.column_config.TextColumn("Answer", width="large"),
+            "text": st.column_config.TextColumn("Answer", width=430),
             "share": st.column_config.ProgressColumn(
-                "Share of the estimate", format="percent", min_value=0.0, max_value=1.0
+                "Share of estimate", width=130, format="percent", min_value=0.0, max_value=1.0
             ),
-            "times": st.column_config.NumberColumn("Times drawn", format="localized"),
-            "component": "Drawn from",
+            "times": st.column_config.NumberColumn("Times drawn", width=95, format="localized"),
+            "component": st.column_config.TextColumn("Drawn from", width=120),
         },
     )
 

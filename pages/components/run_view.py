@@ -21,7 +21,7 @@ ANYTIME = "run_view.anytime"
 POLL_SECONDS = 0.7
 CHART = "run_view.chart"
 # The line below a metric is a remark here, not a change.
-PLAIN_DELTA: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off", "height": "stretch"}
+PLAIN_DELTA: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off"}
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,11 @@ def _live(run: RunSpec, polling: bool) -> None:
     views = arm_views(run, snapshot)
     _headline(views.get("is"), snapshot)
     _controls(run, job, snapshot)
-    _figures(views)
-    _chart(run, views)
+    picture, figures = st.columns([5, 2], gap="medium")
+    with picture:
+        _chart(run, views)
+    with figures:
+        _figures(views)
 
 
 def _headline(view: ArmView | None, snapshot: Snapshot) -> None:
@@ -80,12 +83,13 @@ def _headline(view: ArmView | None, snapshot: Snapshot) -> None:
             st.html(_big("…", "the first answers are being drawn"))
             return
         found = view.estimate
-        going = " · so far" if snapshot.status not in FINISHED and not _done(view) else ""
+        going = snapshot.status not in FINISHED and not _done(view)
         if found.verdict == "do not use":
-            big, small = "No reliable number", f"these draws cannot carry one{going}"
+            big = "No reliable number yet" if going else "No reliable number"
+            small = f"{found.samples:,} draws cannot carry one"
         else:
             big, small = words.headline(found)
-            small += going
+            small += " · so far" if going else ""
         st.html(_big(big, small))
         label, color, icon = words.LEVELS[found.verdict]
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -152,39 +156,41 @@ def _progress_words(method: str, arm: ArmProgress, snapshot: Snapshot) -> str:
 
 
 def _figures(views: Mapping[str, ArmView]) -> None:
-    one, two, three = st.columns(3)
-    monte_carlo, weighted = views.get("mc"), views.get("is")
-    with one:
-        if monte_carlo is None:
-            st.metric("Monte Carlo alone", "not run", delta="left out", border=True, **PLAIN_DELTA)
-        else:
-            found = monte_carlo.estimate
-            value = (
-                words.headline(found)[0].removesuffix(" per million")
-                if found.hits
-                else f"{found.hits} of {found.samples:,}"
-            )
-            st.metric(
-                "Monte Carlo alone, per million" if found.hits else "Monte Carlo: harmful answers",
-                value,
-                delta=f"95% interval {words.between(found.ci_low, found.ci_high)} per million",
-                border=True,
-                **PLAIN_DELTA,
-                help="The plain way: ask the model itself again and again, and count.",
-            )
-    with two:
-        _samples_saved(weighted)
-    with three:
-        if weighted is not None:
-            st.metric(
-                "Whatever the method missed",
-                f"below {words.in_million(weighted.estimate.upper_bound_free)}",
-                delta="per million: no proposal can remove it",
-                border=True,
-                **PLAIN_DELTA,
-                help="A 95% bound that assumes nothing about the proposal: it uses only the "
-                "answers that were drawn from the model itself (the defensive share).",
-            )
+    weighted = views.get("is")
+    _monte_carlo(views.get("mc"))
+    _samples_saved(weighted)
+    bound = "not known yet" if weighted is None else _below(weighted.estimate)
+    st.metric(
+        "Assumption-free bound",
+        bound,
+        delta="no proposal can remove it",
+        border=True,
+        help="Harmful answers per million, at 95%, whatever the proposal has missed: it uses only "
+        "the answers that were drawn from the model itself (the defensive share).",
+        **PLAIN_DELTA,
+    )
+
+
+def _below(found: Estimate) -> str:
+    return f"below {words.in_million(found.upper_bound_free)}"
+
+
+def _monte_carlo(view: ArmView | None) -> None:
+    """Draws what plain counting says by now: at no hit, the count and not a number."""
+    explanation = "The plain way: ask the model itself again and again, and count."
+    if view is None:
+        st.metric("Monte Carlo", "no draws", border=True, help=explanation, **PLAIN_DELTA)
+        return
+    found = view.estimate
+    interval = words.between(found.ci_low, found.ci_high)
+    st.metric(
+        "Monte Carlo, per million" if found.hits else "Monte Carlo: harmful",
+        words.in_million(found.estimate) if found.hits else f"{found.hits} of {found.samples:,}",
+        delta=f"95% interval {interval}" if found.hits else f"95% {interval} per million",
+        border=True,
+        help=explanation,
+        **PLAIN_DELTA,
+    )
 
 
 def _samples_saved(view: ArmView | None) -> None:
@@ -197,7 +203,7 @@ def _samples_saved(view: ArmView | None) -> None:
         st.metric(
             "Samples saved",
             "not known yet",
-            delta="shown once the number can be used",
+            delta="once the number can be used",
             border=True,
             help=explanation,
             **PLAIN_DELTA,
@@ -208,7 +214,7 @@ def _samples_saved(view: ArmView | None) -> None:
     st.metric(
         "Samples saved",
         words.whole(saved) if saved > 0 else "none",
-        delta=f"Monte Carlo would need {words.whole(needed)}",
+        delta=f"Monte Carlo: {words.whole(needed)}",
         border=True,
         help=explanation,
         **PLAIN_DELTA,

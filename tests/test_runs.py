@@ -1,0 +1,126 @@
+"""Runs by id, their commands, their path over time, and work in the background."""
+
+from __future__ import annotations
+
+import shlex
+
+import numpy as np
+import pytest
+from tiny_models import tiny_model
+
+from cache import MemoryStore
+from core.background import Task, TaskRegistry
+from core.convergence import checkpoints, convergence_table
+from core.errors import SpecError, TailscopeError
+from core.judges import Judgement
+from core.run import EstimateRequest, collect_draws, estimate_shards, run_arm
+from core.run import make_arm as real_make_arm
+from core.runs import (
+    RunSpec,
+    command_line,
+    heaviest_answers,
+    is_run_id,
+    load_run,
+    save_run,
+)
+from core.spec import GenerationSpec, SteerSpec
+
+
+class EveryThird:
+    """Calls an answer harmful if it has a number of characters that three divides."""
+
+    def judge(self, query: str, answers: list[str]) -> list[Judgement]:
+        return [Judgement(float(len(answer) % 3 == 0), "") for answer in answers]
+
+    def spec(self) -> dict[str, str]:
+        return {"judge": "every third"}
+
+
+def run_spec(**changes: object) -> RunSpec:
+    request = EstimateRequest(query="-- what's this?", proposal=SteerSpec(strength=2.5))
+    return RunSpec.build(**{"request": request, **changes})
+
+
+def test_the_id_follows_every_setting() -> None:
+    one = run_spec()
+    assert is_run_id(one.run_id)
+    assert one.run_id == run_spec().run_id
+    assert one.run_id != run_spec(monte_carlo_samples=1).run_id
+
+
+@pytest.mark.parametrize("text", [None, 3, "", "xyz", "A" * 16, "0" * 15, "0" * 17, "../" * 6])
+def test_what_is_no_id(text: object) -> None:
+    assert not is_run_id(text)
+
+
+def test_a_kept_run_comes_back() -> None:
+    store, spec = MemoryStore(), run_spec()
+    save_run(store, spec)
+    assert load_run(store, spec.run_id) == spec
+    assert load_run(store, "0" * 16) is None
+    store.put_json("runs/" + "1" * 16, {"from": "another version"})
+    assert load_run(store, "1" * 16) is None
+
+
+def test_zero_leaves_monte_carlo_out_but_not_importance_sampling() -> None:
+    assert run_spec(monte_carlo_samples=0).arm_samples("mc") == 0
+    with pytest.raises(SpecError, match="samples must be in 1"):
+        run_spec(importance_samples=0)
+
+
+def test_the_command_quotes_the_query_and_names_what_differs() -> None:
+    spec = run_spec()
+    words = shlex.split(command_line(spec, "is"))
+    assert "--query=-- what's this?" in words
+    assert "--steer=2.5" in words
+    assert not any(word.startswith("--temperature") for word in words)
+    hot = spec.request.model_copy(update={"generation": GenerationSpec(temperature=1.5)})
+    assert "--temperature=1.5" in command_line(RunSpec(request=hot), "mc")
+    odd = spec.request.model_copy(update={"proposal": SteerSpec(positions="prompt")})
+    with pytest.raises(TailscopeError, match="positions"):
+        command_line(RunSpec(request=odd), "is")
+
+
+def test_path_and_heaviest_answers_agree_with_the_estimate() -> None:
+    loaded, store = tiny_model(), MemoryStore()
+    request = EstimateRequest(
+        query="w5 w6", method="mc", generation=GenerationSpec(max_new_tokens=4)
+    )
+    shards = list(run_arm(loaded, real_make_arm(loaded, request), EveryThird(), 300, store))
+    found = estimate_shards(shards, request)
+    table = convergence_table(shards[::-1], request)
+    last = table.iloc[-1]
+    assert last["samples"] == 300
+    assert last["estimate"] == found.estimate
+    assert (last["ci_low"], last["ci_high"]) == (found.ci_low, found.ci_high)
+    assert np.isclose(last["tokens"], found.forward_tokens)
+    assert (table["seconds"].diff().dropna() >= 0).all()
+    heavy = heaviest_answers(loaded, shards, request, count=10_000)
+    assert heavy["times"].sum() == collect_draws(shards, "mc", 0.75).harmful.sum()
+    assert np.isclose(heavy["share"].sum(), 1.0)
+
+
+@pytest.mark.parametrize("samples", [1, 20, 21, 250, 1_000, 10_000, 1_000_000])
+def test_checkpoints_stay_where_they_are_as_the_sample_grows(samples: int) -> None:
+    sizes = checkpoints(samples)
+    assert sizes[-1] == samples
+    assert sizes == sorted(set(sizes))
+    assert set(sizes[:-1]) <= set(checkpoints(3_000_000))
+    assert len(sizes) < 80
+
+
+def test_a_task_keeps_its_last_event_or_its_error() -> None:
+    task = Task(iter([1, 2, 3])).start()
+    task.wait(10)
+    assert (task.last, task.error, task.running) == (3, "", False)
+
+    def failing():  # type: ignore[no-untyped-def]
+        yield 1
+        raise TailscopeError("no luck")
+
+    registry: TaskRegistry[int] = TaskRegistry()
+    bad = registry.start("bad", failing)
+    bad.wait(10)
+    assert (bad.last, bad.error) == (1, "no luck")
+    assert registry.get("bad") is bad
+    assert registry.get("other") is None
