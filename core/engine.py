@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from cache import MemoryStore, Shard, Store, StoreError, spec_hash
 from core.models.chat import prompt_ids
 from core.models.loading import LoadedModel
 from core.proposals.steer import open_stream
-from core.sampling import Rows, padded_rows, row_uniforms, run_rows
+from core.sampling import Rows, row_uniforms, run_rows
 from core.spec import SamplingSpec
 from core.steering.contrast import Direction
 
@@ -120,7 +119,6 @@ def draw_rows(
         stream, mixing = open_stream(
             loaded,
             [prompt],
-            torch.zeros(padded_rows(len(batch)), dtype=torch.long),
             spec.generation.max_new_tokens,
             spec.proposal,
             direction,

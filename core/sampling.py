@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from core.spec import GenerationSpec
-from core.streams import Stream
+from core.streams import Stream, padded_rows
 from core.token_distribution import (
     draw_tokens,
     mix_log_probs,
@@ -19,10 +19,8 @@ from core.token_distribution import (
     target_log_probs,
 )
 
-# Matrix kernels treat the last few rows of a batch in their own way. A multiple of 16 rows keeps every
-# row's arithmetic, and so every bit of its result, independent of how many rows run beside it.
-ROW_MULTIPLE = 16
-# Finished rows leave the batch when at least this share of it is finished: copying the cache costs too.
+# Places of the batch that no row needs any more are given up when they are at least this share of it:
+# copying the cache costs too.
 LEAVE_SHARE = 0.15
 PAD = -1
 
@@ -68,11 +66,6 @@ def row_uniforms(seed: int, stream: int, rows: range, steps: int) -> NDArray[np.
     )
 
 
-def padded_rows(count: int) -> int:
-    """Returns the number of rows to run so that `count` of them are real."""
-    return -(-count // ROW_MULTIPLE) * ROW_MULTIPLE
-
-
 def run_rows(
     stream: Stream,
     generation: GenerationSpec,
@@ -83,11 +76,16 @@ def run_rows(
     mixing: TokenMixing | None = None,
     from_target: NDArray[np.bool_] | None = None,
     forced: NDArray[np.int32] | None = None,
+    prompts: NDArray[np.int64] | None = None,
 ) -> Rows:
-    """Returns answers drawn through `stream`, which must hold padded_rows(n) rows.
+    """Returns answers drawn through a fresh `stream`.
+
+    Rows that have said the same so far share one place in the batch: their next token has the same
+    distribution, so it is computed once. Each row still draws with its own random number.
 
     uniforms: (n, T). mixing: None draws from the target. from_target: (n,), rows drawn from the target
     although a proposal runs (the defensive share). forced: (n, T) tokens to take instead of drawing.
+    prompts: (n,), which of the stream's prompts each row continues; the first one if left out.
 
     Raises:
         NumericsError: the model returned NaN or infinite logits.
@@ -97,10 +95,10 @@ def run_rows(
     log_p = np.zeros((count, steps))
     log_q = np.zeros((count, steps))
     lengths = np.zeros(count, dtype=np.int32)
-    # The batch: which row each place holds, and whether it is a real, unfinished one.
-    place = np.concatenate([np.arange(count), np.zeros(padded_rows(count) - count, dtype=int)])
-    live = np.arange(len(place)) < count
     stops = np.array(stop_token_ids, dtype=np.int64)
+    by_target = np.zeros(count, dtype=bool) if from_target is None else from_target
+    rows = np.arange(count)  # unfinished ones
+    place = np.zeros(count, dtype=np.int64) if prompts is None else prompts  # of each of them
 
     for step in range(steps):
         target_logits, proposal_logits = stream.logits()
@@ -110,36 +108,68 @@ def run_rows(
             proposal = proposal_log_probs(proposal_logits, target, generation, vocabulary)
             mixed = mix_log_probs(target, proposal, mixing.alpha_mix)
         if forced is not None:
-            chosen = torch.from_numpy(np.maximum(forced[place, step], 0).astype(np.int64))
-            chosen = chosen.to(target.device)
+            chosen = forced[rows, step].astype(np.int64)
         else:
-            drawn_from = mixed
-            if from_target is not None and mixed is not target:
-                by_target = torch.from_numpy(from_target[place]).to(target.device)
-                drawn_from = torch.where(by_target.unsqueeze(1), target, mixed)
-            chosen = draw_tokens(drawn_from, torch.from_numpy(uniforms[place, step]))
-        column = chosen.unsqueeze(1)
-        rows = place[live]
-        step_tokens = chosen.cpu().numpy()
-        tokens[rows, step] = step_tokens[live]
-        log_p[rows, step] = target.gather(1, column).squeeze(1).double().cpu().numpy()[live]
-        log_q[rows, step] = mixed.gather(1, column).squeeze(1).double().cpu().numpy()[live]
+            chosen = _draw(target, mixed, place, by_target[rows], uniforms[rows, step])
+        tokens[rows, step] = chosen
+        log_p[rows, step] = _chosen(target, place, chosen)
+        log_q[rows, step] = log_p[rows, step] if mixed is target else _chosen(mixed, place, chosen)
         lengths[rows] = step + 1
 
-        live &= ~np.isin(step_tokens, stops)
+        going = ~np.isin(chosen, stops)
         if forced is not None and step + 1 < steps:
-            live &= forced[place, step + 1] != PAD
-        if not live.any() or step + 1 == steps:
+            going &= forced[rows, step + 1] != PAD
+        if not going.any() or step + 1 == steps:
             break
+        rows, place, chosen = rows[going], place[going], chosen[going]
         if mixing is not None and step + 1 >= mixing.t_switch:
             stream.drop_proposal()
-        if live.sum() <= (1.0 - LEAVE_SHARE) * len(live):
-            staying = np.flatnonzero(live)
-            filler = np.full(padded_rows(len(staying)) - len(staying), staying[0])
-            kept = torch.from_numpy(np.concatenate([staying, filler])).to(chosen.device)
-            stream.keep(kept)
-            chosen = chosen.index_select(0, kept)
-            place = place[kept.cpu().numpy()]
-            live = np.arange(len(kept)) < len(staying)
-        stream.advance(chosen)
+        place = _advance(stream, len(target_logits), place, chosen)
     return Rows(tokens, lengths, log_p, log_q)
+
+
+def _draw(
+    target: torch.Tensor,
+    mixed: torch.Tensor,
+    place: NDArray[np.int64],
+    by_target: NDArray[np.bool_],
+    uniforms: NDArray[np.float64],
+) -> NDArray[np.int64]:
+    """Returns each row's token, (n,), drawn from its place's target or mixed distribution."""
+    chosen = np.empty(len(place), dtype=np.int64)
+    for log_probs, mine in ((target, by_target), (mixed, ~by_target)):
+        if mine.any():
+            at = torch.from_numpy(place[mine]).to(log_probs.device)
+            drawn = draw_tokens(log_probs, at, torch.from_numpy(uniforms[mine]))
+            chosen[mine] = drawn.cpu().numpy()
+    return chosen
+
+
+def _chosen(
+    log_probs: torch.Tensor, place: NDArray[np.int64], chosen: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Returns the log-probability of each row's token, (n,)."""
+    index = torch.from_numpy(np.stack([place, chosen])).to(log_probs.device)
+    return np.asarray(log_probs[index[0], index[1]].double().cpu().numpy())
+
+
+def _advance(
+    stream: Stream, places: int, place: NDArray[np.int64], chosen: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Moves the stream on by one token and returns each row's new place.
+
+    A place whose rows chose different tokens is split; one that no row needs is given up, at once if the
+    batch changes anyway.
+    """
+    pairs, index = np.unique(np.stack([place, chosen]), axis=1, return_inverse=True)
+    parents, tokens = pairs
+    splits = len(np.unique(parents)) < len(parents)
+    if not splits and len(parents) > (1.0 - LEAVE_SHARE) * places:
+        fed = np.zeros(places, dtype=np.int64)
+        fed[parents] = tokens
+        stream.advance(torch.from_numpy(fed))
+        return place
+    filler = padded_rows(len(parents)) - len(parents)
+    stream.keep(torch.from_numpy(np.append(parents, np.full(filler, parents[0]))))
+    stream.advance(torch.from_numpy(np.append(tokens, np.full(filler, tokens[0]))))
+    return np.asarray(index).reshape(-1)

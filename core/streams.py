@@ -17,6 +17,15 @@ from core.errors import ModelError
 from core.models.loading import LoadedModel
 from core.steering.interventions import ResidualEdit, steered
 
+# Matrix kernels treat the last few rows of a batch in their own way. A multiple of 16 rows keeps every
+# row's arithmetic, and so every bit of its result, independent of how many rows run beside it.
+ROW_MULTIPLE = 16
+
+
+def padded_rows(count: int) -> int:
+    """Returns the number of rows to run so that `count` of them are wanted."""
+    return -(-count // ROW_MULTIPLE) * ROW_MULTIPLE
+
 
 class Stream(Protocol):
     """Rows that grow token by token, with the target's logits and, until dropped, the proposal's."""
@@ -119,21 +128,23 @@ class SteerPlan:
 class ModelStream:
     """A stream over one Hugging Face model; target rows and steered rows share every forward pass.
 
-    prompts: token ids of each distinct prompt. rows: (n,) int64, each row's prompt. new_tokens: room to
-    make. plan: None for the target alone.
+    It begins with one place for each prompt, in order, and as many more as make the batch a size whose
+    rows can be computed independently. prompts: token ids. new_tokens: room to make. plan: None for the
+    target alone.
     """
 
     def __init__(
         self,
         loaded: LoadedModel,
         prompts: Sequence[Sequence[int]],
-        rows: torch.Tensor,
         new_tokens: int,
         plan: SteerPlan | None = None,
     ) -> None:
         self._loaded = loaded
         self._plan = plan
         self._arms = 1 if plan is None else 2
+        rows = torch.zeros(padded_rows(len(prompts)), dtype=torch.long)
+        rows[: len(prompts)] = torch.arange(len(prompts))
         self._rows = len(rows)
         self._accepts_logits_to_keep = (
             "logits_to_keep" in inspect.signature(loaded.model.forward).parameters
@@ -148,7 +159,7 @@ class ModelStream:
             ids[row, longest - len(prompt) :] = torch.tensor(list(prompt))
             mask[row, longest - len(prompt) :] = 1
         padded = bool((lengths != longest).any())
-        self._position = (lengths[rows.cpu()]).repeat(self._arms).to(device)
+        self._position = lengths[rows].repeat(self._arms).to(device)
         self.forward_tokens = int(lengths.sum()) * self._arms
 
         ids, mask = ids.repeat(self._arms, 1).to(device), mask.repeat(self._arms, 1).to(device)
@@ -180,7 +191,7 @@ class ModelStream:
 
     def advance(self, tokens: torch.Tensor) -> None:
         """Appends one token, (rows,) int64, to every row and computes the next logits."""
-        ids = tokens.repeat(self._arms).unsqueeze(1)
+        ids = tokens.to(self._logits.device).repeat(self._arms).unsqueeze(1)
         if self._mask is not None:
             self._mask = torch.cat([self._mask, self._mask.new_ones(len(ids), 1)], dim=1)
         edit = None
@@ -200,6 +211,7 @@ class ModelStream:
 
     def keep(self, rows: torch.Tensor) -> None:
         """Goes on with these rows only, in this order; a row may be named twice."""
+        rows = rows.to(self._logits.device)
         self._select(torch.cat([rows + arm * self._rows for arm in range(self._arms)]))
         self._rows = len(rows)
 

@@ -4,17 +4,15 @@ import os
 
 import torch
 
-from core.models.loading import LoadedModel
-
 # Below this, a matrix product is over sooner than a second thread has woken up; on a busy machine,
 # waiting for it made an embedded model ten times slower.
 SMALL_PARAMETERS = 20_000_000
 
 
-def use_fitting_threads(loaded: LoadedModel) -> int:
-    """Sets this process's CPU threads to suit the model, and returns their number."""
+def use_fitting_threads(parameters: int) -> int:
+    """Sets this process's CPU threads to suit a model of this size, and returns their number."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = 1 if loaded.parameters < SMALL_PARAMETERS else available or 1
+    threads = 1 if parameters < SMALL_PARAMETERS else available or 1
     if threads != torch.get_num_threads():
         torch.set_num_threads(threads)
     return threads

@@ -57,13 +57,16 @@ def mix_log_probs(target: torch.Tensor, proposal: torch.Tensor, alpha_mix: float
     return torch.logaddexp(proposal + math.log1p(-alpha_mix), target + math.log(alpha_mix))
 
 
-def draw_tokens(log_probs: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
+def draw_tokens(
+    log_probs: torch.Tensor, place: torch.Tensor, uniforms: torch.Tensor
+) -> torch.Tensor:
     """Returns one token a row, (rows,) int64, by inversion of the cumulative distribution.
 
-    uniforms: (rows,) float64 in [0, 1). The cumulative sum is float64, so that a token of probability
-    1e-9 at the end of a large vocabulary still gets its share.
+    log_probs: (places, vocabulary). place: (rows,), whose distribution each row draws from. uniforms:
+    (rows,) float64 in [0, 1). The cumulative sum is float64, so that a token of probability 1e-9 at the
+    end of a large vocabulary still gets its share.
     """
-    cumulative = log_probs.exp().cumsum(-1, dtype=torch.float64)
+    cumulative = log_probs.exp().cumsum(-1, dtype=torch.float64).index_select(0, place)
     point = uniforms.to(cumulative.device).unsqueeze(1) * cumulative[:, -1:]
     return torch.searchsorted(cumulative, point, right=True).squeeze(1)
 

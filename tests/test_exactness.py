@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tiny_models import tiny_model
 
 from core.estimation.weights import balance_log_weights
-from core.sampling import PAD, TokenMixing, padded_rows, row_uniforms, run_rows
+from core.sampling import PAD, TokenMixing, row_uniforms, run_rows
 from core.spec import GenerationSpec
 from core.streams import ModelStream, SteerPlan
 
@@ -127,7 +127,7 @@ def tailscope_densities(setting: Setting) -> tuple[NDArray[np.float64], NDArray[
     for row, answer in enumerate(ANSWERS):
         forced[row, : len(answer)] = answer
     rows = run_rows(
-        open_stream(setting, len(ANSWERS)),
+        open_stream(setting),
         setting.generation,
         stop_token_ids=STOPS,
         vocabulary=VOCABULARY,
@@ -139,7 +139,7 @@ def tailscope_densities(setting: Setting) -> tuple[NDArray[np.float64], NDArray[
     return rows.log_p.sum(1), rows.log_q.sum(1)
 
 
-def open_stream(setting: Setting, rows: int) -> ModelStream:
+def open_stream(setting: Setting) -> ModelStream:
     plan = SteerPlan(
         LAYER,
         VECTOR,
@@ -147,9 +147,7 @@ def open_stream(setting: Setting, rows: int) -> ModelStream:
         on_prompt=setting.positions in ("prompt", "both"),
         on_answer=setting.positions in ("answer", "both"),
     )
-    return ModelStream(
-        LOADED, [PROMPT], torch.zeros(padded_rows(rows), dtype=torch.long), STEPS, plan
-    )
+    return ModelStream(LOADED, [PROMPT], STEPS, plan)
 
 
 SETTINGS = [
@@ -211,7 +209,7 @@ def test_draws_follow_the_proposal_they_are_weighted_by(setting: Setting) -> Non
     """20,000 draws against the enumerated q, cell by cell (chi-square), and their mean weighted hit."""
     count = 20_000
     rows = run_rows(
-        open_stream(setting, count),
+        open_stream(setting),
         setting.generation,
         stop_token_ids=STOPS,
         vocabulary=VOCABULARY,
@@ -240,7 +238,7 @@ def test_draws_follow_the_proposal_they_are_weighted_by(setting: Setting) -> Non
 def test_rows_of_the_target_share_follow_the_target() -> None:
     setting, count = Setting(t_switch=3), 4_000
     rows = run_rows(
-        open_stream(setting, count),
+        open_stream(setting),
         setting.generation,
         stop_token_ids=STOPS,
         vocabulary=VOCABULARY,

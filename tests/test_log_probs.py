@@ -6,7 +6,7 @@ import torch
 from tiny_models import ARCHITECTURES, tiny_model
 
 from core.errors import NumericsError
-from core.sampling import PAD, Rows, TokenMixing, padded_rows, row_uniforms, run_rows
+from core.sampling import PAD, Rows, TokenMixing, row_uniforms, run_rows
 from core.scoring import mix_steps, score_answers
 from core.spec import GenerationSpec
 from core.streams import ModelStream, SteerPlan
@@ -25,14 +25,14 @@ def plan(strength: float = 1.0) -> SteerPlan:
 
 def draw(loaded, rows: range = range(48), *, steer: SteerPlan | None, prompts=PROMPTS) -> Rows:
     uniforms = row_uniforms(1, 2, rows, STEPS)
-    place = torch.arange(padded_rows(len(rows))) % len(prompts)
     return run_rows(
-        ModelStream(loaded, prompts, place, STEPS, steer),
+        ModelStream(loaded, prompts, STEPS, steer),
         GENERATION,
         stop_token_ids=loaded.stop_token_ids,
         vocabulary=loaded.vocabulary,
         uniforms=uniforms,
         mixing=None if steer is None else TokenMixing(ALPHA, SWITCH),
+        prompts=np.arange(len(rows)) % len(prompts),
     )
 
 

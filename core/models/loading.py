@@ -21,6 +21,7 @@ from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 from core.errors import ModelError
 from core.models.blocks import find_blocks
 from core.steering.interventions import install_hooks
+from core.threads import use_fitting_threads
 
 EMBEDDED_MODELS = Path(__file__).parents[2] / "sample_data" / "models"
 DEFAULT_MODEL = "aster"
@@ -120,7 +121,9 @@ def load_model(
             f"({reason})"
         ) from error
     model.to(device)  # type: ignore[arg-type]
-    return wrap_model(model, tokenizer, name=name)
+    loaded = wrap_model(model, tokenizer, name=name)
+    use_fitting_threads(loaded.parameters)
+    return loaded
 
 
 def wrap_model(

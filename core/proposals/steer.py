@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
-
 from core.errors import SpecError
 from core.models.loading import LoadedModel
 from core.sampling import TokenMixing
@@ -35,14 +33,13 @@ def steer_plan(loaded: LoadedModel, spec: SteerSpec, direction: Direction) -> St
 def open_stream(
     loaded: LoadedModel,
     prompts: Sequence[Sequence[int]],
-    rows: torch.Tensor,
     new_tokens: int,
     spec: SteerSpec | None,
     direction: Direction | None,
 ) -> tuple[ModelStream, TokenMixing | None]:
-    """Returns a stream of `rows` and how its tokens are mixed; spec None is the target alone."""
+    """Returns a stream of these prompts and how its tokens are mixed; spec None is the target alone."""
     if spec is None or direction is None:
-        return ModelStream(loaded, prompts, rows, new_tokens), None
+        return ModelStream(loaded, prompts, new_tokens), None
     plan = steer_plan(loaded, spec, direction)
     mixing = None if plan is None else TokenMixing(spec.alpha_mix, spec.t_switch)
-    return ModelStream(loaded, prompts, rows, new_tokens, plan), mixing
+    return ModelStream(loaded, prompts, new_tokens, plan), mixing

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
@@ -21,7 +20,7 @@ from core.judging import score_texts
 from core.models.chat import answer_text, prompt_ids
 from core.models.loading import LoadedModel
 from core.proposals.steer import open_stream, steer_plan
-from core.sampling import padded_rows, row_uniforms, run_rows
+from core.sampling import row_uniforms, run_rows
 from core.scoring import mix_steps, score_answers
 from core.spec import GenerationSpec, SteerSpec
 from core.steering.contrast import Direction
@@ -189,7 +188,6 @@ def _query_surface(
         stream, mixing = open_stream(
             loaded,
             [prompt],
-            torch.zeros(padded_rows(rows), dtype=torch.long),
             steps,
             spec,
             direction,
