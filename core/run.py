@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,15 @@ from core.estimation.estimate import Estimate, estimate
 from core.judges.base import Judge
 from core.judging import JudgedShard, judge_shard
 from core.models.loading import DEFAULT_MODEL, LoadedModel
-from core.spec import GenerationSpec, Method, SamplingSpec, Spec, SteerSpec, check_query
+from core.spec import (
+    DirectionPosition,
+    GenerationSpec,
+    Method,
+    SamplingSpec,
+    Spec,
+    SteerSpec,
+    check_query,
+)
 from core.steering.contrast import Direction, build_direction
 
 DEFAULT_SAMPLES = 1_000
@@ -62,6 +71,21 @@ class Arm:
     direction: Direction | None
 
 
+# A direction takes a second to build and is asked for at every move of a slider. It goes with its model.
+_directions: WeakKeyDictionary[LoadedModel, dict[tuple[str, str], Direction]] = WeakKeyDictionary()
+
+
+def behaviour_direction(
+    loaded: LoadedModel, behaviour: str, position: DirectionPosition
+) -> Direction:
+    """Returns the direction that a behaviour's contrast pairs give, built once for a loaded model."""
+    known = _directions.setdefault(loaded, {})
+    if (behaviour, position) not in known:
+        pairs = load_contrast_pairs(behaviour)
+        known[behaviour, position] = build_direction(loaded, pairs, position)
+    return known[behaviour, position]
+
+
 def make_arm(loaded: LoadedModel, request: EstimateRequest) -> Arm:
     """Returns the arm a request asks for.
 
@@ -73,9 +97,7 @@ def make_arm(loaded: LoadedModel, request: EstimateRequest) -> Arm:
     if request.method == "is":
         if proposal is None:
             raise SpecError("method 'is' needs a proposal")
-        direction = build_direction(
-            loaded, load_contrast_pairs(request.behaviour), proposal.direction
-        )
+        direction = behaviour_direction(loaded, request.behaviour, proposal.direction)
         if proposal.layer >= len(loaded.blocks):
             raise SpecError(
                 f"layer must be in 0..{len(loaded.blocks) - 1} for {loaded.name}, got {proposal.layer}"
