@@ -66,7 +66,8 @@ def _marked(text: str, judge: RuleJudge, query: str) -> str:
         return html.escape(text)
     spans: list[tuple[int, int]] = []
     position = 0
-    for patterns in judge.rules.demand_for(query).patterns:
+    demand = judge.rules.demand_for(query)
+    for patterns in () if demand is None else demand.patterns:
         found = [match.span() for p in patterns if (match := p.search(lowered, position))]
         if found:
             spans.append(min(found, key=lambda span: span[1]))

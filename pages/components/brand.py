@@ -1,4 +1,4 @@
-"""The name and mark, drawn here: nothing is loaded from anywhere."""
+"""The name and mark, drawn for this app: nothing is loaded from the network."""
 
 from pathlib import Path
 
@@ -7,6 +7,15 @@ import streamlit as st
 IMAGES = Path(__file__).parents[1] / "images"
 
 
+# Columns go below each other before they get too narrow to read.
+STYLE = """<style>
+@media (max-width: 1100px) {
+  [data-testid="stColumn"] {min-width: min(100%, 12rem) !important}
+}
+</style>"""
+
+
 def brand() -> None:
-    """Puts the mark above the navigation."""
+    """Puts the mark above the navigation, and the little style that no theme setting covers."""
+    st.html(STYLE)
     st.logo(str(IMAGES / "logo.svg"), icon_image=str(IMAGES / "icon.svg"), size="large")

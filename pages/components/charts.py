@@ -21,8 +21,9 @@ AXES = {
 MILLION = 1e6
 LABELS = {"labelFontSize": 14, "titleFontSize": 14, "titleFontWeight": 500, "titlePadding": 10}
 GRID = {"gridOpacity": 0.3}
-# Streamlit's theme colours charts, but leaves this grey, which reads on light and dark.
+# The reference: a grey that reads on light and dark. Words on charts: as dark as other text.
 NEUTRAL = "#8494a4"
+INK = {"light": "#2f3d4a", "dark": "#dbe4ec"}
 
 Chart = dict[str, Any]
 
@@ -33,6 +34,7 @@ def convergence(
     axis: str = "samples",
     reference: float | None = None,
     anytime: bool = False,
+    ink: str = INK["light"],
 ) -> Chart:
     """Returns the running estimates with their bands, in cases per million, on log axes.
 
@@ -49,6 +51,10 @@ def convergence(
         "data": {"name": "path"},
         "datasets": {"path": _rows(paths, axis)},
         "height": 400,
+        "config": {
+            "axis": {"labelColor": ink, "titleColor": ink},
+            "legend": {"labelColor": ink},
+        },
         "encoding": {
             "x": {
                 "field": "x",

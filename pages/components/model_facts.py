@@ -7,7 +7,8 @@ import streamlit as st
 from core.models.loading import LoadedModel
 
 STYLE = """<style>
-.ts-facts {display: grid; margin: 0 0 .6rem; grid-template-columns: max-content 1fr; gap: .42rem 1.2rem}
+.ts-facts {display: grid; margin: 0 0 .6rem !important; padding: 0 !important;
+  grid-template-columns: max-content 1fr; gap: .42rem 1.2rem}
 .ts-facts dt {opacity: .72} .ts-facts dd {margin: 0; font-weight: 550; overflow-wrap: anywhere}
 </style>"""
 

@@ -10,7 +10,7 @@ from core.first_look import FirstLook, first_look
 from core.headless import find_reference
 from core.jobs import Job, JobRegistry
 from core.judges import RuleJudge, load_rule_judge
-from core.models.loading import LoadedModel, load_model
+from core.models.loading import DEFAULT_MODEL, LoadedModel, load_model
 from core.preview import Preview, preview
 from core.run import EstimateRequest
 from core.runs import RunSpec, make_job, open_default_store, save_run
@@ -20,6 +20,8 @@ from core.steering.contrast import Direction, build_direction
 from pages.components.state import Settings
 
 DEMONSTRATION_RISK = 1e-4
+# A good specimen: Monte Carlo's first thousands find nothing, which is what nine runs in ten show.
+DEMONSTRATION_QUERIES = {"misuse": "misuse-05-5"}
 # A demonstration draws the reference as a line: its own error must not show beside the band.
 SHARP_REFERENCE = 0.03
 
@@ -57,9 +59,12 @@ def judge(behaviour: str) -> RuleJudge:
 
 @st.cache_data(show_spinner=False)
 def demonstration_query(model_name: str, behaviour: str) -> str:
-    """Returns the shipped query whose well-known risk is nearest to one in ten thousand."""
+    """Returns a shipped query whose risk is near one in ten thousand, and well known."""
     queries = load_queries(behaviour)
     references = load_references(model_name, behaviour)
+    chosen = DEMONSTRATION_QUERIES.get(behaviour)
+    if model_name == DEFAULT_MODEL and chosen in references:
+        return next(query.text for query in queries if query.query_id == chosen)
     sharp = {
         query_id
         for query_id, found in references.items()

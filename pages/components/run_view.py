@@ -247,6 +247,7 @@ def _chart(run: RunSpec, views: Mapping[str, ArmView]) -> None:
             axis=axis,
             reference=resources.reference(run.request.model_dump_json()),
             anytime=anytime,
+            ink=charts.INK[st.context.theme.type or "light"],
         ),
         key=CHART,
         width="stretch",

@@ -14,17 +14,19 @@ LEVELS = {
 }
 
 
-def rounded(value: float, digits: int = 2) -> float:
-    """Returns value to some significant digits."""
+def rounded(value: float) -> float:
+    """Returns value to two digits, or three if the first is a 1: steps of ten percent are coarse."""
     if value == 0 or not math.isfinite(value):
         return value
-    return round(value, digits - 1 - math.floor(math.log10(abs(value))))
+    exponent = math.floor(math.log10(abs(value)))
+    digits = 3 if abs(value) < 2 * 10.0**exponent else 2
+    return round(value, digits - 1 - exponent)
 
 
 def in_million(risk: float) -> str:
-    """Returns a risk as a bare number of cases in a million, to two digits."""
+    """Returns a risk as a bare number of cases in a million."""
     cases = rounded(risk * 1e6)
-    return f"{cases:,.0f}" if cases >= 10 else f"{cases:.2g}"
+    return f"{cases:,.0f}" if cases >= 10 else f"{cases:.3g}"
 
 
 def between(low: float, high: float) -> str:

@@ -1,0 +1,46 @@
+"""Numbers as people read them: never a zero for a small risk, never more digits than are known."""
+
+from __future__ import annotations
+
+import pytest
+
+from pages.components import words
+from pages.components.frame import plain, sentence
+
+
+@pytest.mark.parametrize(
+    ("risk", "said"),
+    [
+        (8.34e-5, "83"),
+        (1.043e-4, "104"),
+        (0.352, "350,000"),
+        (3.2e-8, "0.032"),
+        (2.6e-6, "2.6"),
+        (1.0, "1,000,000"),
+    ],
+)
+def test_cases_in_a_million(risk: float, said: str) -> None:
+    assert words.in_million(risk) == said
+
+
+def test_an_interval_that_reaches_zero_is_a_bound() -> None:
+    assert words.between(0.0, 3.7e-4) == "below 370"
+    assert words.between(4e-5, 1.5e-4) == "40 to 150"
+
+
+def test_one_in() -> None:
+    assert words.one_in(8.34e-5) == "about 1 in 12,000"
+    assert words.one_in(0.0) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(None, "not known yet"), (0.2, "under a second"), (41.2, "41 s"), (600, "10 min")],
+)
+def test_durations(seconds: float | None, said: str) -> None:
+    assert words.duration(seconds) == said
+
+
+def test_text_of_others_is_shown_as_it_is() -> None:
+    assert plain("*a* [b](c) $d$ :red[e] <f>") == (r"\*a\* \[b\](c) \$d\$ \:red\[e\] \<f\>")
+    assert sentence("samples must be 1,\n got 0") == "Samples must be 1, got 0."
