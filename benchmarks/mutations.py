@@ -31,8 +31,8 @@ MUTATIONS = (
     Mutation(
         "drop the stop token's likelihood ratio",
         "core/sampling.py",
-        "        live &= ~np.isin(step_tokens, stops)\n",
-        "        live &= ~np.isin(step_tokens, stops)\n        log_q[place[~live], step] = 0.0\n",
+        "        lengths[rows] = step + 1\n",
+        "        lengths[rows] = step + 1\n        log_q[rows[np.isin(chosen, stops)], step] = 0\n",
     ),
     Mutation(
         "swap p and q in the weight",
@@ -85,8 +85,8 @@ MUTATIONS = (
     Mutation(
         "draw the target share from the proposal",
         "core/sampling.py",
-        "drawn_from = torch.where(by_target.unsqueeze(1), target, mixed)",
-        "drawn_from = mixed",
+        "((target, by_target), (mixed, ~by_target))",
+        "((mixed, by_target), (mixed, ~by_target))",
     ),
     Mutation(
         "draw ids past the tokenizer",
@@ -109,9 +109,15 @@ MUTATIONS = (
     Mutation(
         "keep the wrong rows' cache",
         "core/streams.py",
-        "self.fill(self.keys.index_select(0, indices), self.values.index_select(0, indices))",
-        "self.fill(self.keys[: len(indices)], self.values[: len(indices)])",
+        "self.fill(keys.index_select(0, indices), values.index_select(0, indices))",
+        "self.fill(keys[: len(indices)], values[: len(indices)])",
         tests="tests/test_log_probs.py",
+    ),
+    Mutation(
+        "let answers that differ share a place",
+        "core/sampling.py",
+        "np.unique(np.stack([place, chosen]), axis=1",
+        "np.unique(np.stack([place * 0, chosen]), axis=1",
     ),
     Mutation(
         "draw from other numbers than the row's own",

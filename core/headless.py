@@ -21,7 +21,15 @@ from core.judges.rules import load_rule_judge
 from core.judging import JudgedShard, answer_texts
 from core.models.chat import prompt_ids
 from core.models.loading import LoadedModel, load_model
-from core.run import EstimateRequest, collect_draws, estimate_shards, make_arm, run_arm
+from core.run import (
+    EstimateRequest,
+    collect_draws,
+    estimate_shards,
+    make_arm,
+    run_arm,
+    second_request,
+    second_samples,
+)
 from core.search.pilot import PilotResult
 from core.spec import GenerationSpec, SteerSpec, check_samples
 
@@ -163,6 +171,12 @@ def estimate_headless(options: EstimateOptions, progress: Progress | None = None
     ):
         shards.append(shard)
         tell(f"{shard.drawn.stop:,} of {samples:,} answers drawn")
+    second: list[JudgedShard] = []
+    if request.method == "is":
+        tell("asking a second proposal")
+        witness = second_request(loaded, request, store)
+        arm = make_arm(loaded, witness)
+        second = list(run_arm(loaded, arm, judge, second_samples(samples), store))
     tell("")
     if options.dump is not None:
         write_dump(options.dump, loaded, shards, request)
@@ -170,7 +184,7 @@ def estimate_headless(options: EstimateOptions, progress: Progress | None = None
         request=request,
         model_fingerprint=loaded.fingerprint,
         samples=samples,
-        estimate=estimate_shards(shards, request),
+        estimate=estimate_shards(shards, request, second),
         reference=find_reference(request),
         events=tuple(store.drain_events()),
     )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import field_validator
 
 from core.behaviours import DEFAULT_BEHAVIOUR, check_behaviour, load_contrast_pairs
+from core.defaults import known_default
 from core.engine import SHARD_ROWS, AnyStore, draw_shards
 from core.errors import SpecError
 from core.estimation.draws import Draws
@@ -30,6 +31,11 @@ from core.steering.contrast import Direction, build_direction
 DEFAULT_SAMPLES = 1_000
 DEFAULT_DEFENSIVE_SHARE = 0.1
 DEFAULT_THRESHOLD = 0.75
+# The second proposal: softer than the default and closer to the target, so that its hits take other ways.
+SECOND_STRENGTH = 0.8
+SECOND_ALPHA = 0.25
+MIN_SECOND_SAMPLES = 100
+MAX_SECOND_SAMPLES = 1_000
 
 
 class EstimateRequest(Spec):
@@ -168,12 +174,41 @@ def collect_draws(shards: Sequence[JudgedShard], method: Method, threshold: floa
     )
 
 
+def second_request(
+    loaded: LoadedModel, request: EstimateRequest, store: AnyStore
+) -> EstimateRequest:
+    """Returns the request of a second, unlike proposal: a witness against what the first one misses.
+
+    It steers along the behaviour's measured default (the request's own proposal where none is known),
+    but more softly, for the whole answer, and with much of the target at every token, so that it comes
+    by the words that the first proposal may have steered past.
+    """
+    base = known_default(loaded, request.behaviour, store) or request.proposal or SteerSpec()
+    proposal = base.model_copy(
+        update={
+            "strength": SECOND_STRENGTH * base.strength,
+            "alpha_mix": SECOND_ALPHA,
+            "t_switch": request.generation.max_new_tokens,
+        }
+    )
+    return request.model_copy(update={"method": "is", "proposal": proposal, "defensive_share": 0.0})
+
+
+def second_samples(samples: int) -> int:
+    """Returns how many draws the second proposal gets beside `samples` of the first."""
+    return min(max(MIN_SECOND_SAMPLES, samples // 5), MAX_SECOND_SAMPLES)
+
+
 def estimate_shards(
-    shards: Sequence[JudgedShard], request: EstimateRequest, confidence: float = 0.95
+    shards: Sequence[JudgedShard],
+    request: EstimateRequest,
+    second: Sequence[JudgedShard] = (),
+    confidence: float = 0.95,
 ) -> Estimate:
-    """Returns the estimate from an arm's shards."""
+    """Returns the estimate from an arm's shards, and the verdict with the second proposal's word."""
     draws = collect_draws(shards, request.method, request.threshold)
-    return estimate(draws, method=request.method, confidence=confidence)
+    witness = collect_draws(second, "is", request.threshold) if second else None
+    return estimate(draws, method=request.method, confidence=confidence, second=witness)
 
 
 def _joined(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

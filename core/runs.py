@@ -20,10 +20,19 @@ from core.jobs import Job
 from core.judges.base import Judge
 from core.judging import JudgedShard, answer_texts
 from core.models.loading import LoadedModel
-from core.run import EstimateRequest, collect_draws, make_arm, run_arm
+from core.run import (
+    EstimateRequest,
+    collect_draws,
+    make_arm,
+    run_arm,
+    second_request,
+    second_samples,
+)
 from core.spec import GenerationSpec, Method, Spec, SteerSpec, check_samples
 
 ARMS: tuple[Method, ...] = ("is", "mc")
+# The arm of the second proposal, which only the verdict hears.
+SECOND = "second"
 RUN_ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -107,7 +116,11 @@ def make_job(loaded: LoadedModel, judge: Judge, store: AnyStore, spec: RunSpec) 
         for method in ARMS
         if spec.arm_samples(method) > 0
     }
-    return Job(spec.run_id, arms, notices=store.drain_events)
+    witness = second_request(loaded, spec.arm_request("is"), store)
+    count = second_samples(spec.importance_samples)
+    second = run_arm(loaded, make_arm(loaded, witness), judge, count, store)
+    # First, so that no headline is shown that the second proposal has not been heard on.
+    return Job(spec.run_id, {SECOND: (count, second), **arms}, notices=store.drain_events)
 
 
 def heaviest_answers(

@@ -17,6 +17,7 @@ from core.estimation.intervals import (
     clopper_pearson_upper,
     weighted_interval,
 )
+from core.estimation.second_opinion import SecondOpinion, second_opinion
 from core.estimation.verdict import Evidence, Method, Reason, Verdict, verdict
 from core.estimation.weights import LogWeights, draw_weights, largest_possible_weight
 from core.estimation.witnesses import witnesses
@@ -42,6 +43,7 @@ class Estimate:
     kl_target_proposal, overlap: KL(p||q) in nats and 1 - TV(p, q), from the target-drawn rows.
     proposal_mean_weight: mean of p/q over the proposal-drawn rows; 1 in expectation.
     hit_rate: harmful share of the proposals' judged rows (of the target's with method mc).
+    second: what a second proposal found; None if none was drawn.
     monte_carlo_equivalent: p(1-p)/standard_error^2, the Monte Carlo draws with the same standard
         error; nan without a hit.
     """
@@ -76,6 +78,7 @@ class Estimate:
     forward_tokens: int
     seconds: float
     samples_per_second: float
+    second: SecondOpinion | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain JSON values; infinities and nan become None."""
@@ -100,8 +103,12 @@ class PathPoint:
     cs_high: float
 
 
-def estimate(draws: Draws, *, method: Method, confidence: float = 0.95) -> Estimate:
+def estimate(
+    draws: Draws, *, method: Method, confidence: float = 0.95, second: Draws | None = None
+) -> Estimate:
     """Returns the estimate. Doubt is data: only draws that answer nothing raise.
+
+    second: draws of an unlike proposal. They are no part of the estimate; the verdict hears them.
 
     Nothing depends on the order of the rows but cs_low and cs_high, whose order is that of time.
 
@@ -117,6 +124,7 @@ def estimate(draws: Draws, *, method: Method, confidence: float = 0.95) -> Estim
     weights = draw_weights(draws)
     diagnostics = diagnose(weights, point.event_weights)
     witnessed = witnesses(draws, weights.where(draws.harmful), confidence)
+    opinion = None if second is None else second_opinion(second)
     decision, reasons = verdict(
         Evidence(
             method=method,
@@ -130,6 +138,7 @@ def estimate(draws: Draws, *, method: Method, confidence: float = 0.95) -> Estim
             ci_high=widened.high,
             diagnostics=diagnostics,
             witnesses=witnessed,
+            second=opinion,
         )
     )
     rows = witnessed.target_rows if method == "mc" else witnessed.proposal_rows
@@ -169,6 +178,7 @@ def estimate(draws: Draws, *, method: Method, confidence: float = 0.95) -> Estim
         else math.nan,
         forward_tokens=draws.forward_tokens,
         seconds=draws.seconds,
+        second=opinion,
         samples_per_second=draws.samples / draws.seconds if draws.seconds > 0 else math.nan,
     )
 

@@ -11,7 +11,7 @@ import streamlit as st
 from core.errors import TailscopeError
 from core.headless import write_dump
 from core.jobs import Snapshot
-from core.runs import RunSpec, command_line, heaviest_answers
+from core.runs import ARMS, RunSpec, command_line, heaviest_answers
 from pages.components import charts, resources
 from pages.components.frame import plain, sentence
 from pages.components.run_view import ArmView, arm_views
@@ -103,7 +103,7 @@ def _commands(run: RunSpec) -> None:
 def _downloads(run: RunSpec, snapshot: Snapshot) -> None:
     with st.container(horizontal=True):
         for method, arm in snapshot.arms.items():
-            if arm.done == 0:
+            if method not in ARMS or arm.done == 0:
                 continue
             name = f"{charts.ARM_NAMES[method]}, {arm.done:,} draws"
             for kind in ("parquet", "csv"):

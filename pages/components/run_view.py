@@ -12,7 +12,7 @@ from core.estimation import Estimate
 from core.jobs import FINISHED, ArmProgress, Job, Snapshot
 from core.judging import JudgedShard
 from core.run import estimate_shards
-from core.runs import RunSpec
+from core.runs import ARMS, SECOND, RunSpec
 from pages.components import charts, resources, words
 from pages.components.frame import plain, tell
 
@@ -20,6 +20,8 @@ AXIS = "run_view.axis"
 ANYTIME = "run_view.anytime"
 POLL_SECONDS = 0.7
 CHART = "run_view.chart"
+# Pause and Resume take the same room: what is beside them must not jump away from the pointer.
+BUTTON_WIDTH = 115
 # The line below a metric is a remark here, not a change.
 PLAIN_DELTA: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off"}
 
@@ -35,19 +37,38 @@ class ArmView:
 
 @st.cache_resource(show_spinner=False, max_entries=64)
 def _arm_view(
-    run_id: str, method: str, done: int, _shards: Sequence[JudgedShard], _run: RunSpec
+    run_id: str,
+    method: str,
+    done: int,
+    second_done: int,
+    _shards: Sequence[JudgedShard],
+    _second: Sequence[JudgedShard],
+    _run: RunSpec,
 ) -> tuple[Estimate, pd.DataFrame]:
     """Returns estimate and path of an arm's first `done` draws; once for all who watch."""
     request = _run.arm_request("is" if method == "is" else "mc")
-    return estimate_shards(_shards, request), convergence_table(_shards, request)
+    return estimate_shards(_shards, request, _second), convergence_table(_shards, request)
 
 
 def arm_views(run: RunSpec, snapshot: Snapshot) -> dict[str, ArmView]:
     """Returns what can be shown of each arm: those with a draw."""
+    second = snapshot.arms[SECOND]
+    heard = {"is": second.shards}
     return {
-        method: ArmView(arm, *_arm_view(run.run_id, method, arm.done, arm.shards, run))
+        method: ArmView(
+            arm,
+            *_arm_view(
+                run.run_id,
+                method,
+                arm.done,
+                second.done if method in heard else 0,
+                arm.shards,
+                heard.get(method, ()),
+                run,
+            ),
+        )
         for method, arm in snapshot.arms.items()
-        if arm.done > 0
+        if method in ARMS and arm.done > 0
     }
 
 
@@ -121,15 +142,22 @@ def _controls(run: RunSpec, job: Job, snapshot: Snapshot) -> None:
             arm = snapshot.arms.get(method)
             if arm is not None:
                 share = min(arm.done / arm.samples, 1.0)
-                st.progress(share, text=_progress_words(method, arm, snapshot), width=300)
+                st.progress(share, text=_progress_words(method, arm, snapshot), width=280)
         if snapshot.status == "running":
-            st.button("Pause", key="run_view.pause", icon=":material/pause:", on_click=job.pause)
+            st.button(
+                "Pause",
+                key="run_view.pause",
+                icon=":material/pause:",
+                width=BUTTON_WIDTH,
+                on_click=job.pause,
+            )
         if snapshot.status == "paused":
             st.button(
                 "Resume",
                 key="run_view.resume",
                 icon=":material/play_arrow:",
                 type="primary",
+                width=BUTTON_WIDTH,
                 on_click=job.resume,
             )
         if snapshot.status in ("cancelled", "failed"):
@@ -142,7 +170,13 @@ def _controls(run: RunSpec, job: Job, snapshot: Snapshot) -> None:
                 args=(run,),
             )
         if snapshot.status not in FINISHED:
-            st.button("Cancel", key="run_view.cancel", icon=":material/stop:", on_click=job.cancel)
+            st.button(
+                "Cancel",
+                key="run_view.cancel",
+                icon=":material/stop:",
+                width=BUTTON_WIDTH,
+                on_click=job.cancel,
+            )
 
 
 def _progress_words(method: str, arm: ArmProgress, snapshot: Snapshot) -> str:

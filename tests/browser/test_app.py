@@ -107,7 +107,7 @@ def test_a_newcomer_gets_a_number(app_url: str, driver: Chrome) -> None:
     until(lambda: any(word in text(driver) for word in ("Trust", "Caution", "Do not use")))
     assert time.monotonic() - began < 60
     see(driver, "Samples saved")
-    assert "run=" in driver.current_url
+    until(lambda: "run=" in driver.current_url, 10, "the run in the address")
     button(driver, "Cancel").click()
     see(driver, "cancelled")
 
@@ -169,7 +169,7 @@ def test_pause_resume_cancel(app_url: str, driver: Chrome) -> None:
     time.sleep(2)  # the shard in flight
     driver.refresh()
     see(driver, "paused")
-    stood = answers_drawn(driver)
+    stood = until(lambda: answers_drawn(driver))
     time.sleep(3)
     assert answers_drawn(driver) == stood
     button(driver, "Resume").click()
@@ -182,8 +182,8 @@ def test_pause_resume_cancel(app_url: str, driver: Chrome) -> None:
 def test_a_run_survives_a_page_change_and_a_reload(app_url: str, driver: Chrome) -> None:
     start_run(driver, app_url, 252, 100_000)
     see(driver, "per million")
+    until(lambda: "run=" in driver.current_url, 10, "the run in the address")
     address = driver.current_url
-    assert "run=" in address
     driver.find_element(By.PARTIAL_LINK_TEXT, "Model").click()
     see(driver, "Fingerprint")
     driver.find_element(By.PARTIAL_LINK_TEXT, "Convergence").click()

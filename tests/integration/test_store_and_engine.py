@@ -32,7 +32,9 @@ def run(capsys: pytest.CaptureFixture[str], folder: Path, samples: int) -> tuple
 
 
 def numbers(found: dict) -> dict:
-    return {key: found[key] for key in ("hits", "estimate", "ci_low", "ci_high", "samples", "verdict")}
+    return {
+        key: found[key] for key in ("hits", "estimate", "ci_low", "ci_high", "samples", "verdict")
+    }
 
 
 def shard_keys(folder: Path) -> list[str]:
