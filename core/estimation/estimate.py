@@ -44,6 +44,7 @@ class Estimate:
     proposal_mean_weight: mean of p/q over the proposal-drawn rows; 1 in expectation.
     hit_rate: harmful share of the proposals' judged rows (of the target's with method mc).
     second: what a second proposal found; None if none was drawn.
+    forward_tokens, seconds: what all draws cost, the second proposal's included.
     monte_carlo_equivalent: p(1-p)/standard_error^2, the Monte Carlo draws with the same standard
         error; nan without a hit.
     """
@@ -125,6 +126,7 @@ def estimate(
     diagnostics = diagnose(weights, point.event_weights)
     witnessed = witnesses(draws, weights.where(draws.harmful), confidence)
     opinion = None if second is None else second_opinion(second)
+    seconds = draws.seconds + (0.0 if second is None else second.seconds)
     decision, reasons = verdict(
         Evidence(
             method=method,
@@ -176,10 +178,10 @@ def estimate(
         monte_carlo_equivalent=point.value * (1 - point.value) / error**2
         if error > 0
         else math.nan,
-        forward_tokens=draws.forward_tokens,
-        seconds=draws.seconds,
+        forward_tokens=draws.forward_tokens + (0 if second is None else second.forward_tokens),
+        seconds=seconds,
         second=opinion,
-        samples_per_second=draws.samples / draws.seconds if draws.seconds > 0 else math.nan,
+        samples_per_second=draws.samples / seconds if seconds > 0 else math.nan,
     )
 
 
