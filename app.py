@@ -28,6 +28,6 @@ page = st.navigation(
     ]
 )
 read_address()
+write_address()
 sidebar()
 page.run()
-write_address()

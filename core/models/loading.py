@@ -121,9 +121,7 @@ def load_model(
             f"({reason})"
         ) from error
     model.to(device)  # type: ignore[arg-type]
-    loaded = wrap_model(model, tokenizer, name=name)
-    use_fitting_threads(loaded.parameters)
-    return loaded
+    return wrap_model(model, tokenizer, name=name)
 
 
 def wrap_model(
@@ -136,7 +134,7 @@ def wrap_model(
     install_hooks(blocks)
     stops = _stop_token_ids(model, tokenizer)
     vocabulary = min(len(tokenizer), int(model.config.get_text_config().vocab_size))
-    return LoadedModel(
+    loaded = LoadedModel(
         name=name,
         model=model,
         tokenizer=tokenizer,
@@ -145,6 +143,8 @@ def wrap_model(
         fingerprint=_fingerprint(model, tokenizer, stops),
         blocks=blocks,
     )
+    use_fitting_threads(loaded.parameters)
+    return loaded
 
 
 def _check_folder(folder: Path) -> None:

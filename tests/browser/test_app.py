@@ -163,7 +163,7 @@ def test_the_chart_updates_in_place_and_keeps_its_zoom(app_url: str, driver: Chr
 
 
 def test_pause_resume_cancel(app_url: str, driver: Chrome) -> None:
-    start_run(driver, app_url, 251, 100_000)
+    start_run(driver, app_url, 251, 1_000_000)
     button(driver, "Pause").click()
     see(driver, "paused")
     time.sleep(2)  # the shard in flight
@@ -180,7 +180,7 @@ def test_pause_resume_cancel(app_url: str, driver: Chrome) -> None:
 
 
 def test_a_run_survives_a_page_change_and_a_reload(app_url: str, driver: Chrome) -> None:
-    start_run(driver, app_url, 252, 100_000)
+    start_run(driver, app_url, 252, 1_000_000)
     see(driver, "per million")
     until(lambda: "run=" in driver.current_url, 10, "the run in the address")
     address = driver.current_url
