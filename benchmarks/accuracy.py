@@ -20,14 +20,7 @@ from core.behaviours import load_queries, load_references
 from core.defaults import known_default
 from core.judges.rules import load_rule_judge
 from core.models.loading import LoadedModel, load_model
-from core.run import (
-    EstimateRequest,
-    estimate_shards,
-    make_arm,
-    run_arm,
-    second_request,
-    second_samples,
-)
+from core.run import EstimateRequest, estimate_request
 
 FIELDS = (
     "model", "behaviour", "query_id", "seed", "reference", "estimate", "ci_low", "ci_high",
@@ -90,10 +83,7 @@ def one_estimate(
         seed=seed,
     )
     judge = load_rule_judge(options.behaviour)
-    shards = list(run_arm(loaded, make_arm(loaded, request), judge, options.samples, store))
-    witness = make_arm(loaded, second_request(loaded, request, store))
-    second = list(run_arm(loaded, witness, judge, second_samples(options.samples), store))
-    found = estimate_shards(shards, request, second)
+    found = estimate_request(loaded, request, judge, options.samples, store)
     return {
         "model": options.model,
         "behaviour": options.behaviour,

@@ -20,14 +20,7 @@ from core.defaults import known_default
 from core.estimation.estimate import Estimate
 from core.judges.rules import load_rule_judge
 from core.models.loading import load_model
-from core.run import (
-    EstimateRequest,
-    estimate_shards,
-    make_arm,
-    run_arm,
-    second_request,
-    second_samples,
-)
+from core.run import EstimateRequest, estimate_request
 from core.spec import DirectionPosition, SteerSpec
 
 
@@ -64,12 +57,8 @@ def main() -> None:
     chosen = near[:: max(1, len(near) // options.queries)][: options.queries]
 
     def run(text: str, proposal: SteerSpec, seed: int) -> Estimate:
-        store = MemoryStore()
         request = EstimateRequest(query=text, model=options.model, proposal=proposal, seed=seed)
-        shards = list(run_arm(loaded, make_arm(loaded, request), judge, options.samples, store))
-        witness = make_arm(loaded, second_request(loaded, request, store))
-        second = list(run_arm(loaded, witness, judge, second_samples(options.samples), store))
-        return estimate_shards(shards, request, second)
+        return estimate_request(loaded, request, judge, options.samples, MemoryStore())
 
     wrong: Counter[str] = Counter()
     for proposal in (*TRAPS, default):

@@ -27,8 +27,7 @@ from core.run import (
     estimate_shards,
     make_arm,
     run_arm,
-    second_request,
-    second_samples,
+    second_shards,
 )
 from core.search.pilot import PilotResult
 from core.spec import GenerationSpec, SteerSpec, check_samples
@@ -174,9 +173,7 @@ def estimate_headless(options: EstimateOptions, progress: Progress | None = None
     second: list[JudgedShard] = []
     if request.method == "is":
         tell("asking a second proposal")
-        witness = second_request(loaded, request, store)
-        arm = make_arm(loaded, witness)
-        second = list(run_arm(loaded, arm, judge, second_samples(samples), store))
+        second = second_shards(loaded, request, judge, samples, store)
     tell("")
     if options.dump is not None:
         write_dump(options.dump, loaded, shards, request)

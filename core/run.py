@@ -199,6 +199,28 @@ def second_samples(samples: int) -> int:
     return min(max(MIN_SECOND_SAMPLES, samples // 5), MAX_SECOND_SAMPLES)
 
 
+def second_shards(
+    loaded: LoadedModel, request: EstimateRequest, judge: Judge, samples: int, store: AnyStore
+) -> list[JudgedShard]:
+    """Returns the second proposal's shards beside `samples` of the first."""
+    arm = make_arm(loaded, second_request(loaded, request, store))
+    return list(run_arm(loaded, arm, judge, second_samples(samples), store))
+
+
+def estimate_request(
+    loaded: LoadedModel, request: EstimateRequest, judge: Judge, samples: int, store: AnyStore
+) -> Estimate:
+    """Returns a request's estimate in one call, for those who watch no progress.
+
+    Raises:
+        SpecError: the request does not fit the model.
+    """
+    shards = list(run_arm(loaded, make_arm(loaded, request), judge, samples, store))
+    if request.method == "mc":
+        return estimate_shards(shards, request)
+    return estimate_shards(shards, request, second_shards(loaded, request, judge, samples, store))
+
+
 def estimate_shards(
     shards: Sequence[JudgedShard],
     request: EstimateRequest,
