@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.jobs import FINISHED
 from core.runs import load_run
 from pages.components import resources
 from pages.components.frame import page, plain
@@ -28,7 +29,7 @@ with page("Convergence"):
                     st.rerun()
         job = resources.job(run)
         run_view(run)
-        if job.snapshot().status != "running":
+        if job.snapshot().status in FINISHED:
             run_details(run, job.snapshot())
         with st.expander("Estimate again, with other sample sizes", icon=":material/replay:"):
             launch_form()

@@ -6,7 +6,8 @@ three things can speak: answers drawn from the target, which show where its mass
 component's own mean weight, which falls short of 1 by the mass it skips; and other proposals.
 
 What none of them can see: a proposal that covers nearly all the target's answers and skips just the
-harmful ones, as long as no target draw hits one. Only the assumption-free bound covers that case.
+harmful ones, as long as no target draw hits one. A second proposal's draws can (`second_opinion`);
+beyond them only the assumption-free bound covers that case.
 """
 
 import math

@@ -73,8 +73,8 @@ def arm_views(run: RunSpec, snapshot: Snapshot) -> dict[str, ArmView]:
 
 
 def run_view(run: RunSpec) -> None:
-    """Draws the run, and draws it anew while it goes on. Raises: as `resources.job`."""
-    polling = resources.job(run).snapshot().status == "running"
+    """Draws the run, and draws it anew until it ends. Raises: as `resources.job`."""
+    polling = resources.job(run).snapshot().status not in FINISHED
     live = st.fragment(_live, run_every=POLL_SECONDS if polling else None)
     live(run, polling)
 
@@ -82,8 +82,9 @@ def run_view(run: RunSpec) -> None:
 def _live(run: RunSpec, polling: bool) -> None:
     job = resources.job(run)
     snapshot = job.snapshot()
-    if polling != (snapshot.status == "running"):
-        # Polling begins and ends with a run of the whole page.
+    if polling == (snapshot.status in FINISHED):
+        # Polling begins and ends with a run of the whole page; not at a pause, for a click that
+        # comes while the whole page runs is lost.
         st.rerun()
     tell(snapshot.notices)
     views = arm_views(run, snapshot)
