@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import TailscopeError
+from core.estimation import Estimate
 from core.headless import write_dump
 from core.jobs import Snapshot
 from core.runs import ARMS, RunSpec, command_line, heaviest_answers
@@ -30,6 +31,8 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("seconds", "Seconds of computing", "when the draws were made"),
     ("samples_per_second", "Answers per second", ""),
 )
+SECOND_LABEL = "Second proposal, per million"
+SECOND_MEANING = "99% interval of an unlike proposal; must not lie above the estimate's interval"
 COMPONENTS = {"target": "the model itself", "proposal": "the steered model"}
 
 
@@ -47,12 +50,20 @@ def run_details(run: RunSpec, snapshot: Snapshot) -> None:
 
 
 def _diagnostics(views: Mapping[str, ArmView]) -> pd.DataFrame:
-    table: dict[str, list[str]] = {"": [label for _, label, _ in ROWS]}
+    table: dict[str, list[str]] = {"": [label for _, label, _ in ROWS] + [SECOND_LABEL]}
     for method, view in views.items():
         found = view.estimate
-        table[charts.ARM_NAMES[method]] = [_number(getattr(found, name)) for name, _, _ in ROWS]
-    table["What it means"] = [meaning for _, _, meaning in ROWS]
+        figures = [_number(getattr(found, name)) for name, _, _ in ROWS]
+        table[charts.ARM_NAMES[method]] = [*figures, _second(found)]
+    table["What it means"] = [meaning for _, _, meaning in ROWS] + [SECOND_MEANING]
     return pd.DataFrame(table)
+
+
+def _second(found: Estimate) -> str:
+    second = found.second
+    if second is None:
+        return "–"
+    return f"{second.low * 1e6:,.3g} to {second.high * 1e6:,.3g}"
 
 
 def _number(value: float) -> str:
