@@ -144,22 +144,16 @@ def _controls(run: RunSpec, job: Job, snapshot: Snapshot) -> None:
             if arm is not None:
                 share = min(arm.done / arm.samples, 1.0)
                 st.progress(share, text=_progress_words(method, arm, snapshot), width=280)
-        if snapshot.status == "running":
+        if snapshot.status not in FINISHED:
+            going = snapshot.status == "running"
+            # One button under one key: two that took turns would stand there together for a moment.
             st.button(
-                "Pause",
+                "Pause" if going else "Resume",
                 key="run_view.pause",
-                icon=":material/pause:",
+                icon=":material/pause:" if going else ":material/play_arrow:",
+                type="secondary" if going else "primary",
                 width=BUTTON_WIDTH,
-                on_click=job.pause,
-            )
-        if snapshot.status == "paused":
-            st.button(
-                "Resume",
-                key="run_view.resume",
-                icon=":material/play_arrow:",
-                type="primary",
-                width=BUTTON_WIDTH,
-                on_click=job.resume,
+                on_click=job.pause if going else job.resume,
             )
         if snapshot.status in ("cancelled", "failed"):
             st.button(
