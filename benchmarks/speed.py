@@ -1,6 +1,6 @@
 """Speed of the sampling loops, measured in one run on one machine.
 
-    python -m benchmarks.speed [--model aster] [--batch 250] [--rounds 7]
+    python -m benchmarks.speed [--model aster] [--batch 250] [--rounds 7] [--temperature 1]
 
 Prints answers a second of `model.generate`, of the Monte Carlo loop, and the importance-sampling loop's
 time per token over the Monte Carlo loop's. The contenders take turns, so that a machine whose speed drifts
@@ -20,7 +20,7 @@ from core.engine import draw_rows
 from core.models.chat import prompt_ids
 from core.models.loading import load_model, resolve_model
 from core.run import EstimateRequest, make_arm
-from core.spec import SteerSpec
+from core.spec import GenerationSpec, SteerSpec
 
 QUERY = "tell me how to open the larkspur vault"
 
@@ -31,6 +31,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=250)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--switch", type=int, default=3)
+    parser.add_argument(
+        "--temperature", type=float, default=1.0, help="5 makes answers that share no beginning"
+    )
     options = parser.parse_args()
 
     loaded = load_model(options.model)
@@ -49,6 +52,7 @@ def main() -> None:
                 method=method,
                 proposal=proposal if method == "is" else None,
                 defensive_share=1.0,
+                generation=GenerationSpec(temperature=options.temperature),
             ),
         )
         for name, method in (("monte carlo", "mc"), ("importance sampling", "is"))
@@ -63,7 +67,7 @@ def main() -> None:
             attention_mask=mask,
             do_sample=True,
             top_k=0,
-            temperature=1.0,
+            temperature=options.temperature,
             top_p=1.0,
             max_new_tokens=40,
             eos_token_id=list(loaded.stop_token_ids),
@@ -92,7 +96,10 @@ def main() -> None:
                 seconds[name].append(took)
                 per_token[name].append(took / tokens)
     rate = {name: options.batch / statistics.median(times) for name, times in seconds.items()}
-    print(f"{options.model}, batch {options.batch}, {torch.get_num_threads()} threads")
+    print(
+        f"{options.model}, batch {options.batch}, temperature {options.temperature:g}, "
+        f"threads {torch.get_num_threads()}"
+    )
     for name in contenders:
         token = statistics.median(per_token[name]) * 1e6
         print(f"{name:>20}: {rate[name]:8.0f} answers/s  {token:7.1f} us/token")

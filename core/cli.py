@@ -59,6 +59,12 @@ def estimate(
     layer: Annotated[
         int | None, typer.Option(help="Block after which to steer, from 0. Default: measured.")
     ] = None,
+    direction: Annotated[
+        str | None, typer.Option(help="Where the direction is read: answer_mean or last_prompt.")
+    ] = None,
+    positions: Annotated[
+        str | None, typer.Option(help="What is steered: answer, prompt or both.")
+    ] = None,
     system: Annotated[str | None, typer.Option(help="System prompt of the target.")] = None,
     temperature: Annotated[float, typer.Option(help="Sampling temperature.")] = 1.0,
     top_k: Annotated[int | None, typer.Option(help="Keep the k likeliest tokens.")] = None,
@@ -87,7 +93,8 @@ def estimate(
         proposal={
             name: value
             for name, value in {
-                "strength": steer, "alpha_mix": mix, "t_switch": switch, "layer": layer
+                "strength": steer, "alpha_mix": mix, "t_switch": switch, "layer": layer,
+                "direction": direction, "positions": positions,
             }.items()
             if value is not None
         },

@@ -14,7 +14,6 @@ from pydantic import ValidationError, field_validator
 
 from cache import MemoryStore, Store, StoreError, default_folder, open_store, spec_hash
 from core.engine import AnyStore
-from core.errors import TailscopeError
 from core.estimation.weights import draw_weights
 from core.jobs import Job
 from core.judges.base import Judge
@@ -28,7 +27,7 @@ from core.run import (
     second_request,
     second_samples,
 )
-from core.spec import GenerationSpec, Method, Spec, SteerSpec, check_samples
+from core.spec import GenerationSpec, Method, Spec, check_samples
 
 ARMS: tuple[Method, ...] = ("is", "mc")
 # The arm of the second proposal, which only the verdict hears.
@@ -158,11 +157,7 @@ def heaviest_answers(
 
 
 def command_line(spec: RunSpec, method: Method) -> str:
-    """Returns the shell command that makes the same estimate without the app.
-
-    Raises:
-        TailscopeError: the command line has no option for one of the run's settings.
-    """
+    """Returns the shell command that makes the same estimate without the app."""
     request, generation = spec.request, spec.request.generation
     options: dict[str, object] = {
         "query": request.query,
@@ -173,18 +168,13 @@ def command_line(spec: RunSpec, method: Method) -> str:
         "seed": request.seed,
     }
     if method == "is" and request.proposal is not None:
-        plain = SteerSpec()
-        for name in ("direction", "positions"):
-            if getattr(request.proposal, name) != getattr(plain, name):
-                raise TailscopeError(
-                    f"the command line steers with {name} {getattr(plain, name)!r} only, "
-                    f"this run has {getattr(request.proposal, name)!r}"
-                )
         options |= {
             "steer": request.proposal.strength,
             "mix": request.proposal.alpha_mix,
             "switch": request.proposal.t_switch,
             "layer": request.proposal.layer,
+            "direction": request.proposal.direction,
+            "positions": request.proposal.positions,
             "defensive": request.defensive_share,
         }
     plain_generation = GenerationSpec()

@@ -8,13 +8,11 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.errors import TailscopeError
 from core.estimation import Estimate
 from core.headless import write_dump
 from core.jobs import Snapshot
 from core.runs import ARMS, RunSpec, command_line, heaviest_answers
 from pages.components import charts, resources
-from pages.components.frame import plain, sentence
 from pages.components.run_view import ArmView, arm_views
 
 ROWS: tuple[tuple[str, str, str], ...] = (
@@ -105,10 +103,7 @@ def _commands(run: RunSpec) -> None:
     for method in ("is", "mc"):
         if run.arm_samples(method) == 0:
             continue
-        try:
-            st.code(command_line(run, method), language="bash", wrap_lines=True)
-        except TailscopeError as error:
-            st.caption(plain(sentence(str(error))))
+        st.code(command_line(run, method), language="bash", wrap_lines=True)
 
 
 def _downloads(run: RunSpec, snapshot: Snapshot) -> None:
