@@ -30,7 +30,7 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("samples_per_second", "Answers per second", ""),
 )
 SECOND_LABEL = "Second proposal, per million"
-SECOND_MEANING = "99% interval of an unlike proposal; must not lie above the estimate's interval"
+SECOND_MEANING = "99% interval of an unlike one; must not lie above the estimate's"
 COMPONENTS = {"target": "the model itself", "proposal": "the steered model"}
 
 

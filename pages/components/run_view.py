@@ -125,7 +125,10 @@ def _done(view: ArmView) -> bool:
 
 def _verdict_words(found: Estimate) -> str:
     if not found.reasons:
-        return "Every check passed: enough harmful answers, well-spread weights, good overlap."
+        return (
+            "Every check passed: enough harmful answers, well-spread weights, good overlap, "
+            "no objection from a second proposal."
+        )
     return " ".join(words.reason_text(reason.message) for reason in found.reasons[:4])
 
 
