@@ -32,8 +32,8 @@ DEFAULT_SAMPLES = 1_000
 DEFAULT_DEFENSIVE_SHARE = 0.1
 DEFAULT_THRESHOLD = 0.75
 # The second proposal: softer than the default and closer to the target, so that its hits take other ways.
-SECOND_STRENGTH = 0.8
-SECOND_ALPHA = 0.25
+SECOND_STRENGTH = 0.85
+SECOND_ALPHA = 0.15
 MIN_SECOND_SAMPLES = 100
 MAX_SECOND_SAMPLES = 1_000
 
