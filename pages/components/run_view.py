@@ -125,10 +125,7 @@ def _done(view: ArmView) -> bool:
 
 def _verdict_words(found: Estimate) -> str:
     if not found.reasons:
-        return (
-            "Every check passed: enough harmful answers, well-spread weights, good overlap, "
-            "no objection from a second proposal."
-        )
+        return "Every check passed, and a second proposal has no objection."
     return " ".join(words.reason_text(reason.message) for reason in found.reasons[:4])
 
 
