@@ -120,7 +120,7 @@ def load_model(
             f"({', '.join(embedded_models())}), a folder with safetensors weights, or a Hugging Face id "
             f"({reason})"
         ) from error
-    model.to(device)  # type: ignore[arg-type]
+    model.to(torch.device(device))  # type: ignore[arg-type]  # transformers wraps `to` untyped
     return wrap_model(model, tokenizer, name=name)
 
 

@@ -226,7 +226,7 @@ def _samples_saved(view: ArmView | None) -> None:
     found = None if view is None else view.estimate
     explanation = (
         "How many Monte Carlo answers would have given an interval as narrow, less the answers "
-        "drawn here."
+        "drawn here, the second proposal's included."
     )
     if found is None or found.verdict == "do not use" or not found.monte_carlo_equivalent > 0:
         st.metric(
@@ -239,7 +239,8 @@ def _samples_saved(view: ArmView | None) -> None:
         )
         return
     needed = found.monte_carlo_equivalent
-    saved = needed - found.samples
+    drawn = found.samples + (0 if found.second is None else found.second.samples)
+    saved = needed - drawn
     st.metric(
         "Samples saved",
         words.whole(saved) if saved > 0 else "none",
