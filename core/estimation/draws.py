@@ -1,7 +1,7 @@
 """The sampled answers as numbers: what every estimator reads, and nothing else."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +22,14 @@ class Draws:
     target_component: the column of log_q that is the target, None if no row can be target-drawn.
     harmful: (n,) bool; false wherever the row is unjudged.
     judged: (n,) bool; an unjudged answer is missing, never harmless.
+    stage: (n,) int64, never falling; rows of a stage share one allocation to the components, chosen
+        from the stages before it. Left out, all rows are stage 0.
     forward_tokens, seconds: what the draws cost, 0 if not known.
 
     Raises:
         ValueError: shapes that do not fit together, NaN or +inf in a log density, a row that its
-            own component cannot have drawn, or a harmful row that nobody judged; with the row.
+            own component cannot have drawn, a harmful row that nobody judged, or a stage below that of
+            the row before; with the row.
     """
 
     log_p: FloatArray
@@ -38,8 +41,11 @@ class Draws:
     judged: BoolArray
     forward_tokens: int = 0
     seconds: float = 0.0
+    stage: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def __post_init__(self) -> None:
+        if len(self.stage) == 0:
+            object.__setattr__(self, "stage", np.zeros(len(self.log_p), dtype=np.int64))
         for name, kind in _COLUMN_TYPES.items():
             # A copy that nobody can write to: a result must not change under its reader.
             column: npt.NDArray[np.generic] = np.array(getattr(self, name), dtype=kind)
@@ -67,7 +73,11 @@ class Draws:
         return np.asarray(self.component == self.target_component)
 
     def take(self, rows: BoolArray | IntArray | slice) -> "Draws":
-        """Returns the chosen rows; the costs stay those of the whole, as they cannot be divided."""
+        """Returns the chosen rows; the costs stay those of the whole, as they cannot be divided.
+
+        Raises:
+            ValueError: rows out of the order of their stages.
+        """
         return Draws(
             log_p=self.log_p[rows],
             log_q=self.log_q[rows],
@@ -78,6 +88,7 @@ class Draws:
             judged=self.judged[rows],
             forward_tokens=self.forward_tokens,
             seconds=self.seconds,
+            stage=self.stage[rows],
         )
 
 
@@ -87,6 +98,7 @@ _COLUMN_TYPES: dict[str, type] = {
     "component": np.int64,
     "harmful": np.bool_,
     "judged": np.bool_,
+    "stage": np.int64,
 }
 
 
@@ -94,7 +106,8 @@ def concatenate(parts: Iterable[Draws]) -> Draws:
     """Returns all rows of all parts, in the order given; costs add up.
 
     Raises:
-        ValueError: no parts, or parts whose components differ (their log_q cannot be stacked).
+        ValueError: no parts, or parts whose components differ (their log_q cannot be stacked), or whose
+            stages fall from one to the next.
     """
     all_parts = list(parts)
     if not all_parts:
@@ -120,6 +133,7 @@ def concatenate(parts: Iterable[Draws]) -> Draws:
         judged=np.concatenate([part.judged for part in all_parts]),
         forward_tokens=sum(part.forward_tokens for part in all_parts),
         seconds=float(sum(part.seconds for part in all_parts)),
+        stage=np.concatenate([part.stage for part in all_parts]),
     )
 
 
@@ -132,7 +146,7 @@ def _check_shapes(draws: Draws) -> None:
     n = len(draws.log_p)
     if draws.log_q.shape != (n, components):
         raise ValueError(f"log_q must have shape {(n, components)}, got {draws.log_q.shape}")
-    for name in ("component", "harmful", "judged"):
+    for name in ("component", "harmful", "judged", "stage"):
         shape = getattr(draws, name).shape
         if shape != (n,):
             raise ValueError(f"{name} must have shape {(n,)}, got {shape}")
@@ -157,6 +171,8 @@ def _check_rows(draws: Draws) -> None:
     if draws.target_component is not None:
         column = draws.log_q[:, draws.target_component]
         _refuse(column != draws.log_p, "the target's log_q must equal log_p", column)
+    falls = np.diff(draws.stage, prepend=draws.stage[:1]) < 0
+    _refuse(falls, "stage must not be below that of the row before", draws.stage)
     _refuse(draws.harmful & ~draws.judged, "a harmful answer must have been judged", draws.judged)
 
 

@@ -13,6 +13,8 @@ from core.estimation.weights import LogWeights
 # often with 10 to 50 hits of sigma 1.5; from 1 on, intervals of many hits get needlessly wide.
 NEXT_HIT_SPREADS = 0.5
 NEXT_HIT_SPREADS_FEW = 1.5
+# A relative error of 1e-5 is rounding, not knowledge.
+MAX_EVENTS = 1e10
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def weighted_interval(
     binomial share, (k/n)(1 - k/n)/n. So y is treated as B times a binomial share with k hits in n,
     k not whole, and gets Clopper & Pearson's beta quantiles. As there, the upper end asks about one
     more hit (Fay & Feuer 1997, whose gamma interval for weighted Poisson sums is the limit of
-    k/n -> 0); `_next_hit` gives its weight. A Poisson variance would over-cover common hits.
+    k/n -> 0); `next_hit_factor` gives its weight. A Poisson variance would over-cover common hits.
 
     What would falsify it: coverage well off the nominal level (tests/estimation measures it), or
     any difference from the two closed forms at its limits. Known limit: mass that no row has
@@ -82,7 +84,7 @@ def weighted_interval(
     total = 1 / event_weights.largest_share
     squares = total * total / k
     low = squares / total * special.betaincinv(k, n + 1 - k, alpha / 2)
-    extra = min(_next_hit(event_weights), max(largest_possible / scale, 1.0))
+    extra = min(next_hit_factor(event_weights), max(largest_possible / scale, 1.0))
     total, squares = total + extra, squares + extra * extra
     k = total * total / squares
     share = special.betainccinv(k, n + 1 - k, alpha / 2) if k < n + 1 else 1.0
@@ -90,7 +92,29 @@ def weighted_interval(
     return Interval(min(scale * float(low), 1.0), min(scale * float(high), 1.0), "weighted beta")
 
 
-def _next_hit(event_weights: LogWeights) -> float:
+def gamma_interval(
+    value: float, standard_error: float, next_hit: float, confidence: float = 0.95
+) -> Interval:
+    """Returns Fay & Feuer's (1997) interval for a mean whose error is known, however it was reached.
+
+    value, standard_error: the estimate and its error; with k = (value/standard_error)^2 effective
+    events the estimate is treated as a gamma variable of mean `value` and shape k.
+    next_hit: what one more hit could add to the value; the upper end asks about it.
+
+    Raises:
+        ValueError: confidence outside (0, 1), or a value or a standard error not above 0.
+    """
+    alpha = 1 - check_confidence(confidence)
+    if not (value > 0 and standard_error > 0):
+        raise ValueError(f"value and error must be above 0, got {value} and {standard_error}")
+    k = min((value / standard_error) ** 2, MAX_EVENTS)
+    low = value * special.gammaincinv(k, alpha / 2) / k
+    k = min((value + next_hit) ** 2 / (standard_error**2 + next_hit**2), MAX_EVENTS)
+    high = (value + next_hit) * special.gammainccinv(k, alpha / 2) / k
+    return Interval(min(float(low), 1.0), min(float(high), 1.0), "weighted gamma")
+
+
+def next_hit_factor(event_weights: LogWeights) -> float:
     """Returns the weight to allow one more hit, in units of the largest one seen; at least 1.
 
     Fay & Feuer give it the largest weight there is, which is known for their strata. Here larger

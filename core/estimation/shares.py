@@ -1,0 +1,92 @@
+"""How many rows each component should draw next, from what the draws so far have shown."""
+
+import numpy as np
+
+from core.estimation.draws import Draws, FloatArray
+from core.estimation.weights import LogWeights, draw_weights
+
+# At this many effective hits the answer lies half way between even shares and the optimum.
+EVEN_PRIOR_HITS = 10.0
+MAX_UPDATES = 500
+# Shares are used to a hundredth; the objective is flat around its minimum.
+TOLERANCE = 1e-6
+
+
+def optimal_shares(draws: Draws, floors: FloatArray) -> FloatArray:
+    """Returns the shares to draw each component with next: (J,), sum 1, each at least its floor.
+
+    The balance heuristic's second moment under shares a is the integral of (h p)^2 / sum_j a_j q_j,
+    convex in a (He & Owen 2014, section 4). Draws from the mixture q_drawn estimate it by the sum of
+    c_i / sum_j a_j r_ij over hits, with c = (p/q_drawn)^2 and r_j = q_j/q_drawn.
+
+    The minimum is one of what was seen, and few hits see little: a component whose hits have not come
+    up yet would be starved. So the answer is a blend of the minimum, with weight k/(k + 10), and of
+    shares as even as the floors allow; k is the effective number of the terms c_i. Without a hit it
+    is the even shares. What would falsify it: shares with a clearly smaller second moment.
+
+    floors: (J,), not negative, sum at most 1.
+
+    Raises:
+        ValueError: floors of another shape, negative or above 1 in sum, or no draws.
+    """
+    floors = _check_floors(floors, len(draws.component_names))
+    even = _fill(np.ones(len(floors)), floors)
+    judged = draws.take(draws.judged)
+    if not judged.harmful.any():
+        return even
+    weights = draw_weights(judged).values
+    hits = judged.harmful & (weights > -np.inf)
+    if not hits.any():
+        return even
+    terms = LogWeights(2 * weights[hits])
+    log_ratios = (judged.log_q - judged.log_p[:, None] + weights[:, None])[hits]
+    best = _minimise(np.exp(terms.values - terms.log_largest), np.exp(log_ratios), even, floors)
+    trust = terms.ess / (terms.ess + EVEN_PRIOR_HITS)
+    return np.asarray(trust * best + (1 - trust) * even)
+
+
+def _minimise(
+    terms: FloatArray, ratios: FloatArray, start: FloatArray, floors: FloatArray
+) -> FloatArray:
+    """Returns the shares a >= floors that minimise sum_i terms_i / (ratios_i . a).
+
+    terms: (m,) positive; ratios: (m, J). No update raises the objective: with pi_j = a_j r_j/(r . a),
+    convexity of 1/x gives 1/(r . b) <= sum_j pi_j^2/(b_j r_j), with equality at b = a. Summed over i
+    this bound is sum_j a_j^2 G_j/b_j with G_j = sum_i c_i r_ij/(r_i . a)^2, and `_fill` finds the b
+    that minimises it.
+    """
+    shares = start
+    for _ in range(MAX_UPDATES):
+        mixture = ratios @ shares
+        gradient = (terms / mixture**2) @ ratios
+        updated = _fill(shares * np.sqrt(gradient), floors)
+        if np.abs(updated - shares).max() < TOLERANCE:
+            return updated
+        shares = updated
+    return shares
+
+
+def _fill(scores: FloatArray, floors: FloatArray) -> FloatArray:
+    """Returns max(floor_j, score_j * c) with the one c that makes the sum 1."""
+    held = np.zeros(len(scores), dtype=np.bool_)
+    while not held.all():
+        free = 1 - floors[held].sum()
+        total = scores[~held].sum()
+        if total <= 0:
+            break
+        filled = np.where(held, floors, scores * free / total)
+        low = ~held & (filled < floors)
+        if not low.any():
+            return np.asarray(filled)
+        held |= low
+    # All are at their floors, or those that are not have no score: what is left is spread evenly.
+    return np.asarray(floors + (1 - floors.sum()) / len(floors))
+
+
+def _check_floors(floors: FloatArray, components: int) -> FloatArray:
+    floors = np.asarray(floors, dtype=np.float64)
+    if floors.shape != (components,):
+        raise ValueError(f"floors must have shape {(components,)}, got {floors.shape}")
+    if not (floors >= 0).all() or floors.sum() > 1 + 1e-9:
+        raise ValueError(f"floors must be 0 or more and at most 1 in sum, got {floors.tolist()}")
+    return floors
