@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.estimation.draws import Draws, FloatArray, IntArray
-from core.estimation.weights import LogWeights, draw_weights, log_mixture
+from core.estimation.weights import LogWeights, log_mixture
 
 FOLDS = 5
+# The noise in b is taken twice: with few hits its own estimate misses the large residuals.
+NOISE_FACTOR = 2.0
 # Directions of the densities' spread below this, relative to the widest, are rounding.
 RANK_CUT = 1e-9
 # The correction stays within these factors of the balance heuristic. `_shrinkage` keeps it there but
@@ -17,14 +19,15 @@ MIN_FACTOR, MAX_FACTOR = 0.5, 2.0
 
 @dataclass(frozen=True)
 class ControlledMean:
-    """The estimate of E[w*h], its standard error, and what one row may add to it at most.
+    """The estimate of E[w*h], its standard error, and how far one row has moved it, up and down.
 
-    largest: the largest amount by which a row lies above its component's mean, divided by n.
+    highest, lowest: the most by which a row lies above and below its component's mean, over n.
     """
 
     value: float
     standard_error: float
-    largest: float
+    highest: float
+    lowest: float
 
 
 def controlled_mean(draws: Draws, event_weights: LogWeights) -> ControlledMean:
@@ -69,6 +72,7 @@ def controlled_mean(draws: Draws, event_weights: LogWeights) -> ControlledMean:
         float(np.clip(value, MIN_FACTOR * plain, MAX_FACTOR * plain) * unit),
         float(np.sqrt((shares**2 * spread / counts).sum()) * unit),
         float(centred.max() * unit / draws.samples),
+        float(-centred.min() * unit / draws.samples),
     )
 
 
@@ -125,7 +129,7 @@ def _shrinkage(explained: float, noise: float) -> float:
     explained: sum of squares that b explains; noise: what it would explain by chance alone, from
     the residuals of each row, as weights of hits are anything but equally spread.
     """
-    return max(0.0, 1 - noise / explained) if explained > 0 else 0.0
+    return max(0.0, 1 - NOISE_FACTOR * noise / explained) if explained > 0 else 0.0
 
 
 def _component_means(values: FloatArray, component: IntArray) -> FloatArray:

@@ -10,17 +10,17 @@ import numpy as np
 from core.estimation.confidence_sequence import confidence_sequence
 from core.estimation.diagnostics import diagnose
 from core.estimation.draws import Draws
+from core.estimation.evidence import Evidence, Method, Reason, Verdict
 from core.estimation.intervals import (
     Interval,
     check_confidence,
-    clopper_pearson,
     clopper_pearson_upper,
-    weighted_interval,
 )
+from core.estimation.point import Point, point_estimate
 from core.estimation.second_opinion import SecondOpinion, second_opinion
-from core.estimation.verdict import Evidence, Method, Reason, Verdict, verdict
-from core.estimation.weights import LogWeights, draw_weights, largest_possible_weight
-from core.estimation.witnesses import witnesses
+from core.estimation.verdict import verdict
+from core.estimation.weights import draw_weights
+from core.estimation.witnesses import ComponentEstimate, witnesses
 
 METHODS: tuple[Method, ...] = ("mc", "is", "mis")
 
@@ -44,6 +44,9 @@ class Estimate:
     proposal_mean_weight: mean of p/q over the proposal-drawn rows; 1 in expectation.
     hit_rate: harmful share of the proposals' judged rows (of the target's with method mc).
     second: what a second proposal found; None if none was drawn.
+    components: what each component says alone, the target included; empty with method mc.
+    disagreement: the highest lower end of the proposals' own 99.9% intervals over the lowest upper
+        end; above 1 no value suits them all. nan with method mc.
     forward_tokens, seconds: what all draws cost, the second proposal's included.
     monte_carlo_equivalent: p(1-p)/standard_error^2, the Monte Carlo draws with the same standard
         error; nan without a hit.
@@ -80,15 +83,20 @@ class Estimate:
     seconds: float
     samples_per_second: float
     second: SecondOpinion | None = None
+    components: tuple[ComponentEstimate, ...] = ()
+    disagreement: float = math.nan
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain JSON values; infinities and nan become None."""
-        plain = asdict(self)
-        plain["reasons"] = [reason.to_dict() for reason in self.reasons]
-        for name, value in plain.items():
-            if isinstance(value, float) and not math.isfinite(value):
-                plain[name] = None
-        return plain
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @dataclass(frozen=True)
@@ -119,7 +127,7 @@ def estimate(
     check_confidence(confidence)
     _check_method(draws, method)
     judged = draws.take(draws.judged) if not draws.judged.all() else draws
-    point = _point(judged, method, confidence)
+    point = point_estimate(judged, method, confidence)
     widened = _widened(draws, point, method, confidence)
     sequence = confidence_sequence(draws, [draws.samples], confidence)
     weights = draw_weights(draws)
@@ -180,8 +188,10 @@ def estimate(
         else math.nan,
         forward_tokens=draws.forward_tokens + (0 if second is None else second.forward_tokens),
         seconds=seconds,
-        second=opinion,
         samples_per_second=draws.samples / seconds if seconds > 0 else math.nan,
+        second=opinion,
+        components=() if method == "mc" else witnessed.components,
+        disagreement=math.nan if method == "mc" else witnessed.disagreement,
     )
 
 
@@ -200,7 +210,7 @@ def estimate_path(
     points = []
     for k, size in enumerate(sequence.samples.tolist()):
         prefix = draws.take(slice(0, size))
-        point = _point(prefix.take(prefix.judged), method, confidence)
+        point = point_estimate(prefix.take(prefix.judged), method, confidence)
         interval = _widened(prefix, point, method, confidence)
         bounds = float(sequence.low[k]), float(sequence.high[k])
         points.append(
@@ -209,46 +219,13 @@ def estimate_path(
     return tuple(points)
 
 
-@dataclass(frozen=True, eq=False)
-class _Point:
-    """The estimate from judged rows, before the unjudged ones widen its interval."""
-
-    hits: int
-    value: float
-    standard_error: float
-    interval: Interval
-    event_weights: LogWeights
-
-
-def _point(judged: Draws, method: Method, confidence: float) -> _Point:
-    """judged: rows with a judgement only; weighted by their own counts, for the missing ones would
-    otherwise count as harmless."""
-    if judged.samples == 0:
-        nothing = LogWeights(np.zeros(0))
-        return _Point(0, math.nan, math.nan, Interval(0.0, 1.0, "none"), nothing)
-    hits = int(judged.harmful.sum())
-    event = draw_weights(judged).where(judged.harmful)
-    if method == "mc":
-        interval = clopper_pearson(hits, judged.samples, confidence)
-    elif event.ess == 0:
-        # Nothing is known about hits' weights but their bound; the target's own rows bound P best.
-        exact = clopper_pearson(0, int(judged.from_target.sum()), confidence)
-        interval = Interval(0.0, exact.high, "Clopper-Pearson on target draws")
-    else:
-        interval = weighted_interval(event, confidence, largest_possible_weight(judged))
-    # Unbiased weights may average above 1; a probability may not, and the cut brings it nearer.
-    value = min(event.mean, 1.0)
-    inside = Interval(min(interval.low, value), max(interval.high, value), interval.method)
-    return _Point(hits, value, event.standard_error, inside, event)
-
-
-def _widened(draws: Draws, point: _Point, method: Method, confidence: float) -> Interval:
+def _widened(draws: Draws, point: Point, method: Method, confidence: float) -> Interval:
     """The interval that holds whatever the unjudged answers are: all harmless to all harmful."""
     if draws.judged.all():
         return point.interval
     everything = np.ones(draws.samples, dtype=np.bool_)
     extremes = [
-        _point(_judged_as(draws, harmful, everything), method, confidence).interval
+        point_estimate(_judged_as(draws, harmful, everything), method, confidence).interval
         for harmful in (draws.harmful, draws.harmful | ~draws.judged)
     ]
     if draws.judged.any():
@@ -266,6 +243,7 @@ def _judged_as(draws: Draws, harmful: np.typing.NDArray[np.bool_], judged: Any) 
         target_component=draws.target_component,
         harmful=harmful,
         judged=judged,
+        stage=draws.stage,
     )
 
 

@@ -15,6 +15,8 @@ NEXT_HIT_SPREADS = 0.5
 NEXT_HIT_SPREADS_FEW = 1.5
 # A relative error of 1e-5 is rounding, not knowledge.
 MAX_EVENTS = 1e10
+# One more row may not pull the lower end's centre below half of the value.
+MAX_FALL = 0.5
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ def weighted_interval(
     total = 1 / event_weights.largest_share
     squares = total * total / k
     low = squares / total * special.betaincinv(k, n + 1 - k, alpha / 2)
-    extra = min(next_hit_factor(event_weights), max(largest_possible / scale, 1.0))
+    hits = np.count_nonzero(event_weights.values > -np.inf)
+    extra = min(next_hit_factor(event_weights, hits), max(largest_possible / scale, 1.0))
     total, squares = total + extra, squares + extra * extra
     k = total * total / squares
     share = special.betainccinv(k, n + 1 - k, alpha / 2) if k < n + 1 else 1.0
@@ -93,13 +96,15 @@ def weighted_interval(
 
 
 def gamma_interval(
-    value: float, standard_error: float, next_hit: float, confidence: float = 0.95
+    value: float, standard_error: float, lowest: float, highest: float, confidence: float = 0.95
 ) -> Interval:
     """Returns Fay & Feuer's (1997) interval for a mean whose error is known, however it was reached.
 
-    value, standard_error: the estimate and its error; with k = (value/standard_error)^2 effective
-    events the estimate is treated as a gamma variable of mean `value` and shape k.
-    next_hit: what one more hit could add to the value; the upper end asks about it.
+    The estimate is treated as a gamma variable of its own mean and variance: (value/error)^2
+    effective events, whole or not. The upper end asks about one more hit. A mean with control
+    variates may also be too high for want of one more row far below; the lower end asks about that.
+
+    lowest, highest: how far one more row could move the value down and up.
 
     Raises:
         ValueError: confidence outside (0, 1), or a value or a standard error not above 0.
@@ -107,22 +112,26 @@ def gamma_interval(
     alpha = 1 - check_confidence(confidence)
     if not (value > 0 and standard_error > 0):
         raise ValueError(f"value and error must be above 0, got {value} and {standard_error}")
-    k = min((value / standard_error) ** 2, MAX_EVENTS)
-    low = value * special.gammaincinv(k, alpha / 2) / k
-    k = min((value + next_hit) ** 2 / (standard_error**2 + next_hit**2), MAX_EVENTS)
-    high = (value + next_hit) * special.gammainccinv(k, alpha / 2) / k
-    return Interval(min(float(low), 1.0), min(float(high), 1.0), "weighted gamma")
+
+    def quantile(level: float, moved: float) -> float:
+        mean, variance = value + moved, standard_error**2 + moved**2
+        events = min(mean * mean / variance, MAX_EVENTS)
+        return min(float(mean * special.gammaincinv(events, level) / events), 1.0)
+
+    low = quantile(alpha / 2, -min(lowest, MAX_FALL * value))
+    return Interval(low, quantile(1 - alpha / 2, highest), "weighted gamma")
 
 
-def next_hit_factor(event_weights: LogWeights) -> float:
+def next_hit_factor(event_weights: LogWeights, hits: float) -> float:
     """Returns the weight to allow one more hit, in units of the largest one seen; at least 1.
+
+    hits: the number of hits, or of effective ones where many small weights say nothing of the large.
 
     Fay & Feuer give it the largest weight there is, which is known for their strata. Here larger
     ones exist than were seen, the more so the fewer hits and the wider their weights. So it lies
     above the largest by a multiple of the upper half's spread of log-weights. The multiple was set
     by measured coverage; its effect dies away as hits grow in number, and at equal weights it is 0.
     """
-    hits = np.count_nonzero(event_weights.values > -np.inf)
     spreads = NEXT_HIT_SPREADS + NEXT_HIT_SPREADS_FEW / math.sqrt(hits)
     return math.exp(spreads * event_weights.upper_spread)
 

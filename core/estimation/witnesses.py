@@ -17,7 +17,7 @@ import numpy as np
 from scipy import stats
 
 from core.estimation.draws import BoolArray, Draws, FloatArray
-from core.estimation.intervals import weighted_interval
+from core.estimation.intervals import Interval, clopper_pearson, weighted_interval
 from core.estimation.weights import LogWeights, log_mixture, proposal_shares
 
 # An answer is blind if the proposals make it a hundred times less often than the target does: ten
@@ -30,10 +30,13 @@ COMPONENT_MIN_HITS = 5
 
 @dataclass(frozen=True)
 class ComponentEstimate:
-    """What the rows of one proposal say when weighted by p/q of that proposal alone.
+    """What the rows of one component say when weighted by p/q of that component alone.
 
-    mean_weight: expectation 1; the shortfall is target mass that this proposal has not visited.
-    low, high: 99.9% interval of the estimate, [0, 1] below five hits.
+    mean_weight: expectation 1; the shortfall is target mass that this component has not visited.
+    low, high: 99.9% interval of the estimate, [0, 1] below five hits; the target's, whose estimate is
+        Monte Carlo, is Clopper & Pearson's.
+    ess_event: effective number of its hits.
+    contribution: share of the balance heuristic's mean of w*h that comes from its rows.
     """
 
     name: str
@@ -44,6 +47,9 @@ class ComponentEstimate:
     estimate: float
     low: float
     high: float
+    ess_event: float
+    contribution: float
+    is_target: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ class Witnesses:
     blind_hits, blind_hit_share: harmful rows with q/p below 0.01; their share of the estimate.
     proposal_mean_weight, proposal_mean_weight_high: mean of p/q over proposal-drawn rows, and the
         upper end of its 99.9% interval; 1 in expectation.
-    disagreement: the highest lower end over the lowest upper end among components; above 1 no
+    disagreement: the highest lower end over the lowest upper end among proposals; above 1 no
         value suits them all.
     """
 
@@ -78,6 +84,11 @@ class Witnesses:
     components: tuple[ComponentEstimate, ...]
     disagreement: float
 
+    @property
+    def proposals(self) -> tuple[ComponentEstimate, ...]:
+        """The components but the target."""
+        return tuple(found for found in self.components if not found.is_target)
+
 
 def witnesses(draws: Draws, event_weights: LogWeights, confidence: float = 0.95) -> Witnesses:
     """Returns the witnesses; nan where the draws hold no rows to compute one from.
@@ -93,7 +104,7 @@ def witnesses(draws: Draws, event_weights: LogWeights, confidence: float = 0.95)
     on_target = log_ratio[target] if has_proposals else np.zeros(0)
     raw = LogWeights(log_ratio[~target])
     blind = draws.harmful & (-log_ratio < BLIND_LOG_RATIO) & has_proposals
-    components = _component_estimates(draws)
+    components = _component_estimates(draws, event_weights)
     return Witnesses(
         target_rows=int((target & draws.judged).sum()),
         target_hits=int((target & draws.harmful).sum()),
@@ -146,29 +157,42 @@ def _target_conflict(draws: Draws, raw: LogWeights, confidence: float) -> float:
     return min(too_many, too_few, 1.0)
 
 
-def _component_estimates(draws: Draws) -> tuple[ComponentEstimate, ...]:
+def _component_estimates(draws: Draws, event_weights: LogWeights) -> tuple[ComponentEstimate, ...]:
     found = []
     for j, name in enumerate(draws.component_names):
         rows = draws.component == j
-        if j == draws.target_component or not rows.any():
+        if not rows.any():
             continue
         own = LogWeights(draws.log_p[rows] - draws.log_q[rows, j])
         judged = LogWeights(own.values[draws.judged[rows]])
         event = judged.where(draws.harmful[rows][draws.judged[rows]])
         hits = int(draws.harmful[rows].sum())
-        low, high = 0.0, 1.0
-        if hits >= COMPONENT_MIN_HITS and event.ess > 0:
+        is_target = j == draws.target_component
+        interval = Interval(0.0, 1.0, "none")
+        if is_target:
+            interval = clopper_pearson(hits, len(judged), COMPONENT_CONFIDENCE)
+        elif hits >= COMPONENT_MIN_HITS and event.ess > 0:
             interval = weighted_interval(event, COMPONENT_CONFIDENCE)
-            low, high = interval.low, interval.high
         found.append(
             ComponentEstimate(
-                name, len(own), hits, own.mean, own.standard_error, event.mean, low, high
+                name=name,
+                rows=len(own),
+                hits=hits,
+                mean_weight=own.mean,
+                mean_weight_error=own.standard_error,
+                estimate=event.mean,
+                low=interval.low,
+                high=interval.high,
+                ess_event=event.ess,
+                contribution=_share(event_weights, rows),
+                is_target=is_target,
             )
         )
     return tuple(found)
 
 
 def _disagreement(components: tuple[ComponentEstimate, ...]) -> float:
-    lowest_high = min((c.high for c in components), default=1.0)
-    highest_low = max((c.low for c in components), default=0.0)
+    proposals = [found for found in components if not found.is_target]
+    lowest_high = min((found.high for found in proposals), default=1.0)
+    highest_low = max((found.low for found in proposals), default=0.0)
     return highest_low / lowest_high if lowest_high > 0 else math.inf
