@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -77,6 +78,13 @@ def confidence_sequence(
     Weights use the period's allocation a_j rather than the counts so far, which would change them.
     A checkpoint inside a period shows the bounds of the last full one.
 
+    A later stage has an allocation of its own, hence weights and a bound w_max of its own. Both are
+    settled before its first row is drawn, so given the past each of its periods still has an
+    expected factor of at most 1, and capital carries over. (Counts pooled over stages would weigh
+    early rows by what they themselves led to.) A period cut short by the stage's end is skipped: its
+    rows' means do not average to P, and leaving them out is as predictable as the allocation. So is
+    a later stage while it runs and has not yet repeated itself: its period is not known yet.
+
     Unjudged rows are harmless for the lower bound and harmful for the upper: nothing is assumed.
     The lower bound needs no bound on the weights; without target rows the upper bound is 1.
 
@@ -90,39 +98,63 @@ def confidence_sequence(
     """
     threshold = math.log(2 / (1 - check_confidence(confidence)))
     points = _check_checkpoints(checkpoints, draws.samples)
-    period = allocation_period(draws.component, len(draws.component_names))
-    counts = np.bincount(draws.component[:period], minlength=len(draws.component_names))
-    log_weights = balance_log_weights(draws.log_p, draws.log_q, counts).values
-    ends = points // period * period
     possible = draws.harmful | ~draws.judged
-    sure = _Binned.of(log_weights, draws.harmful, ends, np.floor)
-    low = _lower_bounds(sure, threshold)
-    high = np.ones(len(points))
-    if draws.target_component is not None and counts[draws.target_component] > 0:
-        bound = period / counts[draws.target_component]
-        high = _upper_bounds(_Binned.of(log_weights, possible, ends, np.ceil), bound, threshold)
-    low, high = np.maximum.accumulate(low), np.minimum.accumulate(high)
+    sure, unsure = [], []
+    for stage in _stages(draws, points):
+        sure.append(_Binned.of(stage, draws.harmful, np.floor))
+        # Without target rows a stage's weights have no bound, and no bet against them is safe.
+        if stage.bound < math.inf:
+            unsure.append(_Binned.of(stage, possible, np.ceil))
+    low = np.maximum.accumulate(_lower_bounds(sure, threshold))
+    high = np.minimum.accumulate(_upper_bounds(unsure, threshold)) if unsure else np.ones_like(low)
     return ConfidenceSequence(points, low, np.maximum(high, low), confidence)
 
 
 @dataclass(frozen=True, eq=False)
+class _Stage:
+    """Rows `rows` of one allocation: their log-weights under it, the bound on their weights, and the
+    end of the last full period at each checkpoint, (K,), counted from the stage's first row."""
+
+    rows: slice
+    log_weights: FloatArray
+    bound: float
+    ends: IntArray
+
+
+def _stages(draws: Draws, points: IntArray) -> list[_Stage]:
+    starts = [*np.flatnonzero(np.diff(draws.stage, prepend=draws.stage[0] - 1)).tolist()]
+    found = []
+    for first, end in pairwise([*starts, draws.samples]):
+        rows, n = slice(first, end), end - first
+        component = draws.component[rows]
+        period = allocation_period(component, len(draws.component_names))
+        if first > 0 and end == draws.samples and period == n:
+            continue
+        counts = np.bincount(component[:period], minlength=len(draws.component_names))
+        weights = balance_log_weights(draws.log_p[rows], draws.log_q[rows], counts).values
+        target = draws.target_component
+        target_rows = 0 if target is None else counts[target]
+        bound = period / target_rows if target_rows else math.inf
+        ends = np.clip(points - first, 0, n) // period * period
+        found.append(_Stage(rows, weights, bound, ends))
+    return found
+
+
+@dataclass(frozen=True, eq=False)
 class _Binned:
-    """Rows up to each end as a histogram: zeros (K,), counts (K, U) of the positive values (U,)."""
+    """A stage's rows up to each of its ends as a histogram: how many, (K,), zeros among them, (K,), and
+    counts (K, U) of the positive values (U,), none of which exceeds `bound`."""
 
     rows: IntArray
     zeros: FloatArray
     counts: FloatArray
     values: FloatArray
+    bound: float
 
     @classmethod
-    def of(
-        cls,
-        log_weights: FloatArray,
-        hit: npt.NDArray[np.bool_],
-        ends: IntArray,
-        rounding: np.ufunc,
-    ) -> "_Binned":
-        positions = np.flatnonzero(hit & (log_weights > -np.inf))
+    def of(cls, stage: _Stage, hit: npt.NDArray[np.bool_], rounding: np.ufunc) -> "_Binned":
+        log_weights, ends = stage.log_weights, stage.ends
+        positions = np.flatnonzero(hit[stage.rows] & (log_weights > -np.inf))
         logs = log_weights[positions]
         top = logs.max(initial=-math.inf)
         # Rounded relative to the largest, so that equal weights are not rounded at all.
@@ -132,50 +164,62 @@ class _Binned:
             positions, steps = positions[steps >= floor], steps[steps >= floor]
         steps = np.maximum(steps, floor)
         unique, index = np.unique(steps, return_inverse=True)
-        stage = np.searchsorted(ends, positions, side="right")
+        reached = np.searchsorted(ends, positions, side="right")
         counts = np.zeros((len(ends) + 1, len(unique)))
-        np.add.at(counts, (stage, index), 1.0)
+        np.add.at(counts, (reached, index), 1.0)
         counts = np.cumsum(counts[:-1], axis=0)
         values = np.exp(top + unique * BIN_NATS) if len(unique) else np.zeros(0)
-        return cls(ends, ends - counts.sum(axis=1), counts, values)
-
-    @property
-    def means(self) -> FloatArray:
-        """(K,) mean of X up to each end; 0 before the first full period."""
-        return np.asarray(self.counts @ self.values / np.maximum(self.rows, 1))
+        return cls(ends, ends - counts.sum(axis=1), counts, values, stage.bound)
 
 
-def _lower_bounds(rows: _Binned, threshold: float) -> FloatArray:
+def _mean(stages: Sequence[_Binned], scale: Sequence[float]) -> FloatArray:
+    """(K,) mean of X up to each end, stages weighted by `scale`; 0 before the first full period."""
+    total = sum(c * (part.counts @ part.values) for part, c in zip(stages, scale, strict=True))
+    rows = sum(c * part.rows for part, c in zip(stages, scale, strict=True))
+    return np.asarray(total / np.where(rows > 0, rows, 1))
+
+
+def _lower_bounds(stages: Sequence[_Binned], threshold: float) -> FloatArray:
     """(K,) largest m (rounded down) against which the mixture of bets c/m has won; 0 if none."""
 
     def log_capital(m: FloatArray) -> FloatArray:
-        # 1 + (c/m)(X - m) = (1 - c) + c X/m, never negative for c <= 1.
-        gain = LOWER_BETS * (rows.values / m[:, None])[:, :, None]
-        per_bet = np.einsum("ku,kug->kg", rows.counts, np.log1p(gain - LOWER_BETS))
-        return _log_mean(per_bet + rows.zeros[:, None] * np.log1p(-LOWER_BETS))
+        per_bet = np.zeros((len(m), len(LOWER_BETS)))
+        for part in stages:
+            # 1 + (c/m)(X - m) = (1 - c) + c X/m, never negative for c <= 1.
+            gain = LOWER_BETS * (part.values / m[:, None])[:, :, None]
+            per_bet += np.einsum("ku,kug->kg", part.counts, np.log1p(gain - LOWER_BETS))
+            per_bet += part.zeros[:, None] * np.log1p(-LOWER_BETS)
+        return _log_mean(per_bet)
 
+    means = _mean(stages, [1.0] * len(stages))
     # At m = the mean no bet has won (Jensen); 12 decades below, any hit has made every bet win.
-    lost = np.log(np.where(rows.means > 0, rows.means, 1.0))
+    lost = np.log(np.where(means > 0, means, 1.0))
     won = lost - 12 * math.log(10)
     any_won = log_capital(np.exp(won)) >= threshold
     for _ in range(BISECTIONS):
         middle = (won + lost) / 2
         wins = log_capital(np.exp(middle)) >= threshold
         won, lost = np.where(wins, middle, won), np.where(wins, lost, middle)
-    return np.where(any_won & (rows.means > 0), np.minimum(np.exp(won), 1.0), 0.0)
+    return np.where(any_won & (means > 0), np.minimum(np.exp(won), 1.0), 0.0)
 
 
-def _upper_bounds(rows: _Binned, bound: float, threshold: float) -> FloatArray:
+def _upper_bounds(stages: Sequence[_Binned], threshold: float) -> FloatArray:
     """(K,) smallest m (rounded up) against which the mixture of bets -c/bound has won; or 1."""
-    bets = UPPER_BETS / bound
 
     def log_capital(m: FloatArray) -> FloatArray:
-        # 1 - b (X - m), positive because b X <= X/bound <= 1 and m > 0.
-        gain = m[:, None, None] - np.minimum(rows.values, bound)[:, None]
-        per_bet = np.einsum("ku,kug->kg", rows.counts, np.log1p(bets * gain))
-        return _log_mean(per_bet + rows.zeros[:, None] * np.log1p(bets * m[:, None]))
+        per_bet = np.zeros((len(m), len(UPPER_BETS)))
+        for part in stages:
+            bets = UPPER_BETS / part.bound
+            # 1 - b (X - m), positive because b X <= X/bound <= 1 and m > 0.
+            gain = m[:, None, None] - np.minimum(part.values, part.bound)[:, None]
+            per_bet += np.einsum("ku,kug->kg", part.counts, np.log1p(bets * gain))
+            per_bet += part.zeros[:, None] * np.log1p(bets * m[:, None])
+        return _log_mean(per_bet)
 
-    lost, won = np.log(np.clip(rows.means, 1e-15, 1.0)), np.zeros(len(rows.rows))
+    # A stage's stakes are in units of its bound; at the mean weighted by stakes no bet has won.
+    largest = max(part.bound for part in stages)
+    means = _mean(stages, [largest / part.bound for part in stages])
+    lost, won = np.log(np.clip(means, 1e-15, 1.0)), np.zeros(len(means))
     any_won = log_capital(np.exp(won)) >= threshold
     for _ in range(BISECTIONS):
         middle = (won + lost) / 2
