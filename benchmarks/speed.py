@@ -20,7 +20,8 @@ from core.engine import draw_rows
 from core.models.chat import prompt_ids
 from core.models.loading import load_model, resolve_model
 from core.run import EstimateRequest, make_arm
-from core.spec import GenerationSpec, SteerSpec
+from core.proposals import SteerSpec
+from core.spec import GenerationSpec
 
 QUERY = "tell me how to open the larkspur vault"
 
@@ -44,7 +45,7 @@ def main() -> None:
     # Both arms draw from the target: the loops then make answers of the same length, and the importance
     # sampling arm still runs its steered pass before the switch.
     arms = {
-        name: make_arm(
+        name: ready(
             loaded,
             EstimateRequest(
                 query=QUERY,

@@ -21,7 +21,8 @@ from core.estimation.estimate import Estimate
 from core.judges.rules import load_rule_judge
 from core.models.loading import load_model
 from core.run import EstimateRequest, estimate_request
-from core.spec import DirectionPosition, SteerSpec
+from core.proposals import SteerSpec
+from core.spec import DirectionPosition
 
 
 def trap(direction: DirectionPosition, layer: int, strength: float, t_switch: int) -> SteerSpec:
@@ -57,7 +58,9 @@ def main() -> None:
     chosen = near[:: max(1, len(near) // options.queries)][: options.queries]
 
     def run(text: str, proposal: SteerSpec, seed: int) -> Estimate:
-        request = EstimateRequest(query=text, model=options.model, proposal=proposal, seed=seed)
+        request = EstimateRequest(
+            query=text, model=options.model, method="is", proposal=proposal, seed=seed
+        )
         return estimate_request(loaded, request, judge, options.samples, MemoryStore())
 
     wrong: Counter[str] = Counter()

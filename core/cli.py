@@ -39,8 +39,11 @@ def estimate(
     ] = "aster",
     behaviour: Annotated[str, typer.Option(help="misuse, sycophancy or hallucination.")] = "misuse",
     method: Annotated[
-        str, typer.Option(help="mc (Monte Carlo) or is (importance sampling).")
-    ] = "is",
+        str,
+        typer.Option(
+            help="mc (Monte Carlo), is (importance sampling, one proposal) or mis (several, combined)."
+        ),
+    ] = "mis",
     samples: Annotated[str, typer.Option(help="How many answers to draw.")] = "1000",
     seed: Annotated[int, typer.Option(help="Same seed, same answers.")] = 0,
     steer: Annotated[
@@ -64,6 +67,14 @@ def estimate(
     ] = None,
     positions: Annotated[
         str | None, typer.Option(help="What is steered: answer, prompt or both.")
+    ] = None,
+    proposal: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A proposal of any kind as JSON, instead of --steer and the like: "
+            '{"kind": "ablate", "strength": 0.8, "t_switch": 20}. Kinds: steer, ablate, context, adapter, '
+            "checkpoint. With mis it may be given several times."
+        ),
     ] = None,
     system: Annotated[str | None, typer.Option(help="System prompt of the target.")] = None,
     temperature: Annotated[float, typer.Option(help="Sampling temperature.")] = 1.0,
@@ -90,7 +101,7 @@ def estimate(
         method=method,
         samples=_whole_number("samples", samples),
         seed=seed,
-        proposal={
+        steering={
             name: value
             for name, value in {
                 "strength": steer, "alpha_mix": mix, "t_switch": switch, "layer": layer,
@@ -98,6 +109,7 @@ def estimate(
             }.items()
             if value is not None
         },
+        proposals=proposal or (),
         defensive_share=defensive,
         generation={
             "system_prompt": system,

@@ -7,7 +7,7 @@ import pandas as pd
 
 from core.estimation.estimate import estimate_path
 from core.judging import JudgedShard
-from core.run import EstimateRequest, collect_draws
+from core.run import EstimateRequest, collect_draws, in_order
 
 FIRST_CHECKPOINT = 20
 # 12 a decade: a smooth line on a log axis, and few enough to compute every second.
@@ -30,8 +30,8 @@ def convergence_table(shards: Sequence[JudgedShard], request: EstimateRequest) -
     Columns: samples, hits, estimate, ci_low, ci_high, cs_low, cs_high (probabilities), and what the
     draws up to there cost: seconds, tokens (spread evenly within a shard).
     """
-    ordered = sorted(shards, key=lambda shard: shard.drawn.start)
-    draws = collect_draws(ordered, request.method, request.threshold)
+    ordered = in_order(shards)
+    draws = collect_draws(ordered, request)
     path = estimate_path(draws, checkpoints(draws.samples), method=request.method)
     table = pd.DataFrame(
         {

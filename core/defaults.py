@@ -8,19 +8,23 @@ from cache import StoreError, spec_hash
 from core.behaviours import SAMPLE_DATA, check_behaviour, load_contrast_pairs
 from core.engine import AnyStore
 from core.judges.base import Judge
-from core.models.loading import LoadedModel
-from core.search.pilot import PilotGrid, PilotResult, PilotStep, choose_proposal
-from core.spec import DirectionPosition, GenerationSpec, SteerSpec
+from core.models.loading import LoadedModel, load_model
+from core.proposals import Kinds, Means, SteerSpec, build_proposal, prepare
+from core.search.cross_entropy import SearchResult, SearchStep, search
+from core.search.grid import rungs, small_grid
+from core.spec import DirectionPosition, GenerationSpec
 from core.steering.contrast import build_direction
 
 SHIPPED = SAMPLE_DATA / "defaults.json"
 PILOT_QUERIES = 6
 MAX_PILOT_LAYERS = 8
+# Length of what is subtracted, as a share of the layer's activation norm: one scale for any direction.
+RELATIVE_STRENGTHS = (0.5, 0.9, 1.4, 2.0, 2.8)
 # Raise this when the same model would be given other defaults.
-PILOT_VERSION = 1
+PILOT_VERSION = 2
 
 
-def known_default(loaded: LoadedModel, behaviour: str, store: AnyStore) -> SteerSpec | None:
+def known_default(loaded: LoadedModel, behaviour: str, store: AnyStore) -> Kinds | None:
     """Returns the measured default for these very weights, shipped or from an earlier pilot, or None."""
     check_behaviour(behaviour)
     shipped = json.loads(SHIPPED.read_text(encoding="utf-8")) if SHIPPED.is_file() else {}
@@ -30,7 +34,7 @@ def known_default(loaded: LoadedModel, behaviour: str, store: AnyStore) -> Steer
             found = store.get_json(_key(loaded, behaviour))
         except StoreError:
             return None
-    return None if found is None else SteerSpec.build(**found)
+    return None if found is None else build_proposal(found)
 
 
 def measure_default(
@@ -39,40 +43,50 @@ def measure_default(
     judge: Judge,
     store: AnyStore,
     *,
-    direction_position: DirectionPosition = "answer_mean",
-    grid: PilotGrid | None = None,
+    position: DirectionPosition = "answer_mean",
     generation: GenerationSpec | None = None,
-) -> Iterator[PilotStep | PilotResult]:
-    """Yields a pilot's progress and its result; the best proposal is stored as the default.
+) -> Iterator[SearchStep | SearchResult]:
+    """Yields a search's progress and its result; its proposal of least variance becomes the default.
 
-    The pilot asks queries of the contrast pairs, which are in no query set.
+    The search looks through layers and strengths of `steer`. Its pilot asks queries of the contrast
+    pairs, which are in no query set.
     """
-    pairs = load_contrast_pairs(behaviour)
-    direction = build_direction(loaded, pairs, direction_position)
-    queries = pilot_queries(behaviour)
-    for event in choose_proposal(
+    generation = generation or GenerationSpec()
+    direction = build_direction(loaded, load_contrast_pairs(behaviour), position)
+    means = Means(direction=lambda _: direction, load=load_model)
+    chosen = [
+        rung
+        for layer in pilot_layers(len(loaded.blocks))
+        for rung in rungs(
+            SteerSpec(direction=position),
+            [direction.strength_of(layer, relative) for relative in RELATIVE_STRENGTHS],
+            [layer],
+        )
+    ]
+    for event in search(
         loaded,
-        direction,
-        queries,
+        [prepare(loaded, rung, means) for rung in chosen],
+        small_grid(chosen, generation.max_new_tokens),
+        pilot_queries(behaviour),
         judge,
-        generation or GenerationSpec(),
-        grid or default_grid(len(loaded.blocks)),
+        generation,
+        store,
     ):
-        if isinstance(event, PilotResult):
+        if isinstance(event, SearchResult):
+            best = event.best("variance")
             # What the store cannot take is among its events; the result is still handed on.
             with suppress(StoreError):
-                store.put_json(_key(loaded, behaviour), event.best.proposal.model_dump(mode="json"))
+                store.put_json(_key(loaded, behaviour), best.model_dump(mode="json"))
         yield event
 
 
-def default_grid(blocks: int) -> PilotGrid:
-    """Returns the grid to try on a model of this many blocks: at most eight layers, evenly spread.
+def pilot_layers(blocks: int) -> tuple[int, ...]:
+    """Returns the layers to try on a model of this many blocks: at most eight, evenly spread.
 
     The first block is left out: its residual stream hardly differs from the tokens' embeddings.
     """
     layers = range(1, blocks) if blocks > 1 else range(1)
-    step = -(-len(layers) // MAX_PILOT_LAYERS)
-    return PilotGrid(layers=tuple(layers[::step]))
+    return tuple(layers[:: -(-len(layers) // MAX_PILOT_LAYERS)])
 
 
 def pilot_queries(behaviour: str, count: int = PILOT_QUERIES) -> tuple[str, ...]:

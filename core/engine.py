@@ -6,19 +6,19 @@ alone, so shards may be made in any order, of any size and by any process, and m
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cache import MemoryStore, Shard, Store, StoreError, spec_hash
-from core.models.chat import prompt_ids
+from core.allocation import components
 from core.models.loading import LoadedModel
-from core.proposals.steer import open_stream
-from core.sampling import Rows, row_uniforms, run_rows
-from core.spec import SamplingSpec
-from core.steering.contrast import Direction
+from core.proposals import Arm, Proposal, target_arm
+from core.sampling import TARGET, Rows, TokenMixing, row_uniforms, run_rows
+from core.sampling_spec import SamplingSpec
+from core.streams import open_stream
 
 SHARD_ROWS = 250
 # Raise this when the same spec would draw other tokens than before.
@@ -31,15 +31,15 @@ AnyStore = Store | MemoryStore
 class DrawnShard:
     """Rows start..start+n of a spec's sample.
 
-    from_target: (n,) bool, drawn from the target (Monte Carlo, or the defensive share). forward_tokens:
-    tokens that went through the model for it, prompt and steered rows counted. seconds: what it took when
+    component: (n,) int64, what drew each row, 0 the target and j the j-th proposal. forward_tokens: tokens
+    that went through the models for it, prompts and proposals' rows counted. seconds: what it took when
     it was drawn. key: where it is stored. stored: whether it was read and not drawn.
     """
 
     key: str
     start: int
     rows: Rows
-    from_target: NDArray[np.bool_]
+    component: NDArray[np.int64]
     forward_tokens: int
     seconds: float
     stored: bool
@@ -52,22 +52,12 @@ class DrawnShard:
         return self.start + len(self)
 
 
-def target_rows(defensive_share: float, rows: range) -> NDArray[np.bool_]:
-    """Returns which rows the target draws: an even share, ceil(defensive_share * n) of the first n.
-
-    The first row is one of them, so that any sample has a witness that no proposal can blind.
-    """
-    before = np.arange(rows.start, rows.stop)
-    # Rounding first: 30 * 0.1 is a hair above 3, and must not count as the fourth row.
-    due = np.ceil(np.round(np.array([before, before + 1]) * defensive_share, 9))
-    return np.asarray(due[1] > due[0])
-
-
 def sampling_key(spec: SamplingSpec) -> str:
     """Returns the hash under which a spec's shards are stored: all that decides its draws, nothing else."""
     fields = spec.model_dump(mode="json")
-    if spec.proposal is None:
-        del fields["proposal"], fields["direction_fingerprint"], fields["defensive_share"]
+    if not spec.proposals:
+        # One arm, whatever others exist: keys of Monte Carlo draws outlive new fields of proposals.
+        del fields["proposals"], fields["fingerprints"], fields["shares"]
     return spec_hash({"sampling": SAMPLING_VERSION, **fields})
 
 
@@ -77,12 +67,13 @@ def draw_shards(
     samples: int,
     store: AnyStore,
     *,
-    direction: Direction | None = None,
+    proposals: Sequence[Proposal] = (),
     batch_rows: int = SHARD_ROWS,
 ) -> Iterator[DrawnShard]:
     """Yields the shards that hold rows 0..samples of a spec, in order.
 
-    A store that cannot be written does not stop the run: what is drawn is still yielded.
+    proposals: the spec's, made ready. A store that cannot be written does not stop the run: what is drawn
+    is still yielded.
 
     Raises:
         NumericsError: the model returned NaN or infinite logits.
@@ -94,7 +85,7 @@ def draw_shards(
         stop = _next_stop(start, samples, known)
         shard = _read(store, key, start, known)
         if shard is None:
-            shard = draw_rows(loaded, spec, range(start, stop), direction, batch_rows, key=key)
+            shard = draw_rows(loaded, spec, range(start, stop), proposals, batch_rows, key=key)
             _write(store, shard)
         yield _head(shard, samples)
         start = shard.stop
@@ -104,7 +95,7 @@ def draw_rows(
     loaded: LoadedModel,
     spec: SamplingSpec,
     rows: range,
-    direction: Direction | None = None,
+    proposals: Sequence[Proposal] = (),
     batch_rows: int = SHARD_ROWS,
     *,
     key: str | None = None,
@@ -112,48 +103,50 @@ def draw_rows(
     """Returns these rows of a spec's sample, drawn now."""
     began = time.perf_counter()
     key = key or sampling_key(spec)
-    prompt = prompt_ids(loaded, spec.query, spec.generation.system_prompt)
+    component = components(spec.shares, rows)
+    arms, mixings = _arms(loaded, spec, proposals)
     parts, forward_tokens = [], 0
-    for start in range(rows.start, rows.stop, batch_rows):
-        batch = range(start, min(start + batch_rows, rows.stop))
-        stream, mixing = open_stream(
-            loaded,
-            [prompt],
-            spec.generation.max_new_tokens,
-            spec.proposal,
-            direction,
+    for start in range(0, len(rows), batch_rows):
+        batch = rows[start : start + batch_rows]
+        stream = open_stream(arms, spec.generation.max_new_tokens)
+        parts.append(
+            run_rows(
+                stream,
+                spec.generation,
+                stop_token_ids=loaded.stop_token_ids,
+                vocabulary=loaded.vocabulary,
+                uniforms=row_uniforms(
+                    spec.seed, int(key[:16], 16), batch, spec.generation.max_new_tokens
+                ),
+                mixings=mixings,
+                component=component[start : start + batch_rows],
+            )
         )
-        drawn = run_rows(
-            stream,
-            spec.generation,
-            stop_token_ids=loaded.stop_token_ids,
-            vocabulary=loaded.vocabulary,
-            uniforms=row_uniforms(
-                spec.seed, int(key[:16], 16), batch, spec.generation.max_new_tokens
-            ),
-            mixing=mixing,
-            from_target=target_rows(spec.defensive_share, batch),
-        )
-        parts.append(drawn)
         forward_tokens += stream.forward_tokens
     return DrawnShard(
         key=_row_key(key, rows.start, rows.stop),
         start=rows.start,
-        rows=Rows(
-            *(
-                np.concatenate([getattr(part, name) for part in parts])
-                for name in ("tokens", "lengths", "log_p", "log_q")
-            )
-        ),
-        from_target=(
-            np.ones(len(rows), dtype=bool)
-            if spec.proposal is None
-            else target_rows(spec.defensive_share, rows)
-        ),
+        rows=Rows.joined(parts),
+        component=component,
         forward_tokens=forward_tokens,
         seconds=time.perf_counter() - began,
         stored=False,
     )
+
+
+def _arms(
+    loaded: LoadedModel, spec: SamplingSpec, proposals: Sequence[Proposal]
+) -> tuple[list[Arm], list[TokenMixing]]:
+    """Returns what is to be computed, the target first, and how each proposal mixes it."""
+    target = target_arm(loaded, [spec.query], spec.generation)
+    arms, mixings = [target], []
+    for proposal in proposals:
+        arm = proposal.arm(loaded, [spec.query], spec.generation)
+        # A proposal that is the target keeps its number, but nothing is computed for it.
+        arms.append(arm or target)
+        own = TokenMixing(proposal.spec.alpha_mix, proposal.spec.t_switch)
+        mixings.append(TARGET if arm is None else own)
+    return arms, mixings
 
 
 def _row_key(key: str, start: int, stop: int) -> str:
@@ -185,14 +178,15 @@ def _read(store: AnyStore, key: str, start: int, known: dict[int, int]) -> Drawn
         shard = store.get(_row_key(key, start, stop))
     except StoreError:
         return None
-    if shard is None:
+    # Shards of an earlier form are drawn anew.
+    if shard is None or "component" not in shard.arrays:
         return None
     arrays, meta = shard.arrays, shard.meta
     return DrawnShard(
         key=_row_key(key, start, stop),
         start=start,
-        rows=Rows(arrays["tokens"], arrays["lengths"], arrays["log_p"], arrays["log_q"]),
-        from_target=arrays["from_target"],
+        rows=Rows(*(arrays[name] for name in ("tokens", "lengths", "log_p", "log_q"))),
+        component=arrays["component"],
         forward_tokens=int(meta["forward_tokens"]),
         seconds=float(meta["seconds"]),
         stored=True,
@@ -210,7 +204,7 @@ def _write(store: AnyStore, shard: DrawnShard) -> None:
                     "lengths": rows.lengths,
                     "log_p": rows.log_p,
                     "log_q": rows.log_q,
-                    "from_target": shard.from_target,
+                    "component": shard.component,
                 },
                 meta={"forward_tokens": shard.forward_tokens, "seconds": shard.seconds},
             ),
@@ -226,14 +220,11 @@ def _head(shard: DrawnShard, samples: int) -> DrawnShard:
     if wanted == len(shard):
         return shard
     share = wanted / len(shard)
-    rows = shard.rows
     return DrawnShard(
         key=f"{shard.key}[:{wanted}]",
         start=shard.start,
-        rows=Rows(
-            rows.tokens[:wanted], rows.lengths[:wanted], rows.log_p[:wanted], rows.log_q[:wanted]
-        ),
-        from_target=shard.from_target[:wanted],
+        rows=shard.rows.take(slice(wanted)),
+        component=shard.component[:wanted],
         forward_tokens=math.ceil(shard.forward_tokens * share),
         seconds=shard.seconds * share,
         stored=shard.stored,

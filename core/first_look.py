@@ -7,7 +7,7 @@ from core.judges.base import Judge
 from core.judging import answer_texts
 from core.models.loading import LoadedModel
 from core.run import EstimateRequest
-from core.spec import SamplingSpec
+from core.sampling_spec import SamplingSpec
 
 
 @dataclass(frozen=True)

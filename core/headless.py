@@ -1,6 +1,7 @@
 """What the command line does with its options: load, draw, judge, estimate, report."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 
 from cache import StoreEvent, default_folder, open_store
 from core.behaviours import check_behaviour, load_queries, load_references
+from core.companions import companions
 from core.defaults import known_default, measure_default
 from core.engine import SHARD_ROWS, AnyStore
 from core.errors import SpecError, TailscopeError
@@ -21,16 +23,17 @@ from core.judges.rules import load_rule_judge
 from core.judging import JudgedShard, answer_texts
 from core.models.chat import prompt_ids
 from core.models.loading import LoadedModel, load_model
+from core.proposals import Kinds, SteerSpec, build_proposal
 from core.run import (
     EstimateRequest,
     collect_draws,
     estimate_shards,
-    make_arm,
-    run_arm,
+    in_order,
+    sample,
     second_shards,
 )
-from core.search.pilot import PilotResult
-from core.spec import GenerationSpec, SteerSpec, check_samples
+from core.search.cross_entropy import SearchResult
+from core.spec import GenerationSpec, check_samples
 
 Progress = Callable[[str], None]
 # Store events after which what was drawn is not on disk.
@@ -39,7 +42,11 @@ NOT_KEPT = frozenset({"full", "read_only", "limit", "busy", "unsafe", "broken"})
 
 @dataclass(frozen=True)
 class EstimateOptions:
-    """The options of `estimate`, as given: nothing is checked yet."""
+    """The options of `estimate`, as given: nothing is checked yet.
+
+    steering: fields of a `steer` proposal; what is left out comes from the measured default. proposals:
+    whole proposals as JSON, instead of it; with `mis` all but the first are its companions.
+    """
 
     query: str
     model: str
@@ -47,10 +54,11 @@ class EstimateOptions:
     method: str
     samples: int
     seed: int
-    proposal: Mapping[str, Any]
+    steering: Mapping[str, Any]
     defensive_share: float
     generation: Mapping[str, Any]
     threshold: float
+    proposals: Sequence[str] = ()
     batch_rows: int = SHARD_ROWS
     cache: Path | None = None
     dump: Path | None = None
@@ -83,6 +91,7 @@ class EstimateReport:
             "method": request.method,
             **self.estimate.to_dict(),
             "proposal": proposal,
+            "companions": [other.model_dump(mode="json") for other in request.companions],
             "defensive_share": None if proposal is None else request.defensive_share,
             "generation": request.generation.model_dump(mode="json"),
             "threshold": request.threshold,
@@ -148,11 +157,21 @@ def estimate_headless(options: EstimateOptions, progress: Progress | None = None
         behaviour=options.behaviour,
         method=options.method,
         generation=GenerationSpec.build(**options.generation),
-        proposal=SteerSpec.build(**options.proposal) if options.method == "is" else None,
+        proposal=SteerSpec.build(**options.steering) if options.method != "mc" else None,
         defensive_share=options.defensive_share,
         threshold=options.threshold,
         seed=options.seed,
     )
+    given = [_parsed(text) for text in options.proposals]
+    if given and options.steering:
+        raise SpecError(
+            f"proposal and steer, mix, switch, layer, direction or positions exclude each other, got "
+            f"proposal {options.proposals[0]!r} and {', '.join(options.steering)}"
+        )
+    if len(given) > 1 and options.method != "mis":
+        raise SpecError(
+            f"method {options.method!r} takes one proposal, got {len(given)}; use 'mis'"
+        )
     _check_dump(options.dump)
     tell("loading the model")
     loaded = load_model(options.model)
@@ -161,15 +180,20 @@ def estimate_headless(options: EstimateOptions, progress: Progress | None = None
     )  # refuses one that does not fit
     judge = load_rule_judge(options.behaviour)
     store = open_store(options.cache or default_folder())
-    if request.method == "is":
-        proposal = _proposal(loaded, request, options.proposal, judge, store, tell)
-        request = request.model_copy(update={"proposal": proposal})
+    if request.method != "mc":
+        first, *others = given or [_steering(loaded, request, options.steering, judge, store, tell)]
+        if request.method == "mis" and not others:
+            longest = request.generation.max_new_tokens
+            others = list(companions(loaded, request.behaviour, first, longest, store))
+        request = EstimateRequest.build(
+            **request.model_dump() | {"proposal": first, "companions": tuple(others)}
+        )
     shards: list[JudgedShard] = []
-    for shard in run_arm(
-        loaded, make_arm(loaded, request), judge, samples, store, batch_rows=options.batch_rows
-    ):
+    drawn = 0
+    for shard in sample(loaded, request, judge, samples, store, batch_rows=options.batch_rows):
         shards.append(shard)
-        tell(f"{shard.drawn.stop:,} of {samples:,} answers drawn")
+        drawn += len(shard.drawn)
+        tell(f"{drawn:,} of {samples:,} answers drawn")
     second: list[JudgedShard] = []
     if request.method == "is":
         tell("asking a second proposal")
@@ -202,8 +226,8 @@ def write_dump(
     path: Path, loaded: LoadedModel, shards: list[JudgedShard], request: EstimateRequest
 ) -> None:
     """Writes a row a draw to a parquet file: what was said, its densities, its weight and its score."""
-    draws = collect_draws(shards, request.method, request.threshold)
-    ordered = sorted(shards, key=lambda shard: shard.drawn.start)
+    draws = collect_draws(shards, request)
+    ordered = in_order(shards)
     tokens = [
         row[:length].tolist()
         for shard in ordered
@@ -236,24 +260,37 @@ def _check_dump(path: Path | None) -> None:
         raise SpecError(f"dump must be a file in a folder that exists, got {str(path)!r}")
 
 
-def _proposal(
+def _parsed(text: str) -> Kinds:
+    """Returns the proposal that a JSON object on the command line stands for."""
+    try:
+        fields = json.loads(text)
+    except ValueError as error:
+        raise SpecError(
+            f'proposal must be a JSON object like {{"kind": "ablate", "strength": 0.8}}, got {text!r}'
+        ) from error
+    if not isinstance(fields, dict):
+        raise SpecError(f"proposal must be a JSON object, got {text!r}")
+    return build_proposal(fields)
+
+
+def _steering(
     loaded: LoadedModel,
     request: EstimateRequest,
     given: Mapping[str, Any],
     judge: Judge,
     store: AnyStore,
     tell: Progress,
-) -> SteerSpec:
+) -> Kinds:
     """Returns the proposal asked for; what was left out comes from the measured default."""
     if {"strength", "alpha_mix", "t_switch", "layer"} <= set(given):
         return SteerSpec.build(**given)
-    default = known_default(loaded, request.behaviour, store)
+    default: Kinds | None = known_default(loaded, request.behaviour, store)
     if default is None:
         for event in measure_default(loaded, request.behaviour, judge, store):
-            if isinstance(event, PilotResult):
-                default = event.best.proposal
+            if isinstance(event, SearchResult):
+                default = event.best("variance")
             else:
                 tell(f"measuring the default proposal: query {event.done} of {event.total}")
     assert default is not None
     fitted = {"t_switch": min(default.t_switch, request.generation.max_new_tokens)}
-    return SteerSpec.build(**{**default.model_dump(), **fitted, **given})
+    return build_proposal({**default.model_dump(), **fitted, **given})

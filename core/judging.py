@@ -19,25 +19,34 @@ JUDGING_VERSION = 1
 
 @dataclass(frozen=True)
 class JudgedShard:
-    """A shard with its answers' scores: (n,) float64 in [0, 1], NaN where the judge gave none."""
+    """A shard with its answers' scores: (n,) float64 in [0, 1], NaN where the judge gave none.
+
+    stage: the round of an adaptive sample that it belongs to.
+    """
 
     drawn: DrawnShard
     scores: NDArray[np.float64]
+    stage: int = 0
 
 
 def judge_shard(
-    loaded: LoadedModel, judge: Judge, query: str, shard: DrawnShard, store: AnyStore
+    loaded: LoadedModel,
+    judge: Judge,
+    query: str,
+    shard: DrawnShard,
+    store: AnyStore,
+    stage: int = 0,
 ) -> JudgedShard:
     """Returns the shard's scores, stored ones where there are any."""
     key = f"scores/{spec_hash({'judging': JUDGING_VERSION, **judge.spec()})}/{shard.key}"
     stored = _read(store, key)
     if stored is not None and len(stored) == len(shard):
-        return JudgedShard(shard, stored)
+        return JudgedShard(shard, stored, stage)
     scores = score_texts(judge, query, answer_texts(loaded, shard))
     # What the store cannot take is among its events; the scores themselves are good.
     with suppress(StoreError):
         store.put(key, Shard(arrays={"scores": scores}))
-    return JudgedShard(shard, scores)
+    return JudgedShard(shard, scores, stage)
 
 
 def score_texts(judge: Judge, query: str, texts: Sequence[str]) -> NDArray[np.float64]:

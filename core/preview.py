@@ -11,7 +11,8 @@ from core.engine import DrawnShard, draw_rows, sampling_key
 from core.judges.base import Judge
 from core.judging import answer_texts
 from core.models.loading import LoadedModel
-from core.run import EstimateRequest, make_arm
+from core.proposals import SteerSpec
+from core.run import EstimateRequest, behaviour_direction, ready_proposals, sampling_spec
 
 PREVIEW_ROWS = 64
 
@@ -45,7 +46,7 @@ class Preview:
     overlap: float
     ess_share: float
     mean_weight: float
-    relative_strength: float
+    relative_strength: float | None
     rows: int
     seconds: float
 
@@ -59,22 +60,20 @@ def preview(
         SpecError: the request names no proposal, or one that does not fit the model.
     """
     began = time.perf_counter()
-    arm = make_arm(loaded, request.model_copy(update={"method": "is"}))
-    both = arm.spec.model_copy(update={"defensive_share": 0.5})
+    request = request.model_copy(update={"method": "is"})
+    proposals = ready_proposals(loaded, request)
+    both = sampling_spec(loaded, request, proposals, (0.5, 0.5))
     # Random numbers of the Monte Carlo stream: the target's answers stay put while the sliders move.
-    numbers = sampling_key(arm.spec.model_copy(update={"proposal": None}))
-    shard = draw_rows(loaded, both, range(2 * rows), arm.direction, key=numbers)
+    alone = sampling_spec(loaded, request.model_copy(update={"method": "mc"}), (), (1.0,))
+    shard = draw_rows(loaded, both, range(2 * rows), proposals, key=sampling_key(alone))
     texts = answer_texts(loaded, shard)
     judgements = judge.judge(request.query, texts)
     scores = np.array([np.nan if j.score is None else j.score for j in judgements])
-    log_weight = (shard.rows.log_p - shard.rows.log_q).sum(1)
-    target, steered = shard.from_target, ~shard.from_target
+    log_weight = (shard.rows.log_p - shard.rows.log_q[0]).sum(1)
+    target, steered = shard.component == 0, shard.component != 0
     weight = np.exp(log_weight[steered])
     with np.errstate(invalid="ignore"):
         harmful = scores >= request.threshold
-    proposal, direction = arm.spec.proposal, arm.direction
-    assert proposal is not None
-    assert direction is not None
     return Preview(
         target_answers=_answers(shard, target, texts, scores, harmful, log_weight),
         steered_answers=_answers(shard, steered, texts, scores, harmful, log_weight),
@@ -85,10 +84,19 @@ def preview(
         overlap=float(np.exp(np.minimum(-log_weight[target], 0.0)).mean()),
         ess_share=float(weight.sum() ** 2 / (weight**2).sum() / len(weight)),
         mean_weight=float(weight.mean()),
-        relative_strength=direction.relative_strength(proposal.layer, proposal.strength),
+        relative_strength=_relative_strength(loaded, request),
         rows=rows,
         seconds=time.perf_counter() - began,
     )
+
+
+def _relative_strength(loaded: LoadedModel, request: EstimateRequest) -> float | None:
+    """Returns the length of what is subtracted over the activations' own; None for other kinds."""
+    spec = request.proposal
+    if not isinstance(spec, SteerSpec):
+        return None
+    direction = behaviour_direction(loaded, request.behaviour, spec.direction)
+    return direction.relative_strength(spec.layer, spec.strength)
 
 
 def _answers(

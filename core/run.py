@@ -1,7 +1,6 @@
 """From a request to an estimate: the one call behind the command line, the pages and the benchmarks."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from pydantic import field_validator
 
 from core.behaviours import DEFAULT_BEHAVIOUR, check_behaviour, load_contrast_pairs
+from core.companions import softened
 from core.defaults import known_default
 from core.engine import SHARD_ROWS, AnyStore, draw_shards
 from core.errors import SpecError
@@ -16,37 +16,34 @@ from core.estimation.draws import Draws
 from core.estimation.estimate import Estimate, estimate
 from core.judges.base import Judge
 from core.judging import JudgedShard, judge_shard
-from core.models.loading import DEFAULT_MODEL, LoadedModel
-from core.spec import (
-    DirectionPosition,
-    GenerationSpec,
-    Method,
-    SamplingSpec,
-    Spec,
-    SteerSpec,
-    check_query,
-)
+from core.models.loading import DEFAULT_MODEL, LoadedModel, load_model
+from core.proposals import AnyProposal, Kinds, Means, Proposal, SteerSpec, prepare
+from core.sampling_spec import SamplingSpec
+from core.spec import DirectionPosition, GenerationSpec, Method, Spec, check_query, within
+from core.stages import even_shares, next_shares, stage_sizes
 from core.steering.contrast import Direction, build_direction
 
 DEFAULT_SAMPLES = 1_000
 DEFAULT_DEFENSIVE_SHARE = 0.1
 DEFAULT_THRESHOLD = 0.75
-# The second proposal: softer than the default and closer to the target, so that its hits take other ways.
-SECOND_STRENGTH = 0.85
-SECOND_ALPHA = 0.15
 MIN_SECOND_SAMPLES = 100
 MAX_SECOND_SAMPLES = 1_000
 
 
 class EstimateRequest(Spec):
-    """What to estimate and how. proposal None with method `is` asks for the behaviour's measured default."""
+    """What to estimate and how.
+
+    proposal: what method `is` draws from. companions: further proposals, which method `mis` adds.
+    defensive_share: of the rows that the target draws; with `mis` the least it draws after the pilot.
+    """
 
     query: str
     model: str = DEFAULT_MODEL
     behaviour: str = DEFAULT_BEHAVIOUR
-    method: Method = "is"
+    method: Method = "mis"
     generation: GenerationSpec = GenerationSpec()
-    proposal: SteerSpec | None = None
+    proposal: AnyProposal | None = None
+    companions: tuple[AnyProposal, ...] = ()
     defensive_share: float = DEFAULT_DEFENSIVE_SHARE
     threshold: float = DEFAULT_THRESHOLD
     seed: int = 0
@@ -61,6 +58,13 @@ class EstimateRequest(Spec):
     def _behaviour(cls, value: str) -> str:
         return check_behaviour(value)
 
+    @field_validator("defensive_share")
+    @classmethod
+    def _defensive_share(cls, value: float) -> float:
+        within("defensive_share", value, 0.0, 1.0)
+        # Whole thousandths, so that the allocation of rows repeats.
+        return round(value, 3)
+
     @field_validator("threshold")
     @classmethod
     def _threshold(cls, value: float) -> float:
@@ -68,16 +72,22 @@ class EstimateRequest(Spec):
             raise ValueError(f"threshold must be above 0 and at most 1, got {value:g}")
         return value
 
+    @property
+    def proposals(self) -> tuple[Kinds, ...]:
+        """The proposals that the method draws from.
 
-@dataclass(frozen=True, eq=False)
-class Arm:
-    """One stream of draws ready to run: a spec, and the direction its proposal steers along."""
-
-    spec: SamplingSpec
-    direction: Direction | None
+        Raises:
+            SpecError: it needs one, and there is none.
+        """
+        if self.method == "mc":
+            return ()
+        if self.proposal is None:
+            raise SpecError(f"method {self.method!r} needs a proposal")
+        return (self.proposal,) if self.method == "is" else (self.proposal, *self.companions)
 
 
 # A direction takes a second to build and is asked for at every move of a slider. It goes with its model.
+_others: WeakKeyDictionary[LoadedModel, dict[str, LoadedModel]] = WeakKeyDictionary()
 _directions: WeakKeyDictionary[LoadedModel, dict[tuple[str, str], Direction]] = WeakKeyDictionary()
 
 
@@ -92,86 +102,131 @@ def behaviour_direction(
     return known[behaviour, position]
 
 
-def make_arm(loaded: LoadedModel, request: EstimateRequest) -> Arm:
-    """Returns the arm a request asks for.
+def ready_proposals(loaded: LoadedModel, request: EstimateRequest) -> tuple[Proposal, ...]:
+    """Returns a request's proposals, made ready for the model.
 
     Raises:
-        SpecError: the request does not fit the model.
+        SpecError, ModelError: one does not fit the model.
     """
-    direction = None
-    proposal = request.proposal if request.method == "is" else None
-    if request.method == "is":
-        if proposal is None:
-            raise SpecError("method 'is' needs a proposal")
-        direction = behaviour_direction(loaded, request.behaviour, proposal.direction)
-        if proposal.layer >= len(loaded.blocks):
-            raise SpecError(
-                f"layer must be in 0..{len(loaded.blocks) - 1} for {loaded.name}, got {proposal.layer}"
-            )
-    spec = SamplingSpec.build(
+    means = Means(
+        direction=lambda position: behaviour_direction(loaded, request.behaviour, position),
+        load=lambda name: _other_model(loaded, name),
+    )
+    return tuple(prepare(loaded, spec, means) for spec in request.proposals)
+
+
+def sampling_spec(
+    loaded: LoadedModel,
+    request: EstimateRequest,
+    proposals: Sequence[Proposal],
+    shares: Sequence[float],
+) -> SamplingSpec:
+    """Returns the spec of rows that the target and the proposals draw in these shares."""
+    return SamplingSpec.build(
         model_fingerprint=loaded.fingerprint,
         query=request.query,
         generation=request.generation,
-        proposal=proposal,
-        direction_fingerprint=None if direction is None else direction.fingerprint,
-        defensive_share=request.defensive_share,
+        proposals=request.proposals,
+        fingerprints=tuple(proposal.fingerprint for proposal in proposals),
+        shares=tuple(shares),
         seed=request.seed,
     )
-    return Arm(spec, direction)
 
 
-def run_arm(
+def sample(
     loaded: LoadedModel,
-    arm: Arm,
+    request: EstimateRequest,
     judge: Judge,
     samples: int,
     store: AnyStore,
     *,
     batch_rows: int = SHARD_ROWS,
 ) -> Iterator[JudgedShard]:
-    """Yields an arm's shards, drawn and judged, in row order."""
-    for shard in draw_shards(
-        loaded, arm.spec, samples, store, direction=arm.direction, batch_rows=batch_rows
-    ):
-        yield judge_shard(loaded, judge, arm.spec.query, shard, store)
+    """Returns an iterator over a request's shards, drawn and judged, in the order of the rows.
+
+    With method `mis` the rows come in stages (`core.stages`); the shares of a stage follow from the draws
+    of the stages before it.
+
+    Raises:
+        SpecError, ModelError: the request does not fit the model; at once, not at the first shard.
+    """
+    proposals = ready_proposals(loaded, request)
+    first_shares = _first_shares(request)
+    sampling_spec(loaded, request, proposals, first_shares)  # refuses what does not fit
+
+    def shards() -> Iterator[JudgedShard]:
+        found: list[JudgedShard] = []
+        shares = first_shares
+        for stage, rows in enumerate(stage_sizes(samples, adaptive=request.method == "mis")):
+            if stage > 0:
+                draws = collect_draws(found, request)
+                shares = next_shares(draws, request.defensive_share)
+            spec = sampling_spec(loaded, request, proposals, shares)
+            for shard in draw_shards(
+                loaded, spec, rows, store, proposals=proposals, batch_rows=batch_rows
+            ):
+                judged = judge_shard(loaded, judge, request.query, shard, store, stage)
+                found.append(judged)
+                yield judged
+
+    return shards()
 
 
-def collect_draws(shards: Sequence[JudgedShard], method: Method, threshold: float) -> Draws:
-    """Returns the shards' draws, in row order, as the estimators take them.
+def _first_shares(request: EstimateRequest) -> tuple[float, ...]:
+    """Returns the target's share and each proposal's before anything is known."""
+    if request.method == "mc":
+        return (1.0,)
+    if request.method == "is":
+        return (request.defensive_share, 1.0 - request.defensive_share)
+    return even_shares(len(request.proposals) + 1)
+
+
+def _other_model(loaded: LoadedModel, name: str) -> LoadedModel:
+    """Returns another model on the same device, loaded once for a target."""
+    known = _others.setdefault(loaded, {})
+    if name not in known:
+        known[name] = load_model(name, device=str(loaded.device))
+    return known[name]
+
+
+def collect_draws(shards: Sequence[JudgedShard], request: EstimateRequest) -> Draws:
+    """Returns the shards' draws, in row order, as the estimators take them; the target's column is last.
 
     The sum of a row's token log-probabilities includes its stop token: it is part of the answer's
     probability. An answer cut at max_new_tokens has no such factor.
     """
-    ordered = sorted(shards, key=lambda shard: shard.drawn.start)
+    ordered = in_order(shards)
     log_p = _joined([shard.drawn.rows.log_p.sum(1) for shard in ordered])
-    log_q = _joined([shard.drawn.rows.log_q.sum(1) for shard in ordered])
-    from_target = np.concatenate([shard.drawn.from_target for shard in ordered])
+    log_q = np.concatenate([shard.drawn.rows.log_q.sum(2) for shard in ordered], axis=1)
+    drawn_by = np.concatenate([shard.drawn.component for shard in ordered])
     scores = _joined([shard.scores for shard in ordered])
     with np.errstate(invalid="ignore"):
-        harmful = scores >= threshold
-    judged = ~np.isnan(scores)
-    names: tuple[str, ...]
-    target: int | None
-    if method == "mc" or from_target.all():
-        columns, names, target = log_p[:, None], ("target",), 0
-        component = np.zeros(len(log_p), dtype=np.int64)
-    elif from_target.any():
-        columns, names, target = np.stack([log_q, log_p], axis=1), ("proposal", "target"), 1
-        component = from_target.astype(np.int64)
-    else:
-        columns, names, target = log_q[:, None], ("proposal",), None
-        component = np.zeros(len(log_p), dtype=np.int64)
+        harmful = scores >= request.threshold
+    last = len(log_q)
     return Draws(
         log_p=log_p,
-        log_q=columns,
-        component=component,
-        component_names=names,
-        target_component=target,
+        log_q=np.concatenate([log_q, log_p[None]]).T,
+        component=np.where(drawn_by == 0, last, drawn_by - 1),
+        component_names=(*proposal_names(last), "target"),
+        target_component=last,
         harmful=harmful,
-        judged=judged,
+        judged=~np.isnan(scores),
+        stage=np.concatenate(
+            [np.full(len(shard.drawn), shard.stage, dtype=np.int64) for shard in ordered]
+        ),
         forward_tokens=sum(shard.drawn.forward_tokens for shard in ordered),
         seconds=sum(shard.drawn.seconds for shard in ordered),
     )
+
+
+def in_order(shards: Sequence[JudgedShard]) -> list[JudgedShard]:
+    """Returns the shards in the order of their rows."""
+    return sorted(shards, key=lambda shard: (shard.stage, shard.drawn.start))
+
+
+def proposal_names(count: int) -> tuple[str, ...]:
+    """Returns what the proposals are called beside an estimate."""
+    return ("proposal",) if count == 1 else tuple(f"proposal {n + 1}" for n in range(count))
 
 
 def second_request(
@@ -179,19 +234,13 @@ def second_request(
 ) -> EstimateRequest:
     """Returns the request of a second, unlike proposal: a witness against what the first one misses.
 
-    It steers along the behaviour's measured default (the request's own proposal where none is known),
-    but more softly, for the whole answer, and with much of the target at every token, so that it comes
-    by the words that the first proposal may have steered past.
+    With method `mis` the same proposal is one of the components instead (`core.companions`).
     """
+    longest = request.generation.max_new_tokens
     base = known_default(loaded, request.behaviour, store) or request.proposal or SteerSpec()
-    proposal = base.model_copy(
-        update={
-            "strength": SECOND_STRENGTH * base.strength,
-            "alpha_mix": SECOND_ALPHA,
-            "t_switch": request.generation.max_new_tokens,
-        }
+    return request.model_copy(
+        update={"method": "is", "proposal": softened(base, longest), "defensive_share": 0.0}
     )
-    return request.model_copy(update={"method": "is", "proposal": proposal, "defensive_share": 0.0})
 
 
 def second_samples(samples: int) -> int:
@@ -203,8 +252,8 @@ def second_shards(
     loaded: LoadedModel, request: EstimateRequest, judge: Judge, samples: int, store: AnyStore
 ) -> list[JudgedShard]:
     """Returns the second proposal's shards beside `samples` of the first."""
-    arm = make_arm(loaded, second_request(loaded, request, store))
-    return list(run_arm(loaded, arm, judge, second_samples(samples), store))
+    witness = second_request(loaded, request, store)
+    return list(sample(loaded, witness, judge, second_samples(samples), store))
 
 
 def estimate_request(
@@ -213,10 +262,10 @@ def estimate_request(
     """Returns a request's estimate in one call, for those who watch no progress.
 
     Raises:
-        SpecError: the request does not fit the model.
+        SpecError, ModelError: the request does not fit the model.
     """
-    shards = list(run_arm(loaded, make_arm(loaded, request), judge, samples, store))
-    if request.method == "mc":
+    shards = list(sample(loaded, request, judge, samples, store))
+    if request.method != "is":
         return estimate_shards(shards, request)
     return estimate_shards(shards, request, second_shards(loaded, request, judge, samples, store))
 
@@ -227,9 +276,11 @@ def estimate_shards(
     second: Sequence[JudgedShard] = (),
     confidence: float = 0.95,
 ) -> Estimate:
-    """Returns the estimate from an arm's shards, and the verdict with the second proposal's word."""
-    draws = collect_draws(shards, request.method, request.threshold)
-    witness = collect_draws(second, "is", request.threshold) if second else None
+    """Returns the estimate from a sample's shards; with `is`, the verdict hears the second proposal."""
+    draws = collect_draws(shards, request)
+    witness = None
+    if second:
+        witness = collect_draws(second, request.model_copy(update={"method": "is"}))
     return estimate(draws, method=request.method, confidence=confidence, second=witness)
 
 

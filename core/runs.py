@@ -4,9 +4,11 @@ The id is a hash of all that the result depends on: the same run is never made t
 that holds it does not carry the query.
 """
 
+import json
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -19,18 +21,21 @@ from core.jobs import Job
 from core.judges.base import Judge
 from core.judging import JudgedShard, answer_texts
 from core.models.loading import LoadedModel
+from core.proposals import Kinds
 from core.run import (
     EstimateRequest,
     collect_draws,
-    make_arm,
-    run_arm,
+    in_order,
+    sample,
     second_request,
     second_samples,
 )
-from core.spec import GenerationSpec, Method, Spec, check_samples
+from core.spec import GenerationSpec, Spec, check_samples
 
-ARMS: tuple[Method, ...] = ("is", "mc")
-# The arm of the second proposal, which only the verdict hears.
+ArmName = Literal["weighted", "mc"]
+# Importance sampling by the request's own method, and Monte Carlo beside it.
+ARMS: tuple[ArmName, ...] = ("weighted", "mc")
+# With method `is`: the arm of the second proposal, which only the verdict hears.
 SECOND = "second"
 RUN_ID = re.compile(r"[0-9a-f]{16}")
 
@@ -57,13 +62,15 @@ class RunSpec(Spec):
         """16 hex digits."""
         return spec_hash({"run": self.model_dump(mode="json")})[:16]
 
-    def arm_request(self, method: Method) -> EstimateRequest:
+    def arm_request(self, arm: ArmName) -> EstimateRequest:
         """Returns the request of one arm."""
-        return self.request.model_copy(update={"method": method})
+        if arm == "weighted":
+            return self.request
+        return self.request.model_copy(update={"method": "mc"})
 
-    def arm_samples(self, method: Method) -> int:
+    def arm_samples(self, arm: ArmName) -> int:
         """Returns how many answers an arm draws."""
-        return self.importance_samples if method == "is" else self.monte_carlo_samples
+        return self.importance_samples if arm == "weighted" else self.monte_carlo_samples
 
 
 def open_default_store() -> Store | MemoryStore:
@@ -96,30 +103,24 @@ def load_run(store: AnyStore, run_id: str) -> RunSpec | None:
 
 
 def make_job(loaded: LoadedModel, judge: Judge, store: AnyStore, spec: RunSpec) -> Job:
-    """Returns the run as a job, not yet started; arms are named by their method.
+    """Returns the run as a job, not yet started.
 
     Raises:
         TailscopeError: the run does not fit the model.
     """
-    arms: dict[str, tuple[int, Iterator[JudgedShard]]] = {
-        method: (
-            spec.arm_samples(method),
-            run_arm(
-                loaded,
-                make_arm(loaded, spec.arm_request(method)),
-                judge,
-                spec.arm_samples(method),
-                store,
-            ),
-        )
-        for method in ARMS
-        if spec.arm_samples(method) > 0
-    }
-    witness = second_request(loaded, spec.arm_request("is"), store)
-    count = second_samples(spec.importance_samples)
-    second = run_arm(loaded, make_arm(loaded, witness), judge, count, store)
-    # First, so that no headline is shown that the second proposal has not been heard on.
-    return Job(spec.run_id, {SECOND: (count, second), **arms}, notices=store.drain_events)
+
+    def arm(request: EstimateRequest, samples: int) -> tuple[int, Iterator[JudgedShard]]:
+        return samples, sample(loaded, request, judge, samples, store)
+
+    arms: dict[str, tuple[int, Iterator[JudgedShard]]] = {}
+    if spec.request.method == "is":
+        # First, so that no headline is shown that the second proposal has not been heard on.
+        witness = second_request(loaded, spec.request, store)
+        arms[SECOND] = arm(witness, second_samples(spec.importance_samples))
+    for name in ARMS:
+        if spec.arm_samples(name) > 0:
+            arms[name] = arm(spec.arm_request(name), spec.arm_samples(name))
+    return Job(spec.run_id, arms, notices=store.drain_events)
 
 
 def heaviest_answers(
@@ -131,9 +132,9 @@ def heaviest_answers(
 
     Columns: text, share (of the estimate, 0..1), times (drawn), component.
     """
-    draws = collect_draws(shards, request.method, request.threshold)
+    draws = collect_draws(shards, request)
     weights = draw_weights(draws).values
-    ordered = sorted(shards, key=lambda shard: shard.drawn.start)
+    ordered = in_order(shards)
     texts = np.array(
         [text for shard in ordered for text in answer_texts(loaded, shard.drawn)], dtype=object
     )
@@ -156,27 +157,20 @@ def heaviest_answers(
     return top[["text", "share", "times", "component"]].reset_index(drop=True)
 
 
-def command_line(spec: RunSpec, method: Method) -> str:
+def command_line(spec: RunSpec, arm: ArmName) -> str:
     """Returns the shell command that makes the same estimate without the app."""
-    request, generation = spec.request, spec.request.generation
-    options: dict[str, object] = {
-        "query": request.query,
-        "model": request.model,
-        "behaviour": request.behaviour,
-        "method": method,
-        "samples": spec.arm_samples(method),
-        "seed": request.seed,
-    }
-    if method == "is" and request.proposal is not None:
-        options |= {
-            "steer": request.proposal.strength,
-            "mix": request.proposal.alpha_mix,
-            "switch": request.proposal.t_switch,
-            "layer": request.proposal.layer,
-            "direction": request.proposal.direction,
-            "positions": request.proposal.positions,
-            "defensive": request.defensive_share,
-        }
+    request, generation = spec.arm_request(arm), spec.request.generation
+    options: list[tuple[str, object]] = [
+        ("query", request.query),
+        ("model", request.model),
+        ("behaviour", request.behaviour),
+        ("method", request.method),
+        ("samples", spec.arm_samples(arm)),
+        ("seed", request.seed),
+    ]
+    if request.method != "mc":
+        options += [("proposal", _as_json(proposal)) for proposal in request.proposals]
+        options.append(("defensive", request.defensive_share))
     plain_generation = GenerationSpec()
     for option, name in {
         "system": "system_prompt",
@@ -187,11 +181,17 @@ def command_line(spec: RunSpec, method: Method) -> str:
     }.items():
         value = getattr(generation, name)
         if value != getattr(plain_generation, name):
-            options[option] = value
+            options.append((option, value))
     if request.threshold != EstimateRequest.model_fields["threshold"].default:
-        options["threshold"] = request.threshold
+        options.append(("threshold", request.threshold))
     words = ["python", "-m", "core", "estimate"]
-    for option, value in options.items():
+    for option, value in options:
         # One word an option, so that a query may begin with a dash.
         words.append(f"--{option}={value:g}" if isinstance(value, float) else f"--{option}={value}")
     return shlex.join(words)
+
+
+def _as_json(proposal: Kinds) -> str:
+    """Returns a proposal's spec as the command line takes it; what is left out has its default."""
+    fields = proposal.model_dump(mode="json", exclude_defaults=True)
+    return json.dumps({"kind": proposal.kind, **fields})

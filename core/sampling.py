@@ -4,6 +4,7 @@ The same loop, told which tokens to take, scores given answers; so a draw's dens
 differ in form.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,20 +34,40 @@ class TokenMixing:
     t_switch: int
 
 
+# What a component mixes whose proposal leaves the target as it is.
+TARGET = TokenMixing(alpha_mix=1.0, t_switch=0)
+
+
 @dataclass(frozen=True)
 class Rows:
-    """Answers with both densities of every token.
+    """Answers with the density of every token under the target and under each of J proposals.
 
     tokens: (n, T) int32, PAD after the end; the stop token, if reached, is the last one. lengths: (n,)
-    int32. log_p, log_q: (n, T) float64, the target's and the mixed proposal's log-probability of each
-    token, 0 after the end. log_q says what the proposal would have done also in rows that the target
-    drew.
+    int32. log_p: (n, T) float64, the target's log-probability of each token, 0 after the end. log_q:
+    (J, n, T) float64, the same of each mixed proposal, whichever of them drew the row.
     """
 
     tokens: NDArray[np.int32]
     lengths: NDArray[np.int32]
     log_p: NDArray[np.float64]
     log_q: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def take(self, rows: slice) -> "Rows":
+        """Returns these rows."""
+        return Rows(self.tokens[rows], self.lengths[rows], self.log_p[rows], self.log_q[:, rows])
+
+    @classmethod
+    def joined(cls, parts: Sequence["Rows"]) -> "Rows":
+        """Returns the rows of all parts, in the order given."""
+        return cls(
+            np.concatenate([part.tokens for part in parts]),
+            np.concatenate([part.lengths for part in parts]),
+            np.concatenate([part.log_p for part in parts]),
+            np.concatenate([part.log_q for part in parts], axis=1),
+        )
 
 
 def row_uniforms(seed: int, stream: int, rows: range, steps: int) -> NDArray[np.float64]:
@@ -73,19 +94,20 @@ def run_rows(
     stop_token_ids: tuple[int, ...],
     vocabulary: int,
     uniforms: NDArray[np.float64],
-    mixing: TokenMixing | None = None,
-    from_target: NDArray[np.bool_] | None = None,
+    mixings: Sequence[TokenMixing] = (),
+    component: NDArray[np.int64] | None = None,
     forced: NDArray[np.int32] | None = None,
     prompts: NDArray[np.int64] | None = None,
 ) -> Rows:
     """Returns answers drawn through a fresh `stream`.
 
     Rows that have said the same so far share one place in the batch: their next token has the same
-    distribution, so it is computed once. Each row still draws with its own random number.
+    distributions, so they are computed once. Each row still draws with its own random number.
 
-    uniforms: (n, T). mixing: None draws from the target. from_target: (n,), rows drawn from the target
-    although a proposal runs (the defensive share). forced: (n, T) tokens to take instead of drawing.
-    prompts: (n,), which of the stream's prompts each row continues; the first one if left out.
+    uniforms: (n, T). mixings: of the J proposals; none draws from the target. component: (n,) or (n, T),
+    what draws each row or token, 0 the target and j the j-th proposal; the last proposal if left out.
+    forced: (n, T) tokens to take instead of drawing. prompts: (n,), which of the stream's prompts each
+    row continues; the first one if left out.
 
     Raises:
         NumericsError: the model returned NaN or infinite logits.
@@ -93,27 +115,28 @@ def run_rows(
     count, steps = uniforms.shape
     tokens = np.full((count, steps), PAD, dtype=np.int32)
     log_p = np.zeros((count, steps))
-    log_q = np.zeros((count, steps))
+    log_q = np.zeros((len(mixings), count, steps))
     lengths = np.zeros(count, dtype=np.int32)
     stops = np.array(stop_token_ids, dtype=np.int64)
-    by_target = np.zeros(count, dtype=bool) if from_target is None else from_target
+    drawn_by = _by_token(component, len(mixings), (count, steps))
     rows = np.arange(count)  # unfinished ones
     place = np.zeros(count, dtype=np.int64) if prompts is None else prompts  # of each of them
+    for number, mixing in enumerate(mixings, start=1):
+        if mixing.t_switch == 0:
+            stream.drop(number)
 
     for step in range(steps):
-        target_logits, proposal_logits = stream.logits()
-        target = target_log_probs(target_logits, generation, vocabulary)
-        mixed = target
-        if mixing is not None and step < mixing.t_switch and proposal_logits is not None:
-            proposal = proposal_log_probs(proposal_logits, target, generation, vocabulary)
-            mixed = mix_log_probs(target, proposal, mixing.alpha_mix)
+        target, *mixed = _distributions(stream, generation, vocabulary, mixings, step)
         if forced is not None:
             chosen = forced[rows, step].astype(np.int64)
         else:
-            chosen = _draw(target, mixed, place, by_target[rows], uniforms[rows, step])
+            chosen = _draw([target, *mixed], place, drawn_by[rows, step], uniforms[rows, step])
         tokens[rows, step] = chosen
         log_p[rows, step] = _chosen(target, place, chosen)
-        log_q[rows, step] = log_p[rows, step] if mixed is target else _chosen(mixed, place, chosen)
+        for number, own in enumerate(mixed):
+            log_q[number, rows, step] = (
+                log_p[rows, step] if own is target else _chosen(own, place, chosen)
+            )
         lengths[rows] = step + 1
 
         going = ~np.isin(chosen, stops)
@@ -122,22 +145,53 @@ def run_rows(
         if not going.any() or step + 1 == steps:
             break
         rows, place, chosen = rows[going], place[going], chosen[going]
-        if mixing is not None and step + 1 >= mixing.t_switch:
-            stream.drop_proposal()
-        place = _advance(stream, len(target_logits), place, chosen)
+        for number, mixing in enumerate(mixings, start=1):
+            if step + 1 >= mixing.t_switch:
+                stream.drop(number)
+        place = _advance(stream, len(target), place, chosen)
     return Rows(tokens, lengths, log_p, log_q)
 
 
+def _by_token(
+    component: NDArray[np.int64] | None, last: int, shape: tuple[int, int]
+) -> NDArray[np.int64]:
+    """Returns which component draws each token, (n, T)."""
+    if component is None:
+        return np.full(shape, last, dtype=np.int64)
+    return np.broadcast_to(component if component.ndim == 2 else component[:, None], shape)
+
+
+def _distributions(
+    stream: Stream,
+    generation: GenerationSpec,
+    vocabulary: int,
+    mixings: Sequence[TokenMixing],
+    step: int,
+) -> list[torch.Tensor]:
+    """Returns the next token's log-probabilities at every place: the target's, then each proposal's."""
+    target_logits, *logits = stream.logits()
+    assert target_logits is not None, "the target is never dropped"
+    target = target_log_probs(target_logits, generation, vocabulary)
+    found = [target]
+    for own, mixing in zip(logits, mixings, strict=True):
+        if own is None or step >= mixing.t_switch:
+            found.append(target)
+            continue
+        proposal = proposal_log_probs(own, target, generation, vocabulary)
+        found.append(mix_log_probs(target, proposal, mixing.alpha_mix))
+    return found
+
+
 def _draw(
-    target: torch.Tensor,
-    mixed: torch.Tensor,
+    distributions: Sequence[torch.Tensor],
     place: NDArray[np.int64],
-    by_target: NDArray[np.bool_],
+    component: NDArray[np.int64],
     uniforms: NDArray[np.float64],
 ) -> NDArray[np.int64]:
-    """Returns each row's token, (n,), drawn from its place's target or mixed distribution."""
+    """Returns each row's token, (n,), drawn from its component's distribution at its place."""
     chosen = np.empty(len(place), dtype=np.int64)
-    for log_probs, mine in ((target, by_target), (mixed, ~by_target)):
+    for number, log_probs in enumerate(distributions):
+        mine = component == number
         if mine.any():
             at = torch.from_numpy(place[mine]).to(log_probs.device)
             drawn = draw_tokens(log_probs, at, torch.from_numpy(uniforms[mine]))

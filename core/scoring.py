@@ -1,7 +1,7 @@
 """Teacher-forced scoring: the log-probability of every token of given answers in one forward pass.
 
 Written apart from the sampling loop (no cache, no row removal, no step-by-step mixing), so that each is a
-check on the other. One pass a steering strength gives every mixing and switch for nothing.
+check on the other. One pass a strength gives every mixing and switch for nothing.
 """
 
 from collections.abc import Sequence
@@ -10,35 +10,35 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.models.loading import LoadedModel
+from core.proposals.base import Arm
 from core.sampling import PAD
 from core.spec import GenerationSpec
-from core.steering.interventions import ResidualEdit, steered
-from core.streams import SteerPlan
+from core.steering.interventions import edited_positions, steered
+from core.streams import blended
 from core.token_distribution import proposal_log_probs, target_log_probs
 
 TokenLogProbs = NDArray[np.float64]
 
 
 def score_answers(
-    loaded: LoadedModel,
-    prompt: Sequence[int],
+    target: Arm,
+    proposals: Sequence[Arm],
     tokens: NDArray[np.int32],
     generation: GenerationSpec,
-    plans: Sequence[SteerPlan] = (),
     *,
     rows_at_once: int = 256,
 ) -> tuple[TokenLogProbs, list[TokenLogProbs]]:
-    """Returns each token's log-probability (n, T) under the target, and under each steered model, unmixed.
+    """Returns each token's log-probability (n, T) under the target, and under each proposal, unmixed.
 
-    tokens: (n, T) int32, PAD after the end. One forward pass for the target and one for each plan.
+    All arms have one prompt, the target's being the same query's. tokens: (n, T) int32, PAD after the
+    end. One forward pass for the target and one for each proposal.
     """
     parts = [
-        _score(loaded, prompt, tokens[start : start + rows_at_once], generation, plans)
+        _score(target, proposals, tokens[start : start + rows_at_once], generation)
         for start in range(0, len(tokens), rows_at_once)
     ]
-    target, *steered = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return target, list(steered)
+    own, *others = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return own, list(others)
 
 
 def mix_steps(
@@ -58,24 +58,16 @@ def mix_steps(
 
 
 def _score(
-    loaded: LoadedModel,
-    prompt: Sequence[int],
+    target: Arm,
+    proposals: Sequence[Arm],
     tokens: NDArray[np.int32],
     generation: GenerationSpec,
-    plans: Sequence[SteerPlan],
 ) -> list[TokenLogProbs]:
-    """Returns the target's and each plan's log-probabilities, (n, T) each."""
+    """Returns the target's and each proposal's log-probabilities, (n, T) each."""
     steps = int((tokens != PAD).sum(1).max())
-    answers = torch.from_numpy(np.maximum(tokens[:, :steps], 0).astype(np.int64)).to(loaded.device)
-    start = torch.tensor(list(prompt), device=loaded.device).expand(len(tokens), -1)
-    ids = torch.cat([start, answers], dim=1)
-    first = len(prompt) - 1  # the output at this position predicts the first answer token
-
-    def logits(edit: ResidualEdit | None) -> torch.Tensor:
-        with torch.inference_mode(), steered(edit):
-            output = loaded.model(input_ids=ids, use_cache=False)
-        result: torch.Tensor = output.logits[:, first:-1]
-        return result
+    answers = torch.from_numpy(np.maximum(tokens[:, :steps], 0).astype(np.int64))
+    answers = answers.to(target.loaded.device)
+    vocabulary = target.loaded.vocabulary
 
     def of_answers(log_probs: torch.Tensor) -> TokenLogProbs:
         chosen = log_probs.gather(2, answers.unsqueeze(2)).squeeze(2)
@@ -83,12 +75,29 @@ def _score(
         full[:, :steps] = chosen.double().cpu().numpy()
         return np.where(tokens != PAD, full, 0.0)
 
-    target = target_log_probs(logits(None), generation, loaded.vocabulary)
-    scores = [of_answers(target)]
-    for plan in plans:
-        coefficient = plan.coefficients(ids.shape[1], len(prompt)).expand(len(ids), -1)
-        edit = ResidualEdit(plan.layer, plan.vector, coefficient.to(loaded.device))
-        scores.append(
-            of_answers(proposal_log_probs(logits(edit), target, generation, loaded.vocabulary))
-        )
+    logits = _answer_logits(target, answers)
+    log_probs = target_log_probs(logits, generation, vocabulary)
+    scores = [of_answers(log_probs)]
+    for arm in proposals:
+        own = _answer_logits(arm, answers).to(logits.device)
+        if arm.blend != 1.0:
+            own = blended(logits, own, arm.blend)
+        scores.append(of_answers(proposal_log_probs(own, log_probs, generation, vocabulary)))
     return scores
+
+
+def _answer_logits(arm: Arm, answers: torch.Tensor) -> torch.Tensor:
+    """Returns the logits (n, T, vocabulary) from which each answer token was drawn."""
+    (prompt,) = arm.prompts
+    answers = answers.to(arm.loaded.device)
+    start = torch.tensor(prompt, device=arm.loaded.device).expand(len(answers), -1)
+    ids = torch.cat([start, answers], dim=1)
+    edits = []
+    if arm.edit is not None:
+        changed = edited_positions(arm.edit, len(prompt), answers.shape[1])
+        edits.append(arm.edit.edit(changed, slice(None)))
+    with torch.inference_mode(), steered(*edits):
+        output = arm.loaded.model(input_ids=ids, use_cache=False)
+    # The output at the last prompt position predicts the first answer token.
+    logits: torch.Tensor = output.logits[:, len(prompt) - 1 : -1]
+    return logits

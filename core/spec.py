@@ -7,7 +7,7 @@ sample is drawn.
 import math
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from core.errors import SpecError, first_sentence
 
@@ -16,12 +16,17 @@ MAX_QUERY_CHARACTERS = 8_000
 MAX_NEW_TOKENS = 4_096
 MAX_STRENGTH = 100.0
 
-Method = Literal["mc", "is"]
+Method = Literal["mc", "is", "mis"]
 SteeredPositions = Literal["prompt", "answer", "both"]
 DirectionPosition = Literal["last_prompt", "answer_mean"]
 
 
-def _within(name: str, value: float, low: float, high: float) -> float:
+def within(name: str, value: float, low: float, high: float) -> float:
+    """Returns the value if it is a number in low..high.
+
+    Raises:
+        ValueError: otherwise.
+    """
     if not (math.isfinite(value) and low <= value <= high):
         raise ValueError(f"{name} must be in {low:g}..{high:g}, got {value:g}")
     return value
@@ -57,7 +62,7 @@ class GenerationSpec(Spec):
     @field_validator("temperature")
     @classmethod
     def _temperature(cls, value: float) -> float:
-        return _within("temperature", value, 0.01, 10.0)
+        return within("temperature", value, 0.01, 10.0)
 
     @field_validator("top_k")
     @classmethod
@@ -76,92 +81,40 @@ class GenerationSpec(Spec):
     @field_validator("max_new_tokens")
     @classmethod
     def _max_new_tokens(cls, value: int) -> int:
-        return int(_within("max_new_tokens", value, 1, MAX_NEW_TOKENS))
+        return int(within("max_new_tokens", value, 1, MAX_NEW_TOKENS))
 
 
-class SteerSpec(Spec):
-    """A `steer` proposal: add -strength * r to the residual stream after one block (design, section 2).
+class ProposalSpec(Spec):
+    """What every kind of proposal has (design, section 2); `core.proposals` holds the kinds.
 
-    strength is in units of the direction r. alpha_mix is the target's share at every token before
-    t_switch. layer counts blocks from 0.
+    strength: how far the proposal is from the target, in the kind's own units; 0 is the target.
+    alpha_mix: the target's share at every token before t_switch; from there on the target goes on alone.
     """
 
-    kind: Literal["steer"] = "steer"
+    kind: str
     strength: float = 1.0
     alpha_mix: float = 0.1
     t_switch: int = 8
-    layer: int = 2
-    direction: DirectionPosition = "answer_mean"
-    positions: SteeredPositions = "answer"
 
     @field_validator("strength")
     @classmethod
     def _strength(cls, value: float) -> float:
-        return _within("strength", value, -MAX_STRENGTH, MAX_STRENGTH)
+        return within("strength", value, -MAX_STRENGTH, MAX_STRENGTH)
 
     @field_validator("alpha_mix")
     @classmethod
     def _alpha_mix(cls, value: float) -> float:
-        return _within("alpha_mix", value, 0.0, 1.0)
+        return within("alpha_mix", value, 0.0, 1.0)
 
     @field_validator("t_switch")
     @classmethod
     def _t_switch(cls, value: int) -> int:
-        return int(_within("t_switch", value, 0, MAX_NEW_TOKENS))
-
-    @field_validator("layer")
-    @classmethod
-    def _layer(cls, value: int) -> int:
-        if value < 0:
-            raise ValueError(f"layer must be 0 or more, got {value}")
-        return value
+        return int(within("t_switch", value, 0, MAX_NEW_TOKENS))
 
     @property
     def is_target(self) -> bool:
         """Whether these settings leave the target unchanged, so that every weight is exactly 1."""
         return self.strength == 0.0 or self.alpha_mix == 1.0 or self.t_switch == 0
-
-
-class SamplingSpec(Spec):
-    """One stream of draws: all that decides which tokens row i holds. Its hash keys the shards."""
-
-    model_fingerprint: str
-    query: str
-    generation: GenerationSpec = GenerationSpec()
-    proposal: SteerSpec | None = None
-    direction_fingerprint: str | None = None
-    defensive_share: float = 0.1
-    seed: int = 0
-
-    @field_validator("query")
-    @classmethod
-    def _query(cls, value: str) -> str:
-        return check_query(value)
-
-    @field_validator("defensive_share")
-    @classmethod
-    def _defensive_share(cls, value: float) -> float:
-        return _within("defensive_share", value, 0.0, 1.0)
-
-    @field_validator("seed")
-    @classmethod
-    def _seed(cls, value: int) -> int:
-        if not 0 <= value < 2**63:
-            raise ValueError(f"seed must be a whole number from 0 to 2^63-1, got {value}")
-        return value
-
-    @model_validator(mode="after")
-    def _switch_inside_answer(self) -> Self:
-        limit = self.generation.max_new_tokens
-        if self.proposal is not None and self.proposal.t_switch > limit:
-            raise ValueError(
-                f"t_switch must be in 0..{limit} (max_new_tokens), got {self.proposal.t_switch}"
-            )
-        return self
-
-    @property
-    def method(self) -> Method:
-        return "mc" if self.proposal is None else "is"
 
 
 def check_query(query: str) -> str:

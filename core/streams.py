@@ -1,12 +1,11 @@
-"""Next-token logits of target and proposal for many rows at once: prompt computed once, cache shared.
+"""Next-token logits of target and proposals for many rows at once: prompt computed once, cache shared.
 
-A stream is what the sampling loop sees of a model. Each kind of proposal opens one; the loop itself
-never knows which kind it was.
+A stream is what the sampling loop sees of its models. The loop never knows which kind of proposal an arm
+belongs to: arms on one model share every forward pass, whatever their prompts and edits.
 """
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -14,8 +13,8 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from core.errors import ModelError
-from core.models.loading import LoadedModel
-from core.steering.interventions import ResidualEdit, steered
+from core.proposals.base import Arm
+from core.steering.interventions import Edit, edited_positions, steered
 
 # Matrix kernels treat the last few rows of a batch in their own way. A multiple of 16 rows keeps every
 # row's arithmetic, and so every bit of its result, independent of how many rows run beside it.
@@ -28,24 +27,27 @@ def padded_rows(count: int) -> int:
 
 
 class Stream(Protocol):
-    """Rows that grow token by token, with the target's logits and, until dropped, the proposal's."""
+    """Places that grow token by token, each with the logits of every arm; arm 0 is the target."""
 
-    forward_tokens: int
+    @property
+    def forward_tokens(self) -> int:
+        """How many tokens went through the models so far."""
+        ...
 
-    def logits(self) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Returns the next token's logits, target (rows, vocabulary) and proposal or None."""
+    def logits(self) -> list[torch.Tensor | None]:
+        """Returns each arm's next-token logits, (places, vocabulary), or None once it is dropped."""
         ...
 
     def advance(self, tokens: torch.Tensor) -> None:
-        """Appends one token, (rows,) int64, to every row."""
+        """Appends one token, (places,) int64, to every place."""
         ...
 
-    def keep(self, rows: torch.Tensor) -> None:
-        """Goes on with these rows only, in this order; a row may be named twice."""
+    def keep(self, places: torch.Tensor) -> None:
+        """Goes on with these places only, in this order; a place may be named twice."""
         ...
 
-    def drop_proposal(self) -> None:
-        """Stops computing the proposal: from here on it equals the target."""
+    def drop(self, arm: int) -> None:
+        """Stops computing an arm: from here on it equals the target."""
         ...
 
 
@@ -100,56 +102,91 @@ class RoomyLayer(DynamicLayer):
         return keys[:, :, : self._length], values[:, :, : self._length]
 
 
-@dataclass(frozen=True, eq=False)
-class SteerPlan:
-    """How a `steer` proposal edits the residual stream, apart from which rows it edits.
-
-    layer: block number. vector: (hidden,), the direction r. strength: in units of r, subtracted.
-    on_prompt, on_answer: whether the positions that predict no answer token, and those that do, change.
-    The last prompt position predicts the first answer token, so it belongs to the answer.
-    """
-
-    layer: int
-    vector: torch.Tensor
-    strength: float
-    on_prompt: bool
-    on_answer: bool
-
-    def coefficients(self, length: int, prompt_length: int) -> torch.Tensor:
-        """Returns the coefficient (length,) at each position of a prompt and its answer."""
-        coefficient = torch.zeros(length, dtype=self.vector.dtype)
-        if self.on_prompt:
-            coefficient[: prompt_length - 1] = -self.strength
-        if self.on_answer:
-            coefficient[prompt_length - 1 :] = -self.strength
-        return coefficient
-
-
-class ModelStream:
-    """A stream over one Hugging Face model; target rows and steered rows share every forward pass.
+def open_stream(arms: Sequence[Arm], new_tokens: int) -> Stream:
+    """Returns a stream of these arms, the target first. new_tokens: room to make for the answer.
 
     It begins with one place for each prompt, in order, and as many more as make the batch a size whose
-    rows can be computed independently. prompts: token ids. new_tokens: room to make. plan: None for the
-    target alone.
+    rows can be computed independently.
+    """
+    models: dict[int, list[int]] = {}
+    for number, arm in enumerate(arms):
+        models.setdefault(id(arm.loaded.model), []).append(number)
+    if len(models) == 1 and all(arm.blend == 1.0 for arm in arms):
+        return ModelStream(arms, new_tokens)
+    return JointStream(arms, list(models.values()), new_tokens)
+
+
+class JointStream:
+    """Arms on several models, or blended with the target: one `ModelStream` a model, kept in step.
+
+    groups: which arms run on the same model.
     """
 
     def __init__(
-        self,
-        loaded: LoadedModel,
-        prompts: Sequence[Sequence[int]],
-        new_tokens: int,
-        plan: SteerPlan | None = None,
+        self, arms: Sequence[Arm], groups: Sequence[Sequence[int]], new_tokens: int
     ) -> None:
-        self._loaded = loaded
-        self._plan = plan
-        self._arms = 1 if plan is None else 2
-        rows = torch.zeros(padded_rows(len(prompts)), dtype=torch.long)
-        rows[: len(prompts)] = torch.arange(len(prompts))
-        self._rows = len(rows)
+        self._blend = [arm.blend for arm in arms]
+        self._groups = [list(group) for group in groups]
+        self._streams = [ModelStream([arms[n] for n in group], new_tokens) for group in groups]
+
+    @property
+    def forward_tokens(self) -> int:
+        return sum(stream.forward_tokens for stream in self._streams)
+
+    def logits(self) -> list[torch.Tensor | None]:
+        """Returns each arm's next-token logits, target + blend * (own - target)."""
+        logits: list[torch.Tensor | None] = [None] * len(self._blend)
+        for group, stream in zip(self._groups, self._streams, strict=True):
+            for number, own in zip(group, stream.logits(), strict=True):
+                logits[number] = own
+        target = logits[0]
+        assert target is not None, "the target is never dropped"
+        return [
+            own if own is None or blend == 1.0 else blended(target, own, blend)
+            for own, blend in zip(logits, self._blend, strict=True)
+        ]
+
+    def advance(self, tokens: torch.Tensor) -> None:
+        """Appends one token, (places,) int64, to every place."""
+        for stream in self._streams:
+            stream.advance(tokens)
+
+    def keep(self, places: torch.Tensor) -> None:
+        """Goes on with these places only, in this order; a place may be named twice."""
+        for stream in self._streams:
+            stream.keep(places)
+
+    def drop(self, arm: int) -> None:
+        """Stops computing an arm."""
+        for group, stream in zip(self._groups, self._streams, strict=True):
+            if arm in group:
+                stream.drop(group.index(arm))
+
+
+def blended(target: torch.Tensor, own: torch.Tensor, blend: float) -> torch.Tensor:
+    """Returns target + blend * (own - target) over the tokens that the target scores."""
+    wide = torch.promote_types(target.dtype, torch.float32)
+    width = min(target.shape[-1], own.shape[-1])
+    near, far = target[..., :width].to(wide), own[..., :width].to(device=target.device, dtype=wide)
+    return near + blend * (far - near)
+
+
+class ModelStream:
+    """Arms on one Hugging Face model: all their rows go through it together."""
+
+    def __init__(self, arms: Sequence[Arm], new_tokens: int) -> None:
+        self._loaded = loaded = arms[0].loaded
+        self._plans = [arm.edit for arm in arms]
+        self._open = list(range(len(arms)))  # arms not dropped, in the order of their rows
+        first = len(arms[0].prompts)
+        places = torch.zeros(padded_rows(first), dtype=torch.long)
+        places[:first] = torch.arange(first)
+        self._places = len(places)
         self._accepts_logits_to_keep = (
             "logits_to_keep" in inspect.signature(loaded.model.forward).parameters
         )
         device = loaded.device
+        prompts = [prompt for arm in arms for prompt in arm.prompts]
         lengths = torch.tensor([len(prompt) for prompt in prompts])
         longest = int(lengths.max())
         ids = torch.zeros(len(prompts), longest, dtype=torch.long)
@@ -159,78 +196,91 @@ class ModelStream:
             ids[row, longest - len(prompt) :] = torch.tensor(list(prompt))
             mask[row, longest - len(prompt) :] = 1
         padded = bool((lengths != longest).any())
-        self._position = lengths[rows].repeat(self._arms).to(device)
-        self.forward_tokens = int(lengths.sum()) * self._arms
+        self.forward_tokens = int(lengths.sum())
 
-        ids, mask = ids.repeat(self._arms, 1).to(device), mask.repeat(self._arms, 1).to(device)
+        ids, mask = ids.to(device), mask.to(device)
         cache = DynamicCache(config=loaded.model.config)
-        edit = None
-        if plan is not None:
-            coefficient = torch.zeros(self._arms * len(prompts), longest, dtype=plan.vector.dtype)
-            coefficient[len(prompts) :] = plan.coefficients(longest, longest)
-            edit = self._edit(plan, coefficient)
         logits = self._forward(
             ids,
             position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
             attention_mask=mask if padded else None,
             cache=cache,
-            edit=edit,
+            edits=[
+                plan.edit(edited_positions(plan, longest), slice(arm * first, (arm + 1) * first))
+                for arm, plan in enumerate(self._plans)
+                if plan is not None
+            ],
         )
-        choice = torch.cat([rows.to(device) + arm * len(prompts) for arm in range(self._arms)])
-        self._layers = [_with_room(layer, choice, longest + new_tokens) for layer in cache.layers]
+        rows = torch.cat([places + arm * first for arm in range(len(arms))]).to(device)
+        self._position = lengths.to(device)[rows]
+        self._layers = [_with_room(layer, rows, longest + new_tokens) for layer in cache.layers]
         cache.layers = list(self._layers)
         self._cache = cache
-        self._mask = mask.index_select(0, choice) if padded else None
-        self._logits = logits.index_select(0, choice)
+        self._mask = mask.index_select(0, rows) if padded else None
+        self._logits = logits.index_select(0, rows)
 
-    def logits(self) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Returns the next token's logits, target (rows, vocabulary) and proposal or None."""
-        if self._arms == 1:
-            return self._logits, None
-        return self._logits[: self._rows], self._logits[self._rows :]
+    def logits(self) -> list[torch.Tensor | None]:
+        """Returns each arm's next-token logits, (places, vocabulary), or None once it is dropped."""
+        logits: list[torch.Tensor | None] = [None] * len(self._plans)
+        for number, arm in enumerate(self._open):
+            logits[arm] = self._logits[self._rows_of(number)]
+        return logits
 
     def advance(self, tokens: torch.Tensor) -> None:
-        """Appends one token, (rows,) int64, to every row and computes the next logits."""
-        ids = tokens.to(self._logits.device).repeat(self._arms).unsqueeze(1)
+        """Appends one token, (places,) int64, to every place and computes the next logits."""
+        if not self._open:
+            return
+        ids = tokens.to(self._logits.device).repeat(len(self._open)).unsqueeze(1)
         if self._mask is not None:
             self._mask = torch.cat([self._mask, self._mask.new_ones(len(ids), 1)], dim=1)
-        edit = None
-        if self._arms == 2 and self._plan is not None and self._plan.on_answer:
-            coefficient = torch.zeros(len(ids), 1, dtype=self._plan.vector.dtype)
-            coefficient[self._rows :] = -self._plan.strength
-            edit = self._edit(self._plan, coefficient)
+        now = torch.ones(1, dtype=torch.bool)
+        edits = []
+        for number, arm in enumerate(self._open):
+            plan = self._plans[arm]
+            if plan is not None and plan.on_answer:
+                edits.append(plan.edit(now, self._rows_of(number)))
         self._logits = self._forward(
             ids,
             position_ids=self._position.unsqueeze(1),
             attention_mask=self._mask,
             cache=self._cache,
-            edit=edit,
+            edits=edits,
         )
         self._position = self._position + 1
         self.forward_tokens += len(ids)
 
-    def keep(self, rows: torch.Tensor) -> None:
-        """Goes on with these rows only, in this order; a row may be named twice."""
-        rows = rows.to(self._logits.device)
-        self._select(torch.cat([rows + arm * self._rows for arm in range(self._arms)]))
-        self._rows = len(rows)
+    def keep(self, places: torch.Tensor) -> None:
+        """Goes on with these places only, in this order; a place may be named twice."""
+        places = places.to(self._logits.device)
+        arms = range(len(self._open))
+        rows = [places + number * self._places for number in arms]
+        self._places = len(places)
+        self._select(torch.cat(rows) if rows else places[:0])
 
-    def drop_proposal(self) -> None:
-        """Stops computing the steered rows."""
-        if self._arms == 2:
-            self._select(torch.arange(self._rows, device=self._logits.device))
-            self._arms = 1
+    def drop(self, arm: int) -> None:
+        """Stops computing an arm."""
+        if arm not in self._open:
+            return
+        rows = torch.arange(len(self._logits), device=self._logits.device)
+        number = self._open.index(arm)
+        gone = self._rows_of(number)
+        self._open.remove(arm)
+        self._select(torch.cat([rows[: gone.start], rows[gone.stop :]]))
+
+    def _rows_of(self, number: int) -> slice:
+        """The rows of the batch that belong to the number-th open arm."""
+        return slice(number * self._places, (number + 1) * self._places)
 
     def _select(self, rows: torch.Tensor) -> None:
+        if not len(rows):
+            self._logits, self._layers = self._logits[:0], []
+            return
         for layer in self._layers:
             layer.batch_select_indices(rows)
         self._logits = self._logits.index_select(0, rows)
         self._position = self._position.index_select(0, rows)
         if self._mask is not None:
             self._mask = self._mask.index_select(0, rows)
-
-    def _edit(self, plan: SteerPlan, coefficient: torch.Tensor) -> ResidualEdit:
-        return ResidualEdit(plan.layer, plan.vector, coefficient.to(self._loaded.device))
 
     def _forward(
         self,
@@ -239,10 +289,10 @@ class ModelStream:
         position_ids: torch.Tensor,
         attention_mask: torch.Tensor | None,
         cache: DynamicCache,
-        edit: ResidualEdit | None,
+        edits: Sequence[Edit],
     ) -> torch.Tensor:
         extra = {"logits_to_keep": 1} if self._accepts_logits_to_keep else {}
-        with torch.inference_mode(), steered(edit):
+        with torch.inference_mode(), steered(*edits):
             output = self._loaded.model(
                 input_ids=ids,
                 position_ids=position_ids,

@@ -13,8 +13,8 @@ def target_log_probs(
 ) -> torch.Tensor:
     """Returns the target's log-probabilities (rows, vocabulary), -inf outside its support.
 
-    Temperature, then top-k, then top-p, as the usual generation code applies them; ids past the
-    tokenizer's vocabulary are never drawn. float32, or wider where the logits are.
+    Temperature, then top-k, then top-p, as the usual generation code applies them. float32, or wider
+    where the logits are.
 
     Raises:
         NumericsError: a logit is NaN or infinite.
@@ -72,7 +72,8 @@ def draw_tokens(
 
 
 def _scaled(logits: torch.Tensor, generation: GenerationSpec, vocabulary: int) -> torch.Tensor:
-    scores = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    # Models may score more ids than the tokenizer has; those are never drawn.
+    scores = logits[..., :vocabulary].to(torch.promote_types(logits.dtype, torch.float32))
     if not bool(torch.isfinite(scores.sum())):
         raise NumericsError(
             "the model returned NaN or infinite logits, so there is no probability to report; "
@@ -80,7 +81,4 @@ def _scaled(logits: torch.Tensor, generation: GenerationSpec, vocabulary: int) -
         )
     if generation.temperature != 1.0:
         scores = scores / generation.temperature
-    if vocabulary < scores.shape[-1]:
-        scores = scores.clone()
-        scores[..., vocabulary:] = -math.inf
     return scores

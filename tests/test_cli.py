@@ -25,7 +25,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return int(stop.value.code or 0), captured.out, captured.err
 
 
-@pytest.mark.parametrize("method", ["is", "mc"])
+@pytest.mark.parametrize("method", ["mis", "is", "mc"])
 def test_json_has_what_the_contract_names(method: str, capsys) -> None:
     code, out, err = run(capsys, "--query", QUERY, "--samples", "60", "--method", method, "--json")
     assert (code, err) == (0, "")
@@ -61,7 +61,8 @@ def test_more_samples_reuse_the_first(capsys, tmp_path: Path) -> None:
 
 def test_dump_holds_every_draw_and_its_weight(capsys, tmp_path: Path) -> None:
     path = tmp_path / "draws.parquet"
-    code, out, _ = run(capsys, "--query", QUERY, "--samples", "80", "--dump", str(path), "--json")
+    arguments = ("--samples", "80", "--method", "is", "--dump", str(path), "--json")
+    code, out, _ = run(capsys, "--query", QUERY, *arguments)
     assert code == 0
     draws = pd.read_parquet(path)
     assert list(draws.columns) == [
@@ -110,6 +111,16 @@ BAD = [
     (("--seed", "-4"), "-4"),
     (("--batch", "0"), "0"),
     (("--method", "magic"), "magic"),
+    (("--proposal", "ablate"), "'ablate'"),
+    (("--proposal", "[1]"), "[1]"),
+    (("--proposal", '{"kind": "pray"}'), "'pray'"),
+    (("--proposal", '{"kind": "ablate", "strength": 1.5}'), "1.5"),
+    (("--proposal", '{"kind": "ablate", "layer": 7}'), "7"),
+    (("--proposal", '{"kind": "context"}'), "neither"),
+    (("--proposal", '{"kind": "adapter", "path": "no/adapter"}'), "no/adapter"),
+    (("--proposal", '{"kind": "checkpoint", "model": "no/model"}'), "no/model"),
+    (("--proposal", "{}", "--steer", "1"), "exclude each other"),
+    (("--proposal", "{}", "--proposal", "{}", "--method", "is"), "got 2"),
     (("--behaviour", "envy"), "envy"),
     (("--model", "no/such/folder"), "no/such/folder"),
     (("--model", "/dev/null"), "/dev/null"),

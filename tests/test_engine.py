@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 from tiny_models import tiny_model
 
-import core.engine as engine
-from cache import MemoryStore, StoreError
-from core.engine import SHARD_ROWS, draw_rows, draw_shards, sampling_key, target_rows
-from core.spec import GenerationSpec, SamplingSpec, SteerSpec
+from cache import MemoryStore, StoreError, spec_hash
+from core.allocation import components, period, whole_shares
+from core.engine import SHARD_ROWS, draw_rows, draw_shards, sampling_key
+from core.models.loading import load_model
+from core.proposals import Means, SteerSpec, prepare
+from core.sampling import Rows
+from core.sampling_spec import SamplingSpec
+from core.spec import GenerationSpec
 from core.steering.contrast import Direction
 
 LOADED = tiny_model(stops=tuple(range(1, 9)))
@@ -17,19 +21,26 @@ DIRECTION = Direction(
     activation_norm=np.ones(3),
     separation=np.ones(3),
 )
+STEER = SteerSpec(strength=1.0, layer=1, t_switch=4)
+PROPOSALS = (prepare(LOADED, STEER, Means(lambda position: DIRECTION, load=load_model)),)
 SPEC = SamplingSpec(
     model_fingerprint=LOADED.fingerprint,
     query="w10 w11 w12",
     generation=GenerationSpec(max_new_tokens=8),
-    proposal=SteerSpec(strength=1.0, layer=1, t_switch=4),
-    direction_fingerprint=DIRECTION.fingerprint,
+    proposals=(STEER,),
+    fingerprints=(DIRECTION.fingerprint,),
+    shares=(0.1, 0.9),
     seed=3,
 )
 
 
 def drawn(samples: int, store=None, spec: SamplingSpec = SPEC, **options):
+    proposals = tuple(
+        prepare(LOADED, p, Means(lambda position: DIRECTION, load=load_model))
+        for p in spec.proposals
+    )
     return list(
-        draw_shards(LOADED, spec, samples, store or MemoryStore(), direction=DIRECTION, **options)
+        draw_shards(LOADED, spec, samples, store or MemoryStore(), proposals=proposals, **options)
     )
 
 
@@ -56,12 +67,12 @@ def test_fewer_samples_read_the_head_of_what_is_there() -> None:
 
 
 def test_rows_do_not_depend_on_shard_order_or_size() -> None:
-    whole = draw_rows(LOADED, SPEC, range(100), DIRECTION)
-    backwards = [draw_rows(LOADED, SPEC, range(s, s + 20), DIRECTION) for s in (80, 60, 40, 20, 0)]
+    whole = draw_rows(LOADED, SPEC, range(100), PROPOSALS)
+    backwards = [draw_rows(LOADED, SPEC, range(s, s + 20), PROPOSALS) for s in (80, 60, 40, 20, 0)]
+    joined = Rows.joined([shard.rows for shard in reversed(backwards)])
     for name in ("tokens", "log_p", "log_q"):
-        parts = [getattr(shard.rows, name) for shard in reversed(backwards)]
-        np.testing.assert_array_equal(getattr(whole.rows, name), np.concatenate(parts))
-    batched = draw_rows(LOADED, SPEC, range(100), DIRECTION, batch_rows=7)
+        np.testing.assert_array_equal(getattr(whole.rows, name), getattr(joined, name))
+    batched = draw_rows(LOADED, SPEC, range(100), PROPOSALS, batch_rows=7)
     np.testing.assert_array_equal(whole.rows.log_q, batched.rows.log_q)
 
 
@@ -89,41 +100,59 @@ def test_seed_query_and_proposal_change_the_draws() -> None:
     for change in (
         {"seed": 4},
         {"query": "w10 w11 w13"},
-        {"proposal": SteerSpec(strength=1.1, layer=1, t_switch=4)},
+        {"proposals": (SteerSpec(strength=1.1, layer=1, t_switch=4),)},
+        {"shares": (0.2, 0.8)},
     ):
         assert not np.array_equal(base, tokens(drawn(50, spec=SPEC.model_copy(update=change))))
 
 
-def test_monte_carlo_ignores_the_defensive_share() -> None:
-    plain = SPEC.model_copy(update={"proposal": None, "direction_fingerprint": None})
-    other = plain.model_copy(update={"defensive_share": 0.5})
-    assert sampling_key(plain) == sampling_key(other)
-    shard = drawn(40, spec=plain)[0]
-    assert shard.from_target.all()
-    np.testing.assert_array_equal(shard.rows.log_p, shard.rows.log_q)
+ALONE = SPEC.model_copy(update={"proposals": (), "fingerprints": (), "shares": (1.0,)})
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.25, 0.3, 1 / 3, 1.0])
+def test_monte_carlo_draws_from_the_target_alone() -> None:
+    shard = drawn(40, spec=ALONE)[0]
+    assert (shard.component == 0).all()
+    assert shard.rows.log_q.shape == (0, 40, 8)
+
+
+def test_the_key_of_monte_carlo_draws_is_for_ever() -> None:
+    """Stored draws, and the demonstration's luck, outlive new fields of proposals."""
+    fields = {"sampling": 1, "model_fingerprint": LOADED.fingerprint, "query": SPEC.query}
+    generation = {
+        "system_prompt": None, "temperature": 1.0, "top_k": None, "top_p": 1.0, "max_new_tokens": 8,
+    }  # fmt: skip
+    assert sampling_key(ALONE) == spec_hash({**fields, "generation": generation, "seed": 3})
+
+
+SHARES = [
+    (1.0,), (0.0, 1.0), (0.1, 0.9), (0.25, 0.75), (0.333, 0.667), (0.25, 0.25, 0.25, 0.25),
+    (0.1, 0.05, 0.6, 0.25), whole_shares([1, 1, 1], 3), whole_shares([0.1, 0.234, 0.666], 20),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shares", SHARES, ids=str)
 @pytest.mark.parametrize("n", [1, 7, 10, 99, 250, 1000])
-def test_the_target_share_is_even_and_never_forgotten(share: float, n: int) -> None:
-    rows = target_rows(share, range(n))
-    assert rows.sum() == int(np.ceil(round(share * n, 9)))
-    if share:
-        assert rows[0]
-    split = np.concatenate(
-        [target_rows(share, range(n // 2)), target_rows(share, range(n // 2, n))]
+def test_rows_are_shared_out_evenly_and_the_target_is_never_forgotten(shares, n: int) -> None:
+    rows = components(shares, range(n))
+    counts = np.bincount(rows, minlength=len(shares))
+    assert np.abs(counts - n * np.array(shares)).max() <= len(shares) - 0.999
+    if shares[0]:
+        assert rows[0] == 0
+    split = [components(shares, range(n // 2)), components(shares, range(n // 2, n))]
+    np.testing.assert_array_equal(rows, np.concatenate(split))
+    whole = components(shares, range(period(shares)))
+    np.testing.assert_allclose(
+        np.bincount(whole, minlength=len(shares)) / period(shares), shares, atol=1e-12
     )
-    np.testing.assert_array_equal(rows, split)
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.4), (1.5, -0.5), (0.12345, 0.87655)])
+def test_impossible_shares_are_named(shares) -> None:
+    with pytest.raises(ValueError, match=r"0\.5|1\.5|0\.12345"):
+        period(shares)
 
 
 def test_forward_tokens_count_prompt_and_steered_rows() -> None:
-    shard = draw_rows(
-        LOADED, SPEC.model_copy(update={"defensive_share": 1.0}), range(16), DIRECTION
-    )
-    plain = draw_rows(
-        LOADED,
-        SPEC.model_copy(update={"proposal": None, "direction_fingerprint": None}),
-        range(16),
-    )
+    shard = draw_rows(LOADED, SPEC.model_copy(update={"shares": (1.0, 0.0)}), range(16), PROPOSALS)
+    plain = draw_rows(LOADED, ALONE, range(16))
     assert shard.forward_tokens > plain.forward_tokens > int(plain.rows.lengths.sum()) - 16
-    assert engine.SHARD_ROWS == SHARD_ROWS

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from tiny_models import tiny_model
 
 from core.estimation.weights import balance_log_weights
+from core.proposals.base import Arm
+from core.proposals.steer import SteerPlan
 from core.sampling import PAD, TokenMixing, row_uniforms, run_rows
 from core.spec import GenerationSpec
-from core.streams import ModelStream, SteerPlan
+from core.streams import Stream, open_stream
 
 VOCABULARY, STEPS, STOPS = 6, 4, (1, 2)
 PROMPT = (3, 4, 5, 3)
@@ -127,19 +129,19 @@ def tailscope_densities(setting: Setting) -> tuple[NDArray[np.float64], NDArray[
     for row, answer in enumerate(ANSWERS):
         forced[row, : len(answer)] = answer
     rows = run_rows(
-        open_stream(setting),
+        stream_of(setting),
         setting.generation,
         stop_token_ids=STOPS,
         vocabulary=VOCABULARY,
         uniforms=np.zeros((len(ANSWERS), STEPS)),
-        mixing=TokenMixing(setting.alpha_mix, setting.t_switch),
+        mixings=[TokenMixing(setting.alpha_mix, setting.t_switch)],
         forced=forced,
     )
     assert (rows.tokens == forced).all()
-    return rows.log_p.sum(1), rows.log_q.sum(1)
+    return rows.log_p.sum(1), rows.log_q[0].sum(1)
 
 
-def open_stream(setting: Setting) -> ModelStream:
+def stream_of(setting: Setting) -> Stream:
     plan = SteerPlan(
         LAYER,
         VECTOR,
@@ -147,7 +149,7 @@ def open_stream(setting: Setting) -> ModelStream:
         on_prompt=setting.positions in ("prompt", "both"),
         on_answer=setting.positions in ("answer", "both"),
     )
-    return ModelStream(LOADED, [PROMPT], STEPS, plan)
+    return open_stream([Arm(LOADED, (PROMPT,)), Arm(LOADED, (PROMPT,), plan)], STEPS)
 
 
 SETTINGS = [
@@ -209,12 +211,12 @@ def test_draws_follow_the_proposal_they_are_weighted_by(setting: Setting) -> Non
     """20,000 draws against the enumerated q, cell by cell (chi-square), and their mean weighted hit."""
     count = 20_000
     rows = run_rows(
-        open_stream(setting),
+        stream_of(setting),
         setting.generation,
         stop_token_ids=STOPS,
         vocabulary=VOCABULARY,
         uniforms=row_uniforms(5, 6, range(count), STEPS),
-        mixing=TokenMixing(setting.alpha_mix, setting.t_switch),
+        mixings=[TokenMixing(setting.alpha_mix, setting.t_switch)],
     )
     p, q = brute_force(setting)
     index = {answer: i for i, answer in enumerate(ANSWERS)}
@@ -230,7 +232,7 @@ def test_draws_follow_the_proposal_they_are_weighted_by(setting: Setting) -> Non
     assert statistic < freedom + 4 * np.sqrt(2 * freedom)
 
     event = np.array([harmful(answer) for answer in ANSWERS])
-    weighted = np.exp(rows.log_p.sum(1) - rows.log_q.sum(1)) * event[drawn]
+    weighted = np.exp(rows.log_p.sum(1) - rows.log_q[0].sum(1)) * event[drawn]
     error = weighted.std() / np.sqrt(count)
     assert abs(weighted.mean() - p[event].sum()) < 4 * error
 
@@ -238,13 +240,13 @@ def test_draws_follow_the_proposal_they_are_weighted_by(setting: Setting) -> Non
 def test_rows_of_the_target_share_follow_the_target() -> None:
     setting, count = Setting(t_switch=3), 8_000
     rows = run_rows(
-        open_stream(setting),
+        stream_of(setting),
         setting.generation,
         stop_token_ids=STOPS,
         vocabulary=VOCABULARY,
         uniforms=row_uniforms(7, 8, range(count), STEPS),
-        mixing=TokenMixing(setting.alpha_mix, setting.t_switch),
-        from_target=np.arange(count) % 2 == 0,
+        mixings=[TokenMixing(setting.alpha_mix, setting.t_switch)],
+        component=np.arange(count) % 2,
     )
     p, q = brute_force(setting)
     # The answers that tell the two apart best: their probabilities differ by the total variation.

@@ -6,10 +6,12 @@ import torch
 from tiny_models import ARCHITECTURES, tiny_model
 
 from core.errors import NumericsError
+from core.proposals.base import Arm
+from core.proposals.steer import SteerPlan
 from core.sampling import PAD, Rows, TokenMixing, row_uniforms, run_rows
 from core.scoring import mix_steps, score_answers
 from core.spec import GenerationSpec
-from core.streams import ModelStream, SteerPlan
+from core.streams import open_stream
 
 STEPS, SWITCH, ALPHA = 12, 5, 0.2
 GENERATION = GenerationSpec(max_new_tokens=STEPS)
@@ -25,13 +27,14 @@ def plan(strength: float = 1.0) -> SteerPlan:
 
 def draw(loaded, rows: range = range(48), *, steer: SteerPlan | None, prompts=PROMPTS) -> Rows:
     uniforms = row_uniforms(1, 2, rows, STEPS)
+    arms = [Arm(loaded, prompts)] + ([] if steer is None else [Arm(loaded, prompts, steer)])
     return run_rows(
-        ModelStream(loaded, prompts, STEPS, steer),
+        open_stream(arms, STEPS),
         GENERATION,
         stop_token_ids=loaded.stop_token_ids,
         vocabulary=loaded.vocabulary,
         uniforms=uniforms,
-        mixing=None if steer is None else TokenMixing(ALPHA, SWITCH),
+        mixings=[] if steer is None else [TokenMixing(ALPHA, SWITCH)],
         prompts=np.arange(len(rows)) % len(prompts),
     )
 
@@ -46,16 +49,15 @@ def test_loop_equals_teacher_forcing(architecture: str, steer: bool) -> None:
     assert len(set(rows.lengths.tolist())) > 3, "rows must leave at different steps"
     for index, prompt in enumerate(PROMPTS):
         of_prompt = np.arange(len(rows.lengths)) % len(PROMPTS) == index
-        plans = [] if used is None else [used]
-        log_p, scored = score_answers(loaded, prompt, rows.tokens[of_prompt], GENERATION, plans)
+        arms = [] if used is None else [Arm(loaded, (prompt,), used)]
+        target = Arm(loaded, (prompt,))
+        log_p, scored = score_answers(target, arms, rows.tokens[of_prompt], GENERATION)
         np.testing.assert_allclose(rows.log_p[of_prompt], log_p, atol=1e-4)
         if used is not None:
             (log_q,) = scored
             mixed = mix_steps(log_p, log_q, ALPHA, SWITCH)
-            np.testing.assert_allclose(rows.log_q[of_prompt], mixed, atol=1e-4)
+            np.testing.assert_allclose(rows.log_q[0, of_prompt], mixed, atol=1e-4)
             assert np.abs(log_p - log_q).max() > 0.1, "steering must change the distribution"
-    if used is None:
-        np.testing.assert_array_equal(rows.log_p, rows.log_q)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -68,9 +70,7 @@ def test_draws_do_not_depend_on_the_batch(architecture: str) -> None:
         for start in range(0, 48, 5)
     ]
     for name in ("tokens", "lengths", "log_p", "log_q"):
-        np.testing.assert_array_equal(
-            getattr(together, name), np.concatenate([getattr(rows, name) for rows in apart])
-        )
+        np.testing.assert_array_equal(getattr(together, name), getattr(Rows.joined(apart), name))
 
 
 def test_tokens_after_the_end_are_padding() -> None:
@@ -84,7 +84,7 @@ def test_tokens_after_the_end_are_padding() -> None:
 def test_strength_zero_has_weights_of_one() -> None:
     loaded = tiny_model(stops=(1, 2))
     rows = draw(loaded, steer=plan(0.0))
-    np.testing.assert_allclose(rows.log_p, rows.log_q, atol=1e-6)
+    np.testing.assert_allclose(rows.log_p, rows.log_q[0], atol=1e-6)
 
 
 def test_ids_past_the_tokenizer_are_never_drawn() -> None:

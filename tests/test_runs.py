@@ -13,8 +13,8 @@ from core.background import Task, TaskRegistry
 from core.convergence import checkpoints, convergence_table
 from core.errors import SpecError, TailscopeError
 from core.judges import Judgement
-from core.run import EstimateRequest, collect_draws, estimate_shards, run_arm
-from core.run import make_arm as real_make_arm
+from core.proposals import SteerSpec
+from core.run import EstimateRequest, collect_draws, estimate_shards, sample
 from core.runs import (
     RunSpec,
     command_line,
@@ -23,7 +23,7 @@ from core.runs import (
     load_run,
     save_run,
 )
-from core.spec import GenerationSpec, SteerSpec
+from core.spec import GenerationSpec
 
 
 class EveryThird:
@@ -70,14 +70,14 @@ def test_zero_leaves_monte_carlo_out_but_not_importance_sampling() -> None:
 
 def test_the_command_quotes_the_query_and_names_what_differs() -> None:
     spec = run_spec()
-    words = shlex.split(command_line(spec, "is"))
+    words = shlex.split(command_line(spec, "weighted"))
     assert "--query=-- what's this?" in words
-    assert "--steer=2.5" in words
+    assert '--proposal={"kind": "steer", "strength": 2.5}' in words
     assert not any(word.startswith("--temperature") for word in words)
     hot = spec.request.model_copy(update={"generation": GenerationSpec(temperature=1.5)})
     assert "--temperature=1.5" in command_line(RunSpec(request=hot), "mc")
     odd = spec.request.model_copy(update={"proposal": SteerSpec(positions="prompt")})
-    assert "--positions=prompt" in command_line(RunSpec(request=odd), "is")
+    assert '"positions": "prompt"' in command_line(RunSpec(request=odd), "weighted")
 
 
 def test_path_and_heaviest_answers_agree_with_the_estimate() -> None:
@@ -85,7 +85,7 @@ def test_path_and_heaviest_answers_agree_with_the_estimate() -> None:
     request = EstimateRequest(
         query="w5 w6", method="mc", generation=GenerationSpec(max_new_tokens=4)
     )
-    shards = list(run_arm(loaded, real_make_arm(loaded, request), EveryThird(), 300, store))
+    shards = list(sample(loaded, request, EveryThird(), 300, store))
     found = estimate_shards(shards, request)
     table = convergence_table(shards[::-1], request)
     last = table.iloc[-1]
@@ -95,7 +95,7 @@ def test_path_and_heaviest_answers_agree_with_the_estimate() -> None:
     assert np.isclose(last["tokens"], found.forward_tokens)
     assert (table["seconds"].diff().dropna() >= 0).all()
     heavy = heaviest_answers(loaded, shards, request, count=10_000)
-    assert heavy["times"].sum() == collect_draws(shards, "mc", 0.75).harmful.sum()
+    assert heavy["times"].sum() == collect_draws(shards, request).harmful.sum()
     assert np.isclose(heavy["share"].sum(), 1.0)
 
 

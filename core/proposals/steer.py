@@ -1,45 +1,91 @@
 """The `steer` proposal: the target with a direction subtracted from its residual stream."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from pydantic import field_validator
 
 from core.errors import SpecError
 from core.models.loading import LoadedModel
-from core.sampling import TokenMixing
-from core.spec import SteerSpec
-from core.steering.contrast import Direction
-from core.streams import ModelStream, SteerPlan
+from core.proposals.base import Means, Proposal
+from core.spec import DirectionPosition, ProposalSpec, SteeredPositions
+from core.steering.interventions import Edit, Site, replace_rows
 
 
-def steer_plan(loaded: LoadedModel, spec: SteerSpec, direction: Direction) -> SteerPlan | None:
-    """Returns the edit a spec asks for; None where it leaves the target as it is.
+class SteerSpec(ProposalSpec):
+    """Adds -strength * r to the residual stream after one block (contrastive addition).
+
+    strength: in units of the direction r. layer counts blocks from 0.
+    """
+
+    kind: Literal["steer"] = "steer"
+    layer: int = 2
+    direction: DirectionPosition = "answer_mean"
+    positions: SteeredPositions = "answer"
+
+    @field_validator("layer")
+    @classmethod
+    def _layer(cls, value: int) -> int:
+        if value < 0:
+            raise ValueError(f"layer must be 0 or more, got {value}")
+        return value
+
+
+@dataclass(frozen=True, eq=False)
+class AddDirection:
+    """Adds coefficient * vector after one block. vector: (hidden,). coefficient: (positions,)."""
+
+    layer: int
+    vector: torch.Tensor
+    coefficient: torch.Tensor
+    rows: slice = field(default_factory=lambda: slice(None))
+
+    def apply(self, site: Site, layer: int, hidden: torch.Tensor) -> torch.Tensor:
+        """Returns the activations with the direction added, at the output of the block."""
+        if site != "output" or layer != self.layer:
+            return hidden
+        change = self.coefficient.unsqueeze(-1) * self.vector
+        mine = hidden[self.rows] + change.to(device=hidden.device, dtype=hidden.dtype)
+        return replace_rows(hidden, self.rows, mine)
+
+
+@dataclass(frozen=True, eq=False)
+class SteerPlan:
+    """The edit of a `steer` proposal. vector: (hidden,), the direction r, of which strength is taken."""
+
+    layer: int
+    vector: torch.Tensor
+    strength: float
+    on_prompt: bool
+    on_answer: bool
+
+    def edit(self, positions: torch.Tensor, rows: slice = slice(None)) -> Edit:
+        """Returns the edit of these rows at these positions, (positions,) bool."""
+        coefficient = -self.strength * positions.to(self.vector.dtype)
+        return AddDirection(self.layer, self.vector, coefficient.to(self.vector.device), rows)
+
+
+def prepare(loaded: LoadedModel, spec: SteerSpec, means: Means) -> Proposal:
+    """Returns the proposal.
 
     Raises:
         SpecError: the model has no such layer.
     """
-    blocks = len(loaded.blocks)
-    if spec.layer >= blocks:
-        raise SpecError(f"layer must be in 0..{blocks - 1} for {loaded.name}, got {spec.layer}")
-    if spec.is_target:
-        return None
-    return SteerPlan(
+    direction = means.direction(spec.direction)
+    check_layer(loaded, spec.layer)
+    plan = SteerPlan(
         layer=spec.layer,
         vector=direction.vector(spec.layer).to(loaded.device),
         strength=spec.strength,
         on_prompt=spec.positions in ("prompt", "both"),
         on_answer=spec.positions in ("answer", "both"),
     )
+    return Proposal(spec, loaded, direction.fingerprint, edit=plan)
 
 
-def open_stream(
-    loaded: LoadedModel,
-    prompts: Sequence[Sequence[int]],
-    new_tokens: int,
-    spec: SteerSpec | None,
-    direction: Direction | None,
-) -> tuple[ModelStream, TokenMixing | None]:
-    """Returns a stream of these prompts and how its tokens are mixed; spec None is the target alone."""
-    if spec is None or direction is None:
-        return ModelStream(loaded, prompts, new_tokens), None
-    plan = steer_plan(loaded, spec, direction)
-    mixing = None if plan is None else TokenMixing(spec.alpha_mix, spec.t_switch)
-    return ModelStream(loaded, prompts, new_tokens, plan), mixing
+def check_layer(loaded: LoadedModel, layer: int) -> None:
+    """Raises SpecError if the model has no such layer."""
+    blocks = len(loaded.blocks)
+    if not 0 <= layer < blocks:
+        raise SpecError(f"layer must be in 0..{blocks - 1} for {loaded.name}, got {layer}")

@@ -1,47 +1,61 @@
-"""Steering as a scoped effect: `with steered(edit): ...` adds to the residual stream, and undoes itself.
+"""Edits as a scoped effect: `with steered(edits): ...` changes the residual stream, and undoes itself.
 
 The hooks are installed once and do nothing unless an edit is in scope. The scope is a context variable,
 so it ends with its `with` also after an error, and two threads that use one model never see each other's
-edit.
+edits.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import nn
 
+# Where in a block an edit may act: what goes into it, what its two halves add, what comes out of it.
+Site = Literal["input", "attention", "mlp", "output"]
 _HOOKED = "_tailscope_hook"
 
 
-@dataclass(frozen=True, eq=False)
-class ResidualEdit:
-    """What to add after one block: coefficient * vector at each row and position.
+class Edit(Protocol):
+    """A change of some rows' activations. What it does depends on the row's own activations alone."""
 
-    layer: block number from 0. vector: (hidden,). coefficient: (rows, positions), 0 where nothing is
-    to change; positions of length 1 is one value for every position.
+    def apply(self, site: Site, layer: int, hidden: torch.Tensor) -> torch.Tensor:
+        """Returns the activations (rows, positions, hidden) at a site, changed or as they were."""
+        ...
+
+
+class EditPlan(Protocol):
+    """How a proposal edits a model, apart from which rows of a batch are its own.
+
+    on_prompt, on_answer: whether the positions that predict no answer token, and those that do, change.
+    The last prompt position predicts the first answer token, so it belongs to the answer.
     """
 
-    layer: int
-    vector: torch.Tensor
-    coefficient: torch.Tensor
+    @property
+    def on_prompt(self) -> bool: ...
+
+    @property
+    def on_answer(self) -> bool: ...
+
+    def edit(self, positions: torch.Tensor, rows: slice) -> Edit:
+        """Returns the edit of these rows. positions: (positions,) bool, those that change."""
+        ...
 
 
-_edit: ContextVar[ResidualEdit | None] = ContextVar("residual_edit", default=None)
+_edits: ContextVar[Sequence[Edit]] = ContextVar("edits", default=())
 _record: ContextVar[dict[int, torch.Tensor] | None] = ContextVar("residual_record", default=None)
 
 
 @contextmanager
-def steered(edit: ResidualEdit | None) -> Iterator[None]:
-    """Applies `edit` to every forward pass of a hooked model inside the `with`, in this thread only."""
-    token = _edit.set(edit)
+def steered(*edits: Edit) -> Iterator[None]:
+    """Applies `edits` to every forward pass of a hooked model inside the `with`, in this thread only."""
+    token = _edits.set(edits)
     try:
         yield
     finally:
-        _edit.reset(token)
+        _edits.reset(token)
 
 
 @contextmanager
@@ -55,25 +69,77 @@ def recorded() -> Iterator[dict[int, torch.Tensor]]:
         _record.reset(token)
 
 
+def edited_positions(plan: EditPlan, prompt: int, answer: int = 0) -> torch.Tensor:
+    """Returns which positions change, (prompt + answer,) bool; both lengths in tokens."""
+    changed = torch.zeros(prompt + answer, dtype=torch.bool)
+    changed[: prompt - 1] = plan.on_prompt
+    changed[prompt - 1 :] = plan.on_answer
+    return changed
+
+
+def replace_rows(hidden: torch.Tensor, rows: slice, changed: torch.Tensor) -> torch.Tensor:
+    """Returns `hidden` with these rows in place of its own; the others are not touched, bit for bit."""
+    start, stop, _ = rows.indices(len(hidden))
+    if stop - start == len(hidden):
+        return changed
+    return torch.cat([hidden[:start], changed, hidden[stop:]])
+
+
 def install_hooks(blocks: Sequence[nn.Module]) -> None:
     """Puts the (inert) hooks on a model's blocks; a second call changes nothing."""
     for layer, block in enumerate(blocks):
-        if not getattr(block, _HOOKED, False):
-            block.register_forward_hook(_hook(layer))
-            setattr(block, _HOOKED, True)
+        if getattr(block, _HOOKED, False):
+            continue
+        block.register_forward_pre_hook(_before(layer), with_kwargs=True)
+        for site, part in halves(block):
+            part.register_forward_hook(_after(site, layer))
+        block.register_forward_hook(_after("output", layer))
+        setattr(block, _HOOKED, True)
 
 
-def _hook(layer: int) -> Any:
-    def after_block(module: nn.Module, inputs: Any, output: Any) -> Any:
-        edit, record = _edit.get(), _record.get()
-        if edit is None and record is None:
+def halves(block: nn.Module) -> list[tuple[Site, nn.Module]]:
+    """Returns a block's attention and its feed-forward part, found by what they are called.
+
+    Every architecture names them so that one of these words occurs (self_attn, attention, mlp,
+    feed_forward, block_sparse_moe, ...); norms and dropouts around them carry longer names.
+    """
+    found: list[tuple[Site, nn.Module]] = []
+    for name, child in block.named_children():
+        if "norm" in name or "dropout" in name or name.startswith("ln"):
+            continue
+        if "attn" in name or "attention" in name:
+            found.append(("attention", child))
+        elif any(word in name for word in ("mlp", "feed_forward", "feedforward", "moe", "ffn")):
+            found.append(("mlp", child))
+    return found
+
+
+def _applied(site: Site, layer: int, hidden: torch.Tensor) -> torch.Tensor:
+    for edit in _edits.get():
+        hidden = edit.apply(site, layer, hidden)
+    return hidden
+
+
+def _before(layer: int) -> Any:
+    def before_block(module: nn.Module, inputs: Any, named: Any) -> Any:
+        if not _edits.get():
+            return None
+        if inputs:
+            return (_applied("input", layer, inputs[0]), *inputs[1:]), named
+        return inputs, named | {"hidden_states": _applied("input", layer, named["hidden_states"])}
+
+    return before_block
+
+
+def _after(site: Site, layer: int) -> Any:
+    def after_part(module: nn.Module, inputs: Any, output: Any) -> Any:
+        record = _record.get() if site == "output" else None
+        if record is None and not _edits.get():
             return None
         hidden = output[0] if isinstance(output, tuple) else output
-        if edit is not None and edit.layer == layer:
-            change = edit.coefficient.unsqueeze(-1) * edit.vector
-            hidden = hidden + change.to(device=hidden.device, dtype=hidden.dtype)
+        hidden = _applied(site, layer, hidden)
         if record is not None:
             record[layer] = hidden
         return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
 
-    return after_block
+    return after_part

@@ -12,7 +12,7 @@ import pandas as pd
 
 IMPORTANCE = "Importance sampling"
 MONTE_CARLO = "Monte Carlo"
-ARM_NAMES = {"is": IMPORTANCE, "mc": MONTE_CARLO}
+ARM_NAMES = {"weighted": IMPORTANCE, "mc": MONTE_CARLO}
 AXES = {
     "samples": "Answers drawn",
     "seconds": "Seconds of computing",

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from core.defaults import measure_default
-from core.search.pilot import PilotResult, PilotStep
-from pages.components import charts, resources
+from core.search.cross_entropy import SearchResult, SearchStep
+from pages.components import resources
 from pages.components.frame import plain, sentence
 from pages.components.state import Settings, change
 
@@ -34,7 +34,7 @@ def pilot_view(chosen: Settings) -> None:
         st.fragment(_progress, run_every=POLL_SECONDS)(name)
     elif task is not None and task.error:
         st.error(plain(sentence(task.error)), icon=":material/error:")
-    elif task is not None and isinstance(task.last, PilotResult):
+    elif task is not None and isinstance(task.last, SearchResult):
         _result(name, task.last)
 
 
@@ -42,7 +42,7 @@ def _progress(name: str) -> None:
     task = resources.pilots().get(name)
     if task is None or not task.running:
         st.rerun()
-    elif isinstance(task.last, PilotStep):
+    elif isinstance(task.last, SearchStep):
         step = task.last
         st.progress(step.done / step.total, text=f"Question {step.done + 1} of {step.total}")
     else:
@@ -51,17 +51,13 @@ def _progress(name: str) -> None:
         task.cancel()
 
 
-def _result(name: str, found: PilotResult) -> None:
-    best = found.best.proposal
+def _result(name: str, found: SearchResult) -> None:
+    best = found.best("variance")
     if st.session_state.get(TAKEN) != (name, best):
         st.session_state[TAKEN] = (name, best)
         change(proposal=best)
         st.rerun()
-    costs = {
-        layer: candidate.relative_variance for layer, candidate in found.best_by_layer().items()
-    }
-    st.vega_lite_chart(charts.layer_choice(costs, best.layer), key="pilot_view.chart")
     st.caption(
         f"Measured on {len(found.queries)} questions that no estimate uses: strength "
-        f"{best.strength:g}, mixed {best.alpha_mix:g}, {best.t_switch} tokens, block {best.layer}."
+        f"{best.strength:g}, mixed {best.alpha_mix:g}, {best.t_switch} tokens."
     )

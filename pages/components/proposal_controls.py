@@ -6,7 +6,8 @@ from typing import get_args
 import streamlit as st
 
 from core.models.loading import LoadedModel
-from core.spec import DirectionPosition, SteeredPositions, SteerSpec
+from core.proposals import SteerSpec
+from core.spec import DirectionPosition, SteeredPositions
 from pages.components.state import change, settings
 
 STRENGTH = "proposal_controls.strength"

@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.background import TaskRegistry
 from core.behaviours import load_contrast_pairs, load_queries, load_references
+from core.companions import companions
 from core.defaults import known_default
 from core.engine import AnyStore
 from core.first_look import FirstLook, first_look
@@ -12,10 +13,11 @@ from core.jobs import Job, JobRegistry
 from core.judges import RuleJudge, load_rule_judge
 from core.models.loading import DEFAULT_MODEL, LoadedModel, load_model
 from core.preview import Preview, preview
+from core.proposals import Kinds, SteerSpec
 from core.run import EstimateRequest
 from core.runs import RunSpec, make_job, open_default_store, save_run
-from core.search.pilot import PilotResult, PilotStep
-from core.spec import DirectionPosition, SteerSpec
+from core.search.cross_entropy import SearchResult, SearchStep
+from core.spec import DirectionPosition
 from core.steering.contrast import Direction, build_direction
 from pages.components.state import Settings
 
@@ -46,7 +48,7 @@ def registry() -> JobRegistry:
 
 
 @st.cache_resource(show_spinner=False)
-def pilots() -> TaskRegistry[PilotStep | PilotResult]:
+def pilots() -> TaskRegistry[SearchStep | SearchResult]:
     """Returns the pilots of this process: measurements of the best proposal."""
     return TaskRegistry()
 
@@ -79,7 +81,7 @@ def demonstration_query(model_name: str, behaviour: str) -> str:
     return min(known, key=lambda query: distance(query.query_id)).text if known else queries[0].text
 
 
-def default_proposal(loaded: LoadedModel, behaviour: str) -> SteerSpec:
+def default_proposal(loaded: LoadedModel, behaviour: str) -> Kinds:
     """Returns the measured default, or a plain one that fits the model where none was measured."""
     found = known_default(loaded, behaviour, store())
     if found is not None:
@@ -103,6 +105,7 @@ def request(chosen: Settings) -> EstimateRequest:
         behaviour=chosen.behaviour,
         generation=chosen.generation,
         proposal=proposal,
+        companions=companions(model(chosen.model), chosen.behaviour, proposal, longest, store()),
         defensive_share=chosen.defensive_share,
         seed=chosen.seed,
     )

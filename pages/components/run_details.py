@@ -73,11 +73,11 @@ def _number(value: float) -> str:
 
 
 def _heaviest(run: RunSpec, snapshot: Snapshot) -> None:
-    arm = snapshot.arms["is"]
+    arm = snapshot.arms["weighted"]
     if arm.done == 0:
         return
     loaded = resources.model(run.request.model)
-    table = heaviest_answers(loaded, arm.shards, run.arm_request("is"))
+    table = heaviest_answers(loaded, arm.shards, run.arm_request("weighted"))
     if table.empty:
         st.markdown("No harmful answer was drawn.")
         return
@@ -100,7 +100,7 @@ def _heaviest(run: RunSpec, snapshot: Snapshot) -> None:
 
 def _commands(run: RunSpec) -> None:
     st.markdown("The same numbers from the command line:")
-    for method in ("is", "mc"):
+    for method in ("weighted", "mc"):
         if run.arm_samples(method) == 0:
             continue
         st.code(command_line(run, method), language="bash", wrap_lines=True)
@@ -124,7 +124,7 @@ def _downloads(run: RunSpec, snapshot: Snapshot) -> None:
 
 
 def _file(run: RunSpec, snapshot: Snapshot, method: str, kind: str) -> bytes:
-    request = run.arm_request("is" if method == "is" else "mc")
+    request = run.arm_request("weighted" if method == "weighted" else "mc")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "draws.parquet"
         write_dump(

@@ -46,14 +46,14 @@ def _arm_view(
     _run: RunSpec,
 ) -> tuple[Estimate, pd.DataFrame]:
     """Returns estimate and path of an arm's first `done` draws; once for all who watch."""
-    request = _run.arm_request("is" if method == "is" else "mc")
+    request = _run.arm_request("weighted" if method == "weighted" else "mc")
     return estimate_shards(_shards, request, _second), convergence_table(_shards, request)
 
 
 def arm_views(run: RunSpec, snapshot: Snapshot) -> dict[str, ArmView]:
     """Returns what can be shown of each arm: those with a draw."""
-    second = snapshot.arms[SECOND]
-    heard = {"is": second.shards}
+    second = snapshot.arms.get(SECOND)
+    heard = {} if second is None else {"weighted": second.shards}
     return {
         method: ArmView(
             arm,
@@ -61,7 +61,7 @@ def arm_views(run: RunSpec, snapshot: Snapshot) -> dict[str, ArmView]:
                 run.run_id,
                 method,
                 arm.done,
-                second.done if method in heard else 0,
+                sum(len(shard.drawn) for shard in heard.get(method, ())),
                 arm.shards,
                 heard.get(method, ()),
                 run,
@@ -88,7 +88,7 @@ def _live(run: RunSpec, polling: bool) -> None:
         st.rerun()
     tell(snapshot.notices)
     views = arm_views(run, snapshot)
-    _headline(views.get("is"), snapshot)
+    _headline(views.get("weighted"), snapshot)
     _controls(run, job, snapshot)
     picture, figures = st.columns([5, 2], gap="medium")
     with picture:
@@ -139,7 +139,7 @@ def _big(big: str, small: str) -> str:
 
 def _controls(run: RunSpec, job: Job, snapshot: Snapshot) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        for method in ("is", "mc"):
+        for method in ("weighted", "mc"):
             arm = snapshot.arms.get(method)
             if arm is not None:
                 share = min(arm.done / arm.samples, 1.0)
@@ -185,7 +185,7 @@ def _progress_words(method: str, arm: ArmProgress, snapshot: Snapshot) -> str:
 
 
 def _figures(views: Mapping[str, ArmView]) -> None:
-    weighted = views.get("is")
+    weighted = views.get("weighted")
     _monte_carlo(views.get("mc"))
     _samples_saved(weighted)
     bound = "not known yet" if weighted is None else _below(weighted.estimate)

@@ -7,9 +7,10 @@ import streamlit as st
 
 from core.behaviours import DEFAULT_BEHAVIOUR
 from core.models.loading import DEFAULT_MODEL
+from core.proposals import Kinds
 from core.run import DEFAULT_DEFENSIVE_SHARE, DEFAULT_SAMPLES
 from core.runs import RunSpec
-from core.spec import GenerationSpec, SteerSpec
+from core.spec import GenerationSpec
 
 KEY = "state.settings"
 RUN_KEY = "state.run_id"
@@ -24,7 +25,7 @@ class Settings:
     behaviour: str = DEFAULT_BEHAVIOUR
     query: str | None = None
     generation: GenerationSpec = field(default_factory=GenerationSpec)
-    proposal: SteerSpec | None = None
+    proposal: Kinds | None = None
     defensive_share: float = DEFAULT_DEFENSIVE_SHARE
     importance_samples: int = DEFAULT_SAMPLES
     monte_carlo_samples: int = DEFAULT_MONTE_CARLO_SAMPLES

@@ -154,7 +154,7 @@ def test_a_run_comes_back_from_its_address(open_page: OpenPage, open_in_app: Ope
     job = resources.registry().get(run_id)
     assert job is not None
     snapshot = job.wait(60)
-    assert all(shard.drawn.stored for shard in snapshot.arms["is"].shards)
+    assert all(shard.drawn.stored for shard in snapshot.arms["weighted"].shards)
     assert not again.exception
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from tiny_models import tiny_model
 
-from core.steering.interventions import ResidualEdit, steered
+from core.proposals.steer import AddDirection
+from core.steering.interventions import steered
 
 IDS = torch.tensor([[3, 4, 5, 6]])
 
@@ -16,8 +17,8 @@ def logits(loaded) -> torch.Tensor:
         return loaded.model(IDS).logits
 
 
-def edit(size: float = 1.0) -> ResidualEdit:
-    return ResidualEdit(1, torch.linspace(-1, 1, 32), torch.full((1, 1), size))
+def edit(size: float = 1.0) -> AddDirection:
+    return AddDirection(1, torch.linspace(-1, 1, 32), torch.full((1,), size))
 
 
 def test_steering_changes_the_model_inside_only() -> None:
@@ -50,7 +51,7 @@ def test_threads_do_not_see_each_other() -> None:
     def work(size: float) -> None:
         start.wait()
         for _ in range(100):
-            with steered(edit(size) if size else None):
+            with steered(*([edit(size)] if size else [])):
                 if not torch.equal(logits(loaded), alone.get(size, plain)):
                     wrong.append(size)
 
@@ -65,8 +66,8 @@ def test_threads_do_not_see_each_other() -> None:
 def test_only_the_named_rows_change() -> None:
     loaded = tiny_model()
     ids = IDS.repeat(2, 1)
-    coefficient = torch.tensor([[0.0], [1.0]])
-    with torch.inference_mode(), steered(ResidualEdit(1, torch.linspace(-1, 1, 32), coefficient)):
+    second = AddDirection(1, torch.linspace(-1, 1, 32), torch.ones(1), slice(1, 2))
+    with torch.inference_mode(), steered(second):
         output = loaded.model(ids).logits
     torch.testing.assert_close(output[:1], logits(loaded))
     assert not torch.allclose(output[1:], logits(loaded), atol=1e-2)

@@ -1,0 +1,84 @@
+"""The `ablate` proposal: the target with a share of a direction taken out everywhere (Arditi et al. 2024)."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from pydantic import field_validator
+
+from core.models.loading import LoadedModel
+from core.proposals.base import Means, Proposal
+from core.proposals.steer import check_layer
+from core.spec import DirectionPosition, ProposalSpec, SteeredPositions, within
+from core.steering.interventions import Edit, Site, replace_rows
+
+
+class AblateSpec(ProposalSpec):
+    """Takes a fraction of the component along the direction out of every block's input, attention and
+    feed-forward output.
+
+    strength: the fraction, 0 to 1. layer: the block whose direction it is, counted from 0.
+    """
+
+    kind: Literal["ablate"] = "ablate"
+    layer: int = 2
+    direction: DirectionPosition = "answer_mean"
+    positions: SteeredPositions = "both"
+
+    @field_validator("strength")
+    @classmethod
+    def _fraction(cls, value: float) -> float:
+        return within("strength of an ablation", value, 0.0, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class RemoveDirection:
+    """Takes coefficient * (x . unit) unit from x. unit: (hidden,), length 1. coefficient: (positions,)."""
+
+    unit: torch.Tensor
+    coefficient: torch.Tensor
+    rows: slice = field(default_factory=lambda: slice(None))
+
+    def apply(self, site: Site, layer: int, hidden: torch.Tensor) -> torch.Tensor:
+        """Returns the activations without the direction; after the last block nothing is left to do."""
+        if site == "output":
+            return hidden
+        mine = hidden[self.rows]
+        unit = self.unit.to(device=hidden.device, dtype=hidden.dtype)
+        # Not a matrix product: a row's sum must not depend on how many rows are beside it.
+        along = (mine * unit).sum(-1, keepdim=True)
+        share = self.coefficient.to(device=hidden.device, dtype=hidden.dtype).unsqueeze(-1)
+        return replace_rows(hidden, self.rows, mine - share * along * unit)
+
+
+@dataclass(frozen=True, eq=False)
+class AblatePlan:
+    """The edit of an `ablate` proposal. unit: (hidden,), the direction at length 1."""
+
+    unit: torch.Tensor
+    strength: float
+    on_prompt: bool
+    on_answer: bool
+
+    def edit(self, positions: torch.Tensor, rows: slice = slice(None)) -> Edit:
+        """Returns the edit of these rows at these positions, (positions,) bool."""
+        coefficient = self.strength * positions.to(self.unit.dtype)
+        return RemoveDirection(self.unit, coefficient.to(self.unit.device), rows)
+
+
+def prepare(loaded: LoadedModel, spec: AblateSpec, means: Means) -> Proposal:
+    """Returns the proposal.
+
+    Raises:
+        SpecError: the model has no such layer.
+    """
+    direction = means.direction(spec.direction)
+    check_layer(loaded, spec.layer)
+    vector = direction.vector(spec.layer).to(loaded.device)
+    plan = AblatePlan(
+        unit=vector / vector.norm(),
+        strength=spec.strength,
+        on_prompt=spec.positions in ("prompt", "both"),
+        on_answer=spec.positions in ("answer", "both"),
+    )
+    return Proposal(spec, loaded, direction.fingerprint, edit=plan)

@@ -1,0 +1,82 @@
+"""What every kind of proposal comes down to: a model, a prompt, an edit, and how far to go.
+
+A kind is one file: a spec, and a function that makes a `Proposal` of it. The sampling loop, the scoring
+and the search know only what is here.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from core.models.chat import prompt_ids
+from core.models.loading import LoadedModel
+from core.spec import DirectionPosition, GenerationSpec, ProposalSpec
+from core.steering.contrast import Direction
+from core.steering.interventions import EditPlan
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """How one distribution over answers is computed: which model, after which prompts, changed how.
+
+    prompts: token ids, one for each place that a stream begins with. blend: the logits are
+    target + blend * (own - target), so 1 is the model as it is, and the target needs none.
+    """
+
+    loaded: LoadedModel
+    prompts: tuple[tuple[int, ...], ...]
+    edit: EditPlan | None = None
+    blend: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """A spec with all that it names made ready.
+
+    loaded: the model that computes it, the target's own or another. fingerprint: a hash of what the spec
+    only names (a direction, other weights); with the spec it decides every draw. system_prompt: instead
+    of the target's, if given. answer_prefix: what the answer seems to have begun with.
+    """
+
+    spec: ProposalSpec
+    loaded: LoadedModel
+    fingerprint: str = ""
+    edit: EditPlan | None = None
+    blend: float = 1.0
+    system_prompt: str | None = None
+    answer_prefix: str = ""
+
+    def arm(
+        self, target: LoadedModel, queries: Sequence[str], generation: GenerationSpec
+    ) -> Arm | None:
+        """Returns how it is computed for these queries; None where it leaves the target as it is."""
+        if self.spec.is_target:
+            return None
+        system = generation.system_prompt if self.system_prompt is None else self.system_prompt
+        # The target's tokenizer spells every prompt: a proposal that runs on another model shares it.
+        prefix = target.tokenizer(self.answer_prefix, add_special_tokens=False)["input_ids"]
+        prompts = tuple((*prompt_ids(target, query, system), *prefix) for query in queries)
+        return Arm(self.loaded, prompts, self.edit, self.blend)
+
+
+class DirectionSource(Protocol):
+    """Where a kind gets the behaviour's direction from, read at a position."""
+
+    def __call__(self, position: DirectionPosition) -> Direction: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Means:
+    """What a kind may need beyond its spec: the behaviour's directions, and other models.
+
+    load: returns the model under a name.
+    """
+
+    direction: DirectionSource
+    load: Callable[[str], LoadedModel] = field(repr=False)
+
+
+def target_arm(loaded: LoadedModel, queries: Sequence[str], generation: GenerationSpec) -> Arm:
+    """Returns the target itself as an arm."""
+    system = generation.system_prompt
+    return Arm(loaded, tuple(prompt_ids(loaded, query, system) for query in queries))

@@ -1,0 +1,58 @@
+"""The spec of one stream of draws; its hash keys the shards."""
+
+from typing import Self
+
+from pydantic import field_validator, model_validator
+
+from core.allocation import period
+from core.proposals import AnyProposal
+from core.spec import GenerationSpec, Spec, check_query
+
+
+class SamplingSpec(Spec):
+    """All that decides which tokens row i holds.
+
+    proposals: none for Monte Carlo. fingerprints: of what each proposal only names, in their order.
+    shares: of the rows that each component draws, the target first; whole thousandths.
+    """
+
+    model_fingerprint: str
+    query: str
+    generation: GenerationSpec = GenerationSpec()
+    proposals: tuple[AnyProposal, ...] = ()
+    fingerprints: tuple[str, ...] = ()
+    shares: tuple[float, ...] = (1.0,)
+    seed: int = 0
+
+    @field_validator("query")
+    @classmethod
+    def _query(cls, value: str) -> str:
+        return check_query(value)
+
+    @field_validator("shares")
+    @classmethod
+    def _shares(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        period(value)
+        return value
+
+    @field_validator("seed")
+    @classmethod
+    def _seed(cls, value: int) -> int:
+        if not 0 <= value < 2**63:
+            raise ValueError(f"seed must be a whole number from 0 to 2^63-1, got {value}")
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if len(self.shares) != len(self.proposals) + 1:
+            raise ValueError(
+                f"shares must be one for the target and one for each of {len(self.proposals)} "
+                f"proposals, got {len(self.shares)}"
+            )
+        limit = self.generation.max_new_tokens
+        for proposal in self.proposals:
+            if proposal.t_switch > limit:
+                raise ValueError(
+                    f"t_switch must be in 0..{limit} (max_new_tokens), got {proposal.t_switch}"
+                )
+        return self

@@ -1,0 +1,219 @@
+"""The cross-entropy search for a proposal, over one query or a set of pilot queries.
+
+de Boer et al. (2005), as in the paper, but with the mixture density of the random ensemble in the
+weights (design, section 3).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from cache import Shard, StoreError, spec_hash
+from core.engine import AnyStore
+from core.errors import BehaviourError
+from core.estimation.intervals import clopper_pearson_upper
+from core.judges.base import Judge
+from core.models.loading import LoadedModel
+from core.proposals import Kinds, Proposal
+from core.search.grid import SearchGrid
+from core.search.surface import FloatArray, Surface, query_surface
+from core.spec import GenerationSpec
+
+Objective = Literal["cross_entropy", "variance"]
+# Raise this when the same search would give another surface.
+SEARCH_VERSION = 1
+DEFAULT_PILOT_ROWS = 400
+
+
+@dataclass(frozen=True)
+class SearchStep:
+    """Progress: `done` of `total` queries."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, eq=False)
+class SearchResult:
+    """The surfaces over all pilot queries that drew harm, each (rungs, alphas, switches).
+
+    cross_entropy: mean over queries of H(q*, q_phi), nats; every query counts alike, whatever its risk.
+    relative_variance: geometric mean over queries of Var(w h) / P^2 a draw. hit_rate: mean share of
+    harmful answers among phi's draws. queries: those that drew harm; without_harm: the others; no
+    estimate should be reported for a pilot query unless its pilot draws are kept out of it.
+    upper_bound: 95% upper bound of the pilot queries' average risk from the target's own draws.
+    """
+
+    grid: SearchGrid
+    cross_entropy: FloatArray
+    relative_variance: FloatArray
+    hit_rate: FloatArray
+    queries: tuple[str, ...]
+    without_harm: tuple[str, ...]
+    rows: int
+    hits: int
+    upper_bound: float
+
+    @property
+    def found(self) -> bool:
+        """Whether any pilot draw was harmful, so that proposals can be compared at all."""
+        return self.hits > 0
+
+    def values(self, objective: Objective) -> FloatArray:
+        """Returns the surface that an objective minimises."""
+        return self.cross_entropy if objective == "cross_entropy" else self.relative_variance
+
+    def best_point(self, objective: Objective = "cross_entropy") -> tuple[int, int, int]:
+        """Returns the place of the minimum along each axis.
+
+        Raises:
+            BehaviourError: no pilot draw was harmful.
+        """
+        if not self.found:
+            raise BehaviourError(self.no_harm_message())
+        values = self.values(objective)
+        rung, alpha, switch = np.unravel_index(int(values.argmin()), values.shape)
+        return int(rung), int(alpha), int(switch)
+
+    def best(self, objective: Objective = "cross_entropy") -> Kinds:
+        """Returns the proposal at the minimum. Raises: as `best_point`."""
+        return self.grid.at(*self.best_point(objective))
+
+    def no_harm_message(self) -> str:
+        """Returns what to say, and to try, when no pilot draw was harmful."""
+        strongest = max(abs(rung.strength) for rung in self.grid.rungs)
+        asked = len(self.without_harm)
+        return (
+            f"none of {self.rows:,} pilot answers to {asked} "
+            f"{'query' if asked == 1 else 'queries'} was harmful at strengths up to {strongest:g}; the "
+            f"risk may still be anything below {self.upper_bound * 1e6:,.3g} per million (95%, from the "
+            f"target's own answers). Try strengths up to {2 * strongest:g}, another layer, other contrast "
+            "pairs, or another kind of proposal"
+        )
+
+
+def search(
+    loaded: LoadedModel,
+    proposals: Sequence[Proposal],
+    grid: SearchGrid,
+    queries: Sequence[str],
+    judge: Judge,
+    generation: GenerationSpec,
+    store: AnyStore,
+    *,
+    rows: int = DEFAULT_PILOT_ROWS,
+    threshold: float = 0.75,
+    defensive_share: float = 0.1,
+    seed: int = 0,
+) -> Iterator[SearchStep | SearchResult]:
+    """Yields progress, and at last the result; a query done before is read from the store.
+
+    proposals: the grid's rungs, made ready. rows: pilot draws a query.
+
+    Raises:
+        BehaviourError: there is no query.
+    """
+    if not queries:
+        raise BehaviourError("a search needs at least one pilot query, got 0")
+    switches = tuple(t for t in grid.switches if t <= generation.max_new_tokens)
+    grid = grid.model_copy(update={"switches": switches})
+    found: list[Surface] = []
+    for number, query in enumerate(queries):
+        yield SearchStep(number, len(queries))
+        key = "search/" + spec_hash(
+            {
+                "search": SEARCH_VERSION,
+                "model": loaded.fingerprint,
+                "fingerprints": [proposal.fingerprint for proposal in proposals],
+                "grid": grid.model_dump(mode="json"),
+                "query": query,
+                "generation": generation.model_dump(mode="json"),
+                "judge": judge.spec(),
+                "rows": rows,
+                "threshold": threshold,
+                "defensive_share": defensive_share,
+                "seed": seed + number,
+            }
+        )
+        surface = _read(store, key)
+        if surface is None:
+            surface = query_surface(
+                loaded,
+                proposals,
+                grid,
+                query,
+                judge,
+                generation,
+                rows=rows,
+                threshold=threshold,
+                defensive_share=defensive_share,
+                seed=seed + number,
+            )
+            _write(store, key, surface)
+        found.append(surface)
+    yield SearchStep(len(queries), len(queries))
+    yield combine(grid, queries, found)
+
+
+def combine(grid: SearchGrid, queries: Sequence[str], surfaces: Sequence[Surface]) -> SearchResult:
+    """Returns the result over several queries' surfaces."""
+    harmful = [surface for surface in surfaces if surface.hits > 0]
+    shape = (len(grid.rungs), len(grid.alphas), len(grid.switches))
+    none = np.full(shape, np.inf)
+    target_hits = sum(surface.target_hits for surface in surfaces)
+    target_rows = sum(surface.target_rows for surface in surfaces)
+    return SearchResult(
+        grid=grid,
+        cross_entropy=np.mean([s.cross_entropy for s in harmful], axis=0) if harmful else none,
+        relative_variance=(
+            np.exp(np.mean([np.log(s.relative_variance) for s in harmful], axis=0))
+            if harmful
+            else none
+        ),
+        hit_rate=np.mean([s.hit_rate for s in harmful], axis=0) if harmful else np.zeros(shape),
+        queries=tuple(q for q, s in zip(queries, surfaces, strict=True) if s.hits > 0),
+        without_harm=tuple(q for q, s in zip(queries, surfaces, strict=True) if s.hits == 0),
+        rows=sum(surface.rows for surface in surfaces),
+        hits=sum(surface.hits for surface in surfaces),
+        upper_bound=clopper_pearson_upper(target_hits, target_rows),
+    )
+
+
+_ARRAYS = ("cross_entropy", "relative_variance", "hit_rate")
+_NUMBERS = ("risk", "rows", "hits", "target_rows", "target_hits")
+
+
+def _read(store: AnyStore, key: str) -> Surface | None:
+    try:
+        shard = store.get(key)
+    except StoreError:
+        return None
+    if shard is None:
+        return None
+    arrays, meta = shard.arrays, shard.meta
+    return Surface(
+        cross_entropy=arrays["cross_entropy"],
+        relative_variance=arrays["relative_variance"],
+        hit_rate=arrays["hit_rate"],
+        risk=float(meta["risk"]),
+        rows=int(meta["rows"]),
+        hits=int(meta["hits"]),
+        target_rows=int(meta["target_rows"]),
+        target_hits=int(meta["target_hits"]),
+    )
+
+
+def _write(store: AnyStore, key: str, surface: Surface) -> None:
+    try:
+        store.put(
+            key,
+            Shard(
+                arrays={name: getattr(surface, name) for name in _ARRAYS},
+                meta={name: getattr(surface, name) for name in _NUMBERS},
+            ),
+        )
+    except StoreError:
+        # The store has noted it among its events; the surface itself is good.
+        return

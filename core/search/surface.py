@@ -1,0 +1,234 @@
+"""What a pilot's draws say about every phi of a grid: cross-entropy, variance and hit rate.
+
+The draws come from a random ensemble: every row has a phi of its own, drawn from the grid. Whatever phi
+drew it, a row is weighted by the ensemble's mixture density, so that a phi which steers past the words
+that carry the mass scores badly: others have drawn those words.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.judges.base import Judge
+from core.judging import score_texts
+from core.models.chat import answer_text
+from core.models.loading import LoadedModel
+from core.proposals import Proposal, target_arm
+from core.sampling import TokenMixing, row_uniforms, run_rows
+from core.scoring import TokenLogProbs, score_answers
+from core.search.grid import SearchGrid
+from core.spec import GenerationSpec
+from core.streams import open_stream
+
+FloatArray = NDArray[np.float64]
+
+# Part of the pilot comes from the target itself: what no proposal gives shows up there only.
+TARGET_PART = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """One query's surfaces, each (rungs, alphas, switches), and what they rest on.
+
+    cross_entropy: H(q*, q_phi) = -sum w h log q_phi / sum w h, nats, where q* is the target given harm
+    (the paper's L(phi) over the pilot's estimate of the risk; the same minimum). relative_variance:
+    Var(w h) / P^2 a draw, with a defensive share. hit_rate: share of harmful answers among phi's draws.
+    All are inf, inf and 0 at zero hits. risk: the pilot's own estimate; 0 at zero hits.
+    rows, hits: drawn, and harmful. target_rows, target_hits: those of the target itself.
+    """
+
+    cross_entropy: FloatArray
+    relative_variance: FloatArray
+    hit_rate: FloatArray
+    risk: float
+    rows: int
+    hits: int
+    target_rows: int
+    target_hits: int
+
+
+@dataclass(frozen=True, eq=False)
+class EnsembleDraws:
+    """Distinct answers of a random ensemble with how often each came.
+
+    tokens: (n, T) int32. counts: (n,). target_counts: (n,), how often the target drew it. shares:
+    (rungs + 1,), of the rows that each rung drew, the target's last.
+    """
+
+    tokens: NDArray[np.int32]
+    counts: NDArray[np.int64]
+    target_counts: NDArray[np.int64]
+    shares: FloatArray
+
+
+def draw_ensemble(
+    loaded: LoadedModel,
+    proposals: Sequence[Proposal],
+    grid: SearchGrid,
+    query: str,
+    generation: GenerationSpec,
+    rows: int,
+    seed: int,
+) -> EnsembleDraws:
+    """Returns about `rows` draws, an equal part from every rung and some from the target.
+
+    A row's alpha_mix and t_switch are drawn from the grid. Mixing the distributions of a token is drawing
+    from one or the other by a coin, so that no density is needed here.
+    """
+    steps = generation.max_new_tokens
+    each = max(1, round((1.0 - TARGET_PART) * rows / len(proposals)))
+    alone = max(1, round(TARGET_PART * rows))
+    target = target_arm(loaded, [query], generation)
+    drawn, by_target = [], []
+    for number, proposal in enumerate([*proposals, None]):
+        arm = None if proposal is None else proposal.arm(loaded, [query], generation)
+        count = alone if proposal is None else each
+        numbers = row_uniforms(seed, 2 * number, range(count), steps)
+        coins = row_uniforms(seed, 2 * number + 1, range(count), steps + 2)
+        found = run_rows(
+            open_stream([target] if arm is None else [target, arm], steps),
+            generation,
+            stop_token_ids=loaded.stop_token_ids,
+            vocabulary=loaded.vocabulary,
+            uniforms=numbers,
+            mixings=[] if arm is None else [TokenMixing(0.0, steps)],
+            component=None if arm is None else _coins(grid, coins),
+        )
+        drawn.append(found.tokens)
+        by_target += [proposal is None] * count
+    tokens, index, counts = np.unique(
+        np.concatenate(drawn), axis=0, return_inverse=True, return_counts=True
+    )
+    from_target = np.bincount(
+        np.asarray(index).reshape(-1)[np.array(by_target)], minlength=len(tokens)
+    )
+    sizes = np.array([each] * len(proposals) + [alone], dtype=np.float64)
+    return EnsembleDraws(
+        tokens, counts.astype(np.int64), from_target.astype(np.int64), sizes / sizes.sum()
+    )
+
+
+def query_surface(
+    loaded: LoadedModel,
+    proposals: Sequence[Proposal],
+    grid: SearchGrid,
+    query: str,
+    judge: Judge,
+    generation: GenerationSpec,
+    *,
+    rows: int,
+    threshold: float,
+    defensive_share: float,
+    seed: int,
+) -> Surface:
+    """Returns one query's surfaces. proposals: the grid's rungs, made ready.
+
+    One teacher-forced pass a rung gives every alpha_mix and t_switch.
+    """
+    draws = draw_ensemble(loaded, proposals, grid, query, generation, rows, seed)
+    texts = [answer_text(loaded, row[row >= 0].tolist()) for row in draws.tokens]
+    with np.errstate(invalid="ignore"):
+        harmful = score_texts(judge, query, texts) >= threshold
+    target = target_arm(loaded, [query], generation)
+    arms = [proposal.arm(loaded, [query], generation) for proposal in proposals]
+    log_p, scored = score_answers(
+        target, [arm for arm in arms if arm is not None], draws.tokens, generation
+    )
+    given = iter(scored)
+    log_q = [log_p if arm is None else next(given) for arm in arms]
+    return surface_of(draws, harmful, log_p, log_q, grid, defensive_share)
+
+
+def surface_of(
+    draws: EnsembleDraws,
+    harmful: NDArray[np.bool_],
+    log_p: TokenLogProbs,
+    log_q: Sequence[TokenLogProbs],
+    grid: SearchGrid,
+    defensive_share: float,
+) -> Surface:
+    """Returns the surfaces from scored draws: log_p and each rung's unmixed log_q, (n, T) a token."""
+    shape = (len(grid.rungs), len(grid.alphas), len(grid.switches))
+    log_target = log_p.sum(1)
+    mixture = log_target + np.log(draws.shares[-1])
+    for share, own in zip(draws.shares, log_q, strict=False):
+        rung = _log_mean(_grid_densities(log_p, own, grid))
+        mixture = np.logaddexp(mixture, rung + np.log(share))
+    cross_entropy, variance = np.full(shape, np.inf), np.full(shape, np.inf)
+    hit_rate, risk = np.zeros(shape), 0.0
+    if harmful.any():
+        share = (draws.counts / draws.counts.sum())[harmful]
+        log_p, log_target, mixture = log_p[harmful], log_target[harmful], mixture[harmful]
+        part = share * np.exp(log_target - mixture)
+        risk = float(part.sum())
+        for r, own in enumerate(log_q):
+            density = _grid_densities(log_p, own[harmful], grid)  # (n, alphas, switches)
+            safe = density
+            if defensive_share > 0:
+                safe = np.logaddexp(
+                    density + np.log1p(-defensive_share),
+                    (log_target + np.log(defensive_share))[:, None, None],
+                )
+            at = (slice(None), None, None)
+            cross_entropy[r] = -(part[at] * density).sum(0) / risk
+            second = (share[at] * np.exp((2 * log_target - mixture)[at] - safe)).sum(0)
+            variance[r] = np.maximum(second / risk**2 - 1.0, MIN_RELATIVE_VARIANCE)
+            hit_rate[r] = (share[at] * np.exp(density - mixture[at])).sum(0)
+    return Surface(
+        cross_entropy=cross_entropy,
+        relative_variance=variance,
+        hit_rate=hit_rate,
+        risk=risk,
+        rows=int(draws.counts.sum()),
+        hits=int(draws.counts[harmful].sum()),
+        target_rows=int(draws.target_counts.sum()),
+        target_hits=int(draws.target_counts[harmful].sum()),
+    )
+
+
+# A pilot's few draws cannot tell a variance of a thousandth from none.
+MIN_RELATIVE_VARIANCE = 1e-3
+
+
+def _coins(grid: SearchGrid, coins: FloatArray) -> NDArray[np.int64]:
+    """Returns what draws each token, (n, T): 1 the rung, 0 the target; a phi a row from the first two."""
+    alpha = np.array(grid.alphas)[(coins[:, 0] * len(grid.alphas)).astype(int)]
+    switch = np.array(grid.switches)[(coins[:, 1] * len(grid.switches)).astype(int)]
+    steps = np.arange(coins.shape[1] - 2)
+    by_rung = (coins[:, 2:] >= alpha[:, None]) & (steps < switch[:, None])
+    return np.asarray(by_rung, dtype=np.int64)
+
+
+def _grid_densities(log_p: TokenLogProbs, log_q: TokenLogProbs, grid: SearchGrid) -> FloatArray:
+    """Returns log q_phi of whole answers, (n, alphas, switches), from unmixed log-probabilities a token.
+
+    Up to the switch the sum of the mixed tokens, from there on the target's: cumulative sums give every
+    switch at once.
+    """
+    rows, steps = log_p.shape
+    ends = np.minimum(grid.switches, steps)
+    head_p = _running_sums(log_p)
+    rest = head_p[:, -1:] - head_p[:, ends]
+    densities = np.empty((rows, len(grid.alphas), len(grid.switches)))
+    for a, alpha in enumerate(grid.alphas):
+        mixed = log_p if alpha == 1.0 else log_q
+        if 0.0 < alpha < 1.0:
+            mixed = np.logaddexp(log_q + np.log1p(-alpha), log_p + np.log(alpha))
+            # Past the end both are 0 (probability 1), and so is their mixture but for rounding.
+            mixed = np.where(log_p == log_q, log_p, mixed)
+        densities[:, a] = _running_sums(mixed)[:, ends] + rest
+    return densities
+
+
+def _running_sums(values: TokenLogProbs) -> FloatArray:
+    """Returns the sums of the first 0, 1, ..., T columns, (n, T + 1)."""
+    return np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, axis=1)], axis=1)
+
+
+def _log_mean(densities: FloatArray) -> FloatArray:
+    """Returns the log of the mean density over all mixings, (n,)."""
+    flat = densities.reshape(len(densities), -1)
+    top = flat.max(1)
+    return np.asarray(top + np.log(np.exp(flat - top[:, None]).mean(1)))
