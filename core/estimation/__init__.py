@@ -3,6 +3,7 @@
 from core.estimation.confidence_sequence import ConfidenceSequence, confidence_sequence
 from core.estimation.draws import Draws, concatenate
 from core.estimation.estimate import Estimate, PathPoint, estimate, estimate_path
+from core.estimation.evidence import Reason
 from core.estimation.intervals import (
     Interval,
     clopper_pearson,
@@ -10,7 +11,6 @@ from core.estimation.intervals import (
     weighted_interval,
 )
 from core.estimation.pareto import Khat, khat_threshold, pareto_khat
-from core.estimation.verdict import Reason
 from core.estimation.weights import LogWeights, balance_log_weights, draw_weights
 from core.estimation.witnesses import Witnesses, witnesses
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.estimation.draws import Draws, FloatArray, IntArray
-from core.estimation.weights import LogWeights, log_mixture
+from core.estimation.weights import LogWeights, draw_log_mixture, weight_groups
 
 FOLDS = 5
 # The noise in b is taken twice: with few hits its own estimate misses the large residuals.
@@ -38,80 +38,108 @@ def controlled_mean(draws: Draws, event_weights: LogWeights) -> ControlledMean:
     With Z_j = q_j/q_mix - 1 the estimator is mean(w*h - sum_j b_j Z_j) (Owen & Zhou 2000). Under a
     deterministic allocation the mean of Z has expectation 0, for q_j integrates to 1; so any b that
     does not depend on the rows it is applied to leaves the mean unbiased. Hence cross-fitting: each
-    component's rows are dealt out to folds in turn, and a fold's b comes from the others. Within a
-    fold Z is averaged by component and combined by n_j/n, which keeps its expectation at exactly 0
-    when a fold's shares differ from the whole's by a row. With fewer than two rows of a component
-    there are no folds, and no correction.
+    component's rows in a stage are dealt out to folds in turn, and a fold's b comes from the stage's
+    other folds and from the stages before it (not after: their allocation depends on the fold).
+    Within a fold Z is averaged by component and combined by the stage's shares, which keeps its
+    expectation at exactly 0 when the fold's own shares differ by a row. A stage with fewer than two
+    rows of a component has no folds, and no correction.
 
-    Draws in adaptive stages choose n_j from earlier rows, which costs a bias of order 1/n, as in
-    AMIS (Cornuet et al. 2012): see `estimate`.
-
-    The standard error is that of the strata: n_j and the folds are fixed, so only the spread within
-    a component counts. (Rows of one component in two stages are drawn and weighted alike: one
-    stratum.) What would falsify it: an expectation off the truth, enumerated over all outcomes.
+    The standard error is that of the strata, a component's rows in one stage: their numbers and the
+    folds are fixed, so only the spread within them counts. What would falsify either: an expectation
+    off the truth, enumerated over all outcomes, or an error unlike the spread over many runs.
     """
     scale = event_weights.log_largest
     values = np.exp(event_weights.values - scale)
-    used = np.flatnonzero(draws.counts > 0)
-    component = np.searchsorted(used, draws.component)
-    counts = draws.counts[used]
-    mixture = log_mixture(draws.log_q, draws.counts / draws.samples)
-    densities = np.exp(draws.log_q[:, used] - mixture[:, None]) - 1
-    fold = _folds(component, counts)
-    correction, residuals = _corrections(values, densities, component, fold)
+    strata = _Strata.of(draws)
+    correction, residuals = _corrections(values, _densities(draws, strata), strata)
     plain = values.mean()
     value = plain - correction.mean()
-    shares = counts / draws.samples
-    centred = residuals - _component_means(residuals, component)[component]
-    squares = np.bincount(component, centred**2)
+    centred = residuals - strata.means(residuals)[strata.index]
+    squares = np.bincount(strata.index, centred**2)
     # One row shows no spread; its own square stands for it.
-    alone = np.bincount(component, values**2)
+    alone = np.bincount(strata.index, values**2)
+    counts = strata.counts
     spread = np.where(counts > 1, squares / np.maximum(counts - 1, 1), alone)
-    unit = np.exp(scale)
+    unit = float(np.exp(scale)) / draws.samples
     return ControlledMean(
-        float(np.clip(value, MIN_FACTOR * plain, MAX_FACTOR * plain) * unit),
-        float(np.sqrt((shares**2 * spread / counts).sum()) * unit),
-        float(centred.max() * unit / draws.samples),
-        float(-centred.min() * unit / draws.samples),
+        float(np.clip(value, MIN_FACTOR * plain, MAX_FACTOR * plain)) * unit * draws.samples,
+        float(np.sqrt((counts * spread).sum())) * unit,
+        float(centred.max()) * unit,
+        float(-centred.min()) * unit,
     )
 
 
-def _folds(component: IntArray, counts: IntArray) -> IntArray:
-    """(n,) the fold of each row: every component's rows in turn; all 0 where folds are impossible."""
-    folds = min(FOLDS, int(counts.min()))
-    fold = np.zeros(len(component), dtype=np.int64)
-    for j in range(len(counts)):
-        rows = np.flatnonzero(component == j)
-        fold[rows] = np.arange(len(rows)) % max(folds, 1)
-    return fold
+@dataclass(frozen=True, eq=False)
+class _Strata:
+    """Rows of one component in one group: (n,) index of the row's stratum, group and fold; (S,) counts.
+
+    folds: (G,) how many folds each group has, 1 if it cannot be divided.
+    """
+
+    index: IntArray
+    group: IntArray
+    fold: IntArray
+    counts: IntArray
+    folds: IntArray
+
+    @classmethod
+    def of(cls, draws: Draws) -> "_Strata":
+        group = weight_groups(draws)
+        _, index, counts = np.unique(
+            group * len(draws.component_names) + draws.component,
+            return_inverse=True,
+            return_counts=True,
+        )
+        fewest = [int(counts[index[group == g]].min()) for g in range(group[-1] + 1)]
+        folds = np.clip(fewest, 1, FOLDS)
+        fold = np.zeros(len(index), dtype=np.int64)
+        for stratum, count in enumerate(counts):
+            rows = index == stratum
+            fold[rows] = np.arange(count) % folds[group[rows][0]]
+        return cls(index, group, fold, counts, folds)
+
+    def means(self, values: FloatArray) -> FloatArray:
+        """(S,) or (S, J): the mean of each stratum."""
+        return _means(values, self.index)
+
+
+def _densities(draws: Draws, strata: _Strata) -> FloatArray:
+    """(n, J) q_j/q_mix - 1; 0 where the row's group drew nothing from j, as its mixture may then not
+    cover all of q_j, and the expectation would fall short of 0."""
+    drawn = np.zeros((len(strata.folds), len(draws.component_names)), dtype=np.bool_)
+    drawn[strata.group, draws.component] = True
+    ratios = np.exp(draws.log_q - draw_log_mixture(draws)[:, None])
+    return np.where(drawn[strata.group], ratios - 1, 0.0)
 
 
 def _corrections(
-    values: FloatArray, densities: FloatArray, component: IntArray, fold: IntArray
+    values: FloatArray, densities: FloatArray, strata: _Strata
 ) -> tuple[FloatArray, FloatArray]:
     """Returns the rows' corrections, (n,), and residuals of the values for the standard error."""
     correction, residuals = np.zeros(len(values)), values.copy()
-    folds = int(fold.max()) + 1
-    counts = np.bincount(component)
-    for f in range(folds if folds > 1 else 0):
-        inside = fold == f
-        b = _coefficients(values[~inside], densities[~inside], component[~inside])
-        fitted = densities[inside] @ b
-        of = component[inside]
-        correction[inside] = fitted * (counts / (folds * np.bincount(of)))[of]
-        # Less the component's mean: those add up to 0 over components, in every fold alike.
-        residuals[inside] -= fitted - (_component_means(densities, component) @ b)[of]
+    # Less the strata's means: those add up to 0 over a group, in every fold alike.
+    centred = densities - strata.means(densities)[strata.index]
+    for group, folds in enumerate(strata.folds):
+        here = strata.group == group
+        for fold in range(folds if folds > 1 else 0):
+            inside = here & (strata.fold == fold)
+            known = (here & ~inside) | (strata.group < group)
+            b = _coefficients(values[known], densities[known], strata.index[known])
+            of = strata.index[inside]
+            rows = np.bincount(of, minlength=len(strata.counts))
+            correction[inside] = densities[inside] @ b * strata.counts[of] / (folds * rows[of])
+            residuals[inside] -= centred[inside] @ b
     return correction, residuals
 
 
-def _coefficients(values: FloatArray, densities: FloatArray, component: IntArray) -> FloatArray:
-    """(J,) regression of the values on the densities within components, shrunk towards 0.
+def _coefficients(values: FloatArray, densities: FloatArray, stratum: IntArray) -> FloatArray:
+    """(J,) regression of the values on the densities within strata, shrunk towards 0.
 
-    Within components, as only the spread there makes the error; the densities are collinear (they
+    Within strata, as only the spread there makes the error; the densities are collinear (they
     average to the mixture), so directions without spread are left out.
     """
-    x = densities - _component_means(densities, component)[component]
-    y = values - _component_means(values, component)[component]
+    x = densities - _means(densities, stratum)[stratum]
+    y = values - _means(values, stratum)[stratum]
     spread, axes = np.linalg.eigh(x.T @ x)
     kept = spread > RANK_CUT * max(spread[-1], RANK_CUT)
     if not kept.any():
@@ -119,8 +147,11 @@ def _coefficients(values: FloatArray, densities: FloatArray, component: IntArray
     axes, spread = axes[:, kept], spread[kept]
     along = x @ axes / np.sqrt(spread)
     b = along.T @ y
-    noise = (along**2 * ((y - along @ b) ** 2)[:, None]).sum()
-    return np.asarray(axes @ (b * _shrinkage(float(b @ b), float(noise)) / np.sqrt(spread)))
+    leverage = (along**2).sum(axis=1)
+    # A row that b follows has a small residual; what counts is the one without it (HC3).
+    apart = (y - along @ b) / np.maximum(1 - leverage, RANK_CUT)
+    noise = float((leverage * apart**2).sum())
+    return np.asarray(axes @ (b * _shrinkage(float(b @ b), noise) / np.sqrt(spread)))
 
 
 def _shrinkage(explained: float, noise: float) -> float:
@@ -132,7 +163,9 @@ def _shrinkage(explained: float, noise: float) -> float:
     return max(0.0, 1 - NOISE_FACTOR * noise / explained) if explained > 0 else 0.0
 
 
-def _component_means(values: FloatArray, component: IntArray) -> FloatArray:
-    """(J,) or (J, K) means of the rows of each component, none of which is empty."""
-    members = component == np.arange(component.max() + 1)[:, None]
-    return np.asarray((members @ values).T / members.sum(axis=1)).T
+def _means(values: FloatArray, index: IntArray) -> FloatArray:
+    """(S,) or (S, J): means of the rows of each index; 0 for an index without rows."""
+    members = index == np.arange(index.max() + 1)[:, None]
+    sums = np.asarray(members @ values)
+    rows = np.maximum(members.sum(axis=1), 1)
+    return np.asarray((sums.T / rows).T)

@@ -86,7 +86,7 @@ def weighted_interval(
     total = 1 / event_weights.largest_share
     squares = total * total / k
     low = squares / total * special.betaincinv(k, n + 1 - k, alpha / 2)
-    hits = np.count_nonzero(event_weights.values > -np.inf)
+    hits = int(np.count_nonzero(event_weights.values > -np.inf))
     extra = min(next_hit_factor(event_weights, hits), max(largest_possible / scale, 1.0))
     total, squares = total + extra, squares + extra * extra
     k = total * total / squares

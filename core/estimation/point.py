@@ -56,11 +56,7 @@ def point_estimate(judged: Draws, method: Method, confidence: float) -> Point:
 
 
 def _mixture(judged: Draws, event: LogWeights, confidence: float) -> tuple[float, float, Interval]:
-    """Returns value, standard error and interval from the balance heuristic over all stages.
-
-    Pooling stages whose shares were chosen from earlier rows biases the mean by order 1/n (as in
-    AMIS, Cornuet et al. 2012). Measured on a toy with exact truth: BIAS_TO_FILL
-    """
+    """Returns value, standard error and interval of method mis."""
     mean = controlled_mean(judged, event)
     highest = mean.highest * next_hit_factor(event, event.ess)
     possible = max(largest_possible_weight(judged) / judged.samples, mean.highest)

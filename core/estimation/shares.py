@@ -3,7 +3,7 @@
 import numpy as np
 
 from core.estimation.draws import Draws, FloatArray
-from core.estimation.weights import LogWeights, draw_weights
+from core.estimation.weights import LogWeights, draw_log_mixture
 
 # At this many effective hits the answer lies half way between even shares and the optimum.
 EVEN_PRIOR_HITS = 10.0
@@ -34,12 +34,12 @@ def optimal_shares(draws: Draws, floors: FloatArray) -> FloatArray:
     judged = draws.take(draws.judged)
     if not judged.harmful.any():
         return even
-    weights = draw_weights(judged).values
-    hits = judged.harmful & (weights > -np.inf)
+    mixture = draw_log_mixture(judged)
+    hits = judged.harmful & (judged.log_p > -np.inf)
     if not hits.any():
         return even
-    terms = LogWeights(2 * weights[hits])
-    log_ratios = (judged.log_q - judged.log_p[:, None] + weights[:, None])[hits]
+    terms = LogWeights(2 * (judged.log_p - mixture)[hits])
+    log_ratios = (judged.log_q - mixture[:, None])[hits]
     best = _minimise(np.exp(terms.values - terms.log_largest), np.exp(log_ratios), even, floors)
     trust = terms.ess / (terms.ess + EVEN_PRIOR_HITS)
     return np.asarray(trust * best + (1 - trust) * even)

@@ -8,6 +8,9 @@ import numpy as np
 
 from core.estimation.draws import BoolArray, Draws, FloatArray, IntArray
 
+# Half of the longest allocation period in use.
+MIN_GROUP_ROWS = 50
+
 
 @dataclass(frozen=True, eq=False)
 class LogWeights:
@@ -135,9 +138,35 @@ def balance_log_weights(log_p: FloatArray, log_q: FloatArray, counts: IntArray) 
     return LogWeights(log_p - log_mixture(log_q, counts / n))
 
 
+def weight_groups(draws: Draws) -> IntArray:
+    """Returns the group of rows that each row is weighted with: (n,), from 0, never falling.
+
+    A group is a stage. Given the past its allocation is fixed, so its weighted mean is unbiased, and
+    so is the mean over stages, however shares were chosen. Counts pooled over stages would weigh
+    early rows by what they led to: on an exact toy with 40 hits a component, estimates came out 4%
+    too small, 0.17 of their standard error, to save 1% to 4% of it. A stage of few rows (one that
+    has just begun) joins the one before it: alone, its first rows may lack the target's.
+    """
+    starts = np.flatnonzero(np.diff(draws.stage, prepend=draws.stage[:1] - 1))
+    sizes = np.diff([*starts, draws.samples])
+    opens = sizes >= MIN_GROUP_ROWS
+    opens[:1] = True
+    return np.repeat(np.cumsum(opens) - 1, sizes).astype(np.int64)
+
+
+def draw_log_mixture(draws: Draws) -> FloatArray:
+    """Returns the log density that each row was drawn from, its group's mixture: (n,), nats."""
+    mixture, groups = np.empty(draws.samples), weight_groups(draws)
+    for group in np.unique(groups):
+        rows = groups == group
+        counts = np.bincount(draws.component[rows], minlength=len(draws.component_names))
+        mixture[rows] = log_mixture(draws.log_q[rows], counts / rows.sum())
+    return mixture
+
+
 def draw_weights(draws: Draws) -> LogWeights:
-    """Returns the balance-heuristic weights of all rows, judged or not."""
-    return balance_log_weights(draws.log_p, draws.log_q, draws.counts)
+    """Returns the balance-heuristic weights of all rows, judged or not, each within its group."""
+    return LogWeights(draws.log_p - draw_log_mixture(draws))
 
 
 def proposal_shares(draws: Draws) -> FloatArray:
@@ -150,6 +179,8 @@ def proposal_shares(draws: Draws) -> FloatArray:
 
 
 def largest_possible_weight(draws: Draws) -> float:
-    """Returns n/n_target, which no balance weight exceeds; inf if the target drew nothing."""
-    target_rows = int(draws.from_target.sum())
-    return draws.samples / target_rows if target_rows else math.inf
+    """Returns the largest n/n_target of a group, which no balance weight exceeds; inf if the target
+    drew nothing in one."""
+    groups = weight_groups(draws)
+    target_rows = np.bincount(groups, draws.from_target)
+    return float((np.bincount(groups) / target_rows).max()) if target_rows.all() else math.inf
