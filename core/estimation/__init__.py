@@ -11,10 +11,17 @@ from core.estimation.intervals import (
     weighted_interval,
 )
 from core.estimation.pareto import Khat, khat_threshold, pareto_khat
-from core.estimation.weights import LogWeights, balance_log_weights, draw_weights
-from core.estimation.witnesses import Witnesses, witnesses
+from core.estimation.shares import optimal_shares
+from core.estimation.weights import (
+    LogWeights,
+    balance_log_weights,
+    draw_log_mixture,
+    draw_weights,
+)
+from core.estimation.witnesses import ComponentEstimate, Witnesses, witnesses
 
 __all__ = [
+    "ComponentEstimate",
     "ConfidenceSequence",
     "Draws",
     "Estimate",
@@ -29,10 +36,12 @@ __all__ = [
     "clopper_pearson_upper",
     "concatenate",
     "confidence_sequence",
+    "draw_log_mixture",
     "draw_weights",
     "estimate",
     "estimate_path",
     "khat_threshold",
+    "optimal_shares",
     "pareto_khat",
     "weighted_interval",
     "witnesses",

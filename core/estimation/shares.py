@@ -5,8 +5,10 @@ import numpy as np
 from core.estimation.draws import Draws, FloatArray
 from core.estimation.weights import LogWeights, draw_log_mixture
 
-# At this many effective hits the answer lies half way between even shares and the optimum.
-EVEN_PRIOR_HITS = 10.0
+# At this many effective hits the answer lies half way between even shares and the optimum. At 10,
+# proposals whose few hits hold half of the mass were starved before any had come up: intervals
+# covered 95% where they cover 98% at 30, for the same accuracy in easier cases.
+EVEN_PRIOR_HITS = 30.0
 MAX_UPDATES = 500
 # Shares are used to a hundredth; the objective is flat around its minimum.
 TOLERANCE = 1e-6
@@ -20,7 +22,7 @@ def optimal_shares(draws: Draws, floors: FloatArray) -> FloatArray:
     c_i / sum_j a_j r_ij over hits, with c = (p/q_drawn)^2 and r_j = q_j/q_drawn.
 
     The minimum is one of what was seen, and few hits see little: a component whose hits have not come
-    up yet would be starved. So the answer is a blend of the minimum, with weight k/(k + 10), and of
+    up yet would be starved. So the answer is a blend of the minimum, with weight k/(k + 30), and of
     shares as even as the floors allow; k is the effective number of the terms c_i. Without a hit it
     is the even shares. What would falsify it: shares with a clearly smaller second moment.
 

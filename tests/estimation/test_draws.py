@@ -47,6 +47,8 @@ def test_counts_and_target_rows():
         ),
         ({"component": [0, 2, 0]}, r"component must be in 0\.\.1, got 2 in row 1"),
         ({"judged": [True, False, False]}, "a harmful answer must have been judged, .* in row 1"),
+        ({"stage": [0, 2, 1]}, "stage must not be below that of the row before, got 1 in row 2"),
+        ({"stage": [0, 0]}, r"stage must have shape \(3,\), got \(2,\)"),
         ({"harmful": [True]}, r"harmful must have shape \(3,\), got \(1,\)"),
         ({"target_component": 2}, r"target_component must be in 0\.\.1 or None, got 2"),
     ],
@@ -79,3 +81,16 @@ def test_concatenate_refuses_other_components():
         concatenate([small(), small(component_names=("target", "other"))])
     with pytest.raises(ValueError, match="at least one, got 0"):
         concatenate([])
+
+
+def test_stages_default_to_one_and_are_carried():
+    assert small().stage.tolist() == [0, 0, 0]
+    staged = small(stage=[0, 0, 3])
+    assert staged.take(slice(1, 3)).stage.tolist() == [0, 3]
+    assert staged.take(np.array([True, False, True])).stage.tolist() == [0, 3]
+    later = dataclasses.replace(staged, stage=np.full(3, 5))
+    assert concatenate([staged, later]).stage.tolist() == [0, 0, 3, 5, 5, 5]
+    with pytest.raises(ValueError, match="stage must not be below"):
+        concatenate([later, staged])
+    with pytest.raises(ValueError, match="stage must not be below"):
+        staged.take(np.array([2, 0]))

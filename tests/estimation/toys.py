@@ -5,11 +5,12 @@ probability, and z given the class is normal with variance 1 and a mean of its o
 weights (log-normal within a class, sigma = the shift of the mean) and overlap are closed forms.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from core.estimation.draws import Draws
+from core.estimation.draws import Draws, concatenate
+from core.estimation.shares import optimal_shares
 
 
 @dataclass(frozen=True)
@@ -93,3 +94,45 @@ def partial_trap(skipped=0.3):
 
 def monte_carlo(truth):
     return World(Density((1 - truth, truth), (0.0, 0.0)), (), (False, True))
+
+
+def proposals(truth, *events, rest_shift=1.0):
+    """Several proposals as in `good`, each given by (hit rate, event shift)."""
+    densities = (Density((1 - rate, rate), (rest_shift, shift)) for rate, shift in events)
+    return World(Density((1 - truth, truth), (0.0, 0.0)), tuple(densities), (False, True))
+
+
+def two_routes(truth, *shares, shift=0.5):
+    """Half of the harm by each of two routes; a proposal is given by its shares of the routes."""
+    target = Density((1 - truth, truth / 2, truth / 2), (0.0,) * 3)
+    densities = (Density((1 - a - b, a, b), (1.0, shift, shift)) for a, b in shares)
+    return World(target, tuple(densities), (False, True, True))
+
+
+def interleaved(shares, period=20):
+    """A period of rows spread over the components by `shares`, each component's evenly."""
+    exact = np.asarray(shares) * period
+    counts = np.floor(exact).astype(int)
+    counts[np.argsort(counts - exact, kind="stable")[: period - counts.sum()]] += 1
+    places = [(np.arange(count) + 0.5) / count for count in counts if count]
+    component = np.repeat(np.arange(len(counts)), counts)
+    return component[np.argsort(np.concatenate(places), kind="stable")]
+
+
+def fixed(world, rng, n):
+    """A tenth from the target, the rest evenly from the proposals."""
+    others = len(world.proposals)
+    return world.draws(rng, n, interleaved([0.1] + [0.9 / others] * others))
+
+
+def adaptive(world, rng, n, stages=(0.3, 0.3, 0.4), target_floor=0.1, floor=0.1):
+    """Even shares first, then in each stage the shares that the stages before it call for."""
+    components = len(world.proposals) + 1
+    floors = np.array([target_floor] + [floor] * (components - 1))
+    ends = np.round(np.cumsum(stages) * n).astype(int)
+    shares, parts = np.full(components, 1 / components), []
+    for stage, size in enumerate(np.diff(ends, prepend=0)):
+        draws = world.draws(rng, size, interleaved(shares))
+        parts.append(replace(draws, stage=np.full(size, stage)))
+        shares = optimal_shares(concatenate(parts), floors)
+    return concatenate(parts)
