@@ -6,9 +6,9 @@ import time
 
 import numpy as np
 import pytest
-from estimation.toys import Density, World, good, monte_carlo, trap
+from estimation.toys import Density, World, adaptive, good, monte_carlo, proposals, trap, two_routes
 
-from core.estimation import confidence_sequence
+from core.estimation import concatenate, confidence_sequence
 from core.estimation.confidence_sequence import allocation_period
 
 POINTS = np.unique(np.geomspace(10, 1000, 40).astype(int)).tolist()
@@ -46,6 +46,94 @@ def test_simultaneous_coverage(world, allocation, runs):
     assert low_misses <= allowed
     assert high_misses <= allowed
     assert low_misses + high_misses <= 0.05 * runs
+
+
+@pytest.mark.parametrize(
+    ("world", "runs"),
+    [
+        (APART, 60),
+        (proposals(0.05, (0.5, 0.3), (0.02, 1.5)), 60),
+        (two_routes(1e-3, (0.4, 1e-4), (0.01, 0.02)), 40),
+    ],
+)
+def test_simultaneous_coverage_over_adaptive_stages(world, runs):
+    low_misses = high_misses = 0
+    for seed in range(runs):
+        draws = adaptive(world, np.random.default_rng(seed), 1000, target_floor=0.3)
+        got = confidence_sequence(draws, POINTS[::2])
+        low_misses += got.low.max() > world.truth
+        high_misses += got.high.min() < world.truth
+    allowed = 0.025 * runs + 4 * math.sqrt(0.025 * runs)
+    assert low_misses <= allowed
+    assert high_misses <= allowed
+    assert low_misses + high_misses <= 0.05 * runs
+
+
+def in_stages(world, seed, *stages):
+    """One draw of (allocation, rows) after another, each a stage of its own."""
+    rng = np.random.default_rng(seed)
+    return concatenate(
+        dataclasses.replace(world.draws(rng, n, allocation), stage=np.full(n, number))
+        for number, (allocation, n) in enumerate(stages)
+    )
+
+
+def test_capital_carries_over_stages_with_weights_and_bounds_of_their_own(monkeypatch):
+    """The mixture capital written out row by row, each stage with its own shares and its own bets."""
+    import sys
+
+    module = sys.modules["core.estimation.confidence_sequence"]
+    monkeypatch.setattr(module, "BIN_NATS", 2e-5)
+    world = Density((0.9, 0.1), (0.0, 0.0)), (Density((0.5, 0.5), (0.0, 0.0)),)
+    world = World(*world, (False, True))
+    draws = in_stages(world, 3, ((0, 1), 200), ((0, 1, 1, 1), 200))
+    got = confidence_sequence(draws, [400])
+    target_share = np.where(draws.stage == 0, 1 / 2, 1 / 4)
+    x = draws.harmful * 0.1 / (target_share * 0.1 + (1 - target_share) * 0.5)
+    bound = 1 / target_share
+
+    def capital(bets, m, unit):
+        return np.mean([np.prod(1 + bet / unit * (x - m)) for bet in bets])
+
+    assert capital(module.LOWER_BETS / got.low[0], got.low[0], 1.0) == pytest.approx(40, rel=0.01)
+    assert capital(-module.UPPER_BETS, got.high[0], bound) == pytest.approx(40, rel=0.01)
+    # More is known from both stages than from the first.
+    first = confidence_sequence(draws, [200, 400])
+    assert first.low[0] < got.low[0]
+    assert got.high[0] < first.high[0]
+
+
+def test_shares_that_change_between_stages_do_not_bias_the_bounds():
+    """Target rows find all of the harm, and there are many of them first, few later. Counts pooled
+    over both stages would give the first ones a weight three times too large."""
+    world = World(
+        Density((0.5, 0.5), (0.0, 0.0)), (Density((1 - 1e-9, 1e-9), (0.0, 0.0)),), (False, True)
+    )
+    for seed in range(20):
+        draws = in_stages(world, seed, ((0, 0, 0, 1), 400), ((0, 1, 1, 1, 1, 1, 1, 1, 1, 1), 2000))
+        got = confidence_sequence(draws, [400, 1000, 2400])
+        assert (got.low < 0.5).all()
+        assert (got.high > 0.5).all()
+
+
+def test_a_period_cut_short_by_its_stage_is_skipped():
+    world = good(0.2, 0.5)
+    cut = in_stages(world, 0, ((0, 1, 1, 1, 1), 203), ((0, 1), 200))
+    kept = cut.take(~((np.arange(403) >= 200) & (np.arange(403) < 203)))
+    with_cut = confidence_sequence(cut, [200, 203, 403])
+    without = confidence_sequence(kept, [200, 400])
+    assert with_cut.low == pytest.approx(without.low[[0, 0, 1]], rel=1e-9)
+    assert with_cut.high == pytest.approx(without.high[[0, 0, 1]], rel=1e-9)
+
+
+def test_a_stage_that_has_just_begun_changes_nothing():
+    """Its period is not known yet; nor is its bound on the weights, were it to start without target."""
+    world = good(0.2, 0.5)
+    draws = in_stages(world, 0, ((0, 1, 1, 1, 1), 200), ((1, 1, 1, 1, 0, 1, 1, 1, 1, 0), 7))
+    begun = confidence_sequence(draws, [200, 207])
+    alone = confidence_sequence(draws.take(slice(0, 200)), [200])
+    assert begun.low == pytest.approx(alone.low[[0, 0]], rel=1e-9)
+    assert begun.high == pytest.approx(alone.high[[0, 0]], rel=1e-9)
 
 
 def test_it_is_not_vacuous():
