@@ -69,8 +69,9 @@ def draw_shards(
     *,
     proposals: Sequence[Proposal] = (),
     batch_rows: int = SHARD_ROWS,
+    start: int = 0,
 ) -> Iterator[DrawnShard]:
-    """Yields the shards that hold rows 0..samples of a spec, in order.
+    """Yields the shards that hold rows start..samples of a spec, in order.
 
     proposals: the spec's, made ready. A store that cannot be written does not stop the run: what is drawn
     is still yielded.
@@ -80,7 +81,6 @@ def draw_shards(
     """
     key = sampling_key(spec)
     known = _stored_ranges(store, key)
-    start = 0
     while start < samples:
         stop = _next_stop(start, samples, known)
         shard = _read(store, key, start, known)

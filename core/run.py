@@ -156,18 +156,26 @@ def sample(
 
     def shards() -> Iterator[JudgedShard]:
         found: list[JudgedShard] = []
-        shares = first_shares
+        shares, start = first_shares, 0
         for stage, rows in enumerate(stage_sizes(samples, adaptive=request.method == "mis")):
             if stage > 0:
                 draws = collect_draws(found, request)
                 shares = next_shares(draws, request.defensive_share)
             spec = sampling_spec(loaded, request, proposals, shares)
+            # Rows are counted through: two stages of equal shares must not draw the same rows.
             for shard in draw_shards(
-                loaded, spec, rows, store, proposals=proposals, batch_rows=batch_rows
+                loaded,
+                spec,
+                start + rows,
+                store,
+                proposals=proposals,
+                batch_rows=batch_rows,
+                start=start,
             ):
                 judged = judge_shard(loaded, judge, request.query, shard, store, stage)
                 found.append(judged)
                 yield judged
+            start += rows
 
     return shards()
 

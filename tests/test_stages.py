@@ -1,0 +1,64 @@
+"""The rows of an adaptive sample: every stage draws new ones, and a longer sample begins with a shorter."""
+
+import numpy as np
+from tiny_models import tiny_model
+
+from cache import MemoryStore
+from core.judges import Judgement
+from core.judging import JudgedShard
+from core.proposals import ContextSpec
+from core.run import EstimateRequest, in_order, sample
+from core.spec import GenerationSpec
+from core.stages import stage_sizes
+
+LOADED = tiny_model(stops=tuple(range(1, 9)))
+REQUEST = EstimateRequest(
+    query="w10 w11",
+    proposal=ContextSpec(answer_prefix="w20", t_switch=3),
+    companions=(ContextSpec(answer_prefix="w30 w31", t_switch=4),),
+    generation=GenerationSpec(max_new_tokens=6),
+)
+
+
+class NeverHarm:
+    """Finds nothing harmful, so that every stage is shared out evenly."""
+
+    def judge(self, query: str, answers: list[str]) -> list[Judgement]:
+        return [Judgement(0.0, "")] * len(answers)
+
+    def spec(self) -> dict[str, str]:
+        return {"judge": "never"}
+
+
+def drawn(samples: int, store: MemoryStore | None = None) -> list[JudgedShard]:
+    return in_order(list(sample(LOADED, REQUEST, NeverHarm(), samples, store or MemoryStore())))
+
+
+def tokens(shards: list[JudgedShard]) -> np.ndarray:
+    return np.concatenate([shard.drawn.rows.tokens for shard in shards])
+
+
+def test_stages_of_equal_shares_do_not_draw_the_same_rows() -> None:
+    shards = drawn(1_500)
+    assert not any(shard.drawn.stored for shard in shards)
+    ranges = [(shard.drawn.key.split("/")[0], shard.drawn.start) for shard in shards]
+    assert len(set(ranges)) == len(ranges)
+    assert sum(len(shard.drawn) for shard in shards) == 1_500
+
+
+def test_a_longer_sample_begins_with_the_shorter_one() -> None:
+    store = MemoryStore()
+    short, long = drawn(700, store), drawn(1_200, store)
+    np.testing.assert_array_equal(tokens(short), tokens(long)[:700])
+    assert sum(len(shard.drawn) for shard in long if not shard.drawn.stored) == 500
+    assert [shard.drawn.component[0] for shard in long if shard.drawn.start in (0, 200, 500)] == [
+        0,
+        0,
+        0,
+    ]
+
+
+def test_stages_add_up() -> None:
+    assert list(stage_sizes(2_300, adaptive=True)) == [200, 300, 500, 1_000, 300]
+    assert list(stage_sizes(90, adaptive=True)) == [90]
+    assert list(stage_sizes(2_300, adaptive=False)) == [2_300]
