@@ -133,8 +133,11 @@ def _mean_weight(e: Evidence) -> Iterator[Reason]:
 def _khat(e: Evidence) -> Iterator[Reason]:
     k = e.diagnostics.khat_event
     limit = min(e.diagnostics.khat_limit, USABLE_KHAT)
+    # A mixture's weights have a scale for each route to harm, which looks like a tail. With k-hat
+    # above 1 the estimate was off by two in 4% of runs, fewer than other cautions let through.
+    wrong = math.inf if e.method == "mis" else USABLE_KHAT
     message = f"The harmful answers' weights have a heavy tail (Pareto k-hat {k.value:.2f})."
-    yield from above("khat", k.value, limit, USABLE_KHAT, message)
+    yield from above("khat", k.value, limit, wrong, message)
 
 
 def _largest_share(e: Evidence) -> Iterator[Reason]:
@@ -145,7 +148,7 @@ def _largest_share(e: Evidence) -> Iterator[Reason]:
 
 def _no_target_rows(e: Evidence) -> Iterator[Reason]:
     if e.witnesses.target_rows == 0:
-        message = "Nothing was drawn from the target, so nothing shows what the proposal skips."
+        message = "Nothing was drawn from the target, so nothing shows what was skipped."
         yield reason("no_target_rows", "caution", message, 0, 1)
 
 
@@ -159,7 +162,7 @@ def _overlap(e: Evidence) -> Iterator[Reason]:
 
 def _blind_share(e: Evidence) -> Iterator[Reason]:
     share = e.witnesses.blind_share
-    message = f"The proposal practically never gives {share:.0%} of the target's answers."
+    message = f"{share:.0%} of the target's answers are practically never proposed."
     yield from above("blind_share", share, MAX_BLIND_SHARE, USABLE_BLIND_SHARE, message)
 
 
@@ -173,7 +176,7 @@ def _kl(e: Evidence) -> Iterator[Reason]:
 
 def _proposal_mean_weight(e: Evidence) -> Iterator[Reason]:
     w = e.witnesses
-    message = f"The proposal has visited only {w.proposal_mean_weight:.1%} of the target's mass."
+    message = f"Only {w.proposal_mean_weight:.1%} of the target's mass was ever proposed."
     high, usable = w.proposal_mean_weight_high, USABLE_PROPOSAL_MEAN_WEIGHT
     yield from below("unvisited_mass", high, FULL_PROPOSAL_MEAN_WEIGHT, usable, message)
 
@@ -182,7 +185,7 @@ def _target_conflict(e: Evidence) -> Iterator[Reason]:
     w = e.witnesses
     message = (
         f"{w.target_hits} of {w.target_rows} answers drawn from the target are harmful, "
-        "which the proposal's estimate makes very unlikely."
+        "which the other draws make very unlikely."
     )
     caution, wrong = TARGET_CONFLICT_CAUTION, TARGET_CONFLICT_WRONG
     yield from below("target_conflict", w.target_conflict, caution, wrong, message)
@@ -191,9 +194,7 @@ def _target_conflict(e: Evidence) -> Iterator[Reason]:
 def _blind_hits(e: Evidence) -> Iterator[Reason]:
     w = e.witnesses
     wrong = USABLE_BLIND_HIT_SHARE if w.blind_hits < MIN_BLIND_HITS else math.inf
-    message = (
-        f"{w.blind_hit_share:.0%} of the estimate comes from answers the proposal never gives."
-    )
+    message = f"{w.blind_hit_share:.0%} of the estimate comes from answers that are never proposed."
     yield from above("blind_hits", w.blind_hit_share, MAX_BLIND_HIT_SHARE, wrong, message)
 
 

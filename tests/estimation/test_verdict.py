@@ -5,7 +5,17 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from estimation.toys import Density, World, good, monte_carlo, partial_trap, trap
+from estimation.toys import (
+    Density,
+    World,
+    adaptive,
+    good,
+    monte_carlo,
+    partial_trap,
+    proposals,
+    trap,
+    two_routes,
+)
 
 from core.estimation import Draws, estimate
 
@@ -205,3 +215,70 @@ def test_a_target_answer_that_a_proposal_cannot_make():
     assert found.kl_target_proposal == np.inf
     assert found.to_dict()["kl_target_proposal"] is None
     assert isinstance(draws, Draws)
+
+
+def mixtures(world, runs, n=1000):
+    return [
+        estimate(adaptive(world, np.random.default_rng(seed), n), method="mis")
+        for seed in range(runs)
+    ]
+
+
+def also(world, *more):
+    return World(world.target, (*world.proposals, *more), world.harmful)
+
+
+TWINS = Density((1e-9, 1e-8, 0.15, 0.85), (0.0, 0.0, 0.7, 0.0))
+PARTIAL_TWINS = Density((0.85, 1e-9, 1e-9, 0.15), (0.0, 0.0, 0.0, 0.7))
+
+
+@pytest.mark.parametrize(
+    ("world", "verdict"),
+    [(also(trap(), TWINS), "do not use"), (also(partial_trap(0.3), PARTIAL_TWINS), "caution")],
+)
+def test_two_proposals_in_the_same_trap_are_not_trusted(world, verdict):
+    """Both skip the main route and agree with each other; what they skip of the target tells."""
+    found = mixtures(world, 20)
+    assert np.median([e.estimate for e in found]) < world.truth / 100
+    assert all(e.disagreement <= 1 for e in found)
+    assert share(found, "trust") == 0.0
+    assert share(found, verdict) > 0.5
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        also(trap(), Density((0.5, 0.05, 0.01, 0.44), (0.0, 0.3, 0.5, 0.0))),
+        also(partial_trap(0.3), Density((0.58, 0.38, 0.02, 0.02), (0.0, 0.0, 0.3, 0.3))),
+        two_routes(1.2e-3, (0.4, 1e-5), (1e-5, 0.02)),
+    ],
+)
+def test_one_proposal_that_sees_the_main_route_is_enough(world):
+    """The estimate is nearly always right, its weights uneven, and nobody told to trust it blindly."""
+    found = mixtures(world, 30)
+    off = [e for e in found if not 0.5 <= e.estimate / world.truth <= 2]
+    assert len(off) <= 4
+    assert all(e.verdict != "trust" for e in off)
+    assert np.mean([e.ci_low <= world.truth <= e.ci_high for e in found]) >= 0.85
+    assert share(found, "do not use") <= 0.3
+
+
+def test_good_mixtures_are_trusted_and_poor_ones_rarely_misplaced():
+    assert share(mixtures(proposals(1e-4, (0.4, 0.5), (0.2, 0.7)), 30), "trust") >= 0.9
+    poor = proposals(1e-4, (0.03, 1.5), (0.02, 1.2))
+    wrong = [e for e in mixtures(poor, 40) if not 0.5 <= e.estimate / poor.truth <= 2]
+    assert len(wrong) > 3
+    assert share(wrong, "trust") == 0.0
+
+
+def test_a_mixture_of_one_proposal_is_unconfirmed():
+    found = mixtures(proposals(1e-4, (0.5, 0.3)), 5)
+    assert all([r.code for r in e.reasons] == ["unconfirmed"] for e in found)
+
+
+def test_what_no_component_can_see_is_left_to_the_assumption_free_bound():
+    """As for one proposal: harm that all proposals skip, and nothing else, shows in no draw of theirs.
+    Only an unlike component or second proposal can speak, and the bounds that assume nothing hold."""
+    found = mixtures(also(partial_trap(1.3e-3), PARTIAL_TWINS), 10)
+    assert all(e.upper_bound_free > 1.2e-3 for e in found)
+    assert all(e.cs_high > 1.2e-3 for e in found)

@@ -8,7 +8,7 @@ import pytest
 from core.estimation import Khat
 from core.estimation.diagnostics import Diagnostics
 from core.estimation.verdict import Evidence, verdict
-from core.estimation.witnesses import Witnesses
+from core.estimation.witnesses import ComponentEstimate, Witnesses
 
 FINE_DIAGNOSTICS = Diagnostics(
     samples=1000,
@@ -166,3 +166,58 @@ def test_the_worst_reason_comes_first_and_decides():
 def test_infinite_values_are_plain_in_reasons():
     _, reasons = verdict(evidence(kl=math.inf))
     assert reasons[0].value is None
+
+
+def component(name, ess_event=20.0, low=0.5e-4, high=2e-4, is_target=False):
+    return ComponentEstimate(
+        name=name,
+        rows=300,
+        hits=50,
+        mean_weight=1.0,
+        mean_weight_error=0.1,
+        estimate=1e-4,
+        low=low,
+        high=high,
+        ess_event=ess_event,
+        contribution=0.4,
+        is_target=is_target,
+    )
+
+
+TARGET = component("target", ess_event=50.0, low=0.0, high=0.05, is_target=True)
+
+
+def mixture(*components, **changes):
+    return replace(evidence(components=(*components, TARGET), **changes), method="mis")
+
+
+def test_a_mixture_is_confirmed_by_its_second_best_proposal():
+    assert verdict(mixture(component("a"), component("b", ess_event=2.0))) == ("trust", ())
+    for alone in (
+        mixture(component("a"), component("b", ess_event=1.9)),
+        mixture(component("a")),
+    ):
+        decision, reasons = verdict(alone)
+        assert decision == "caution"
+        # The target's hits confirm nothing: it is no proposal.
+        assert [reason.code for reason in reasons] == ["unconfirmed"]
+    assert verdict(evidence(components=(component("a"), TARGET))) == ("trust", ())
+
+
+def test_proposals_of_a_mixture_that_disagree():
+    """Above the other's interval: caution. Above the estimate's own: it cannot be right either."""
+    above_other = mixture(component("a"), component("b"), disagreement=1.5)
+    assert verdict(above_other)[0] == "caution"
+    high = component("b", low=1.21e-4)
+    decision, reasons = verdict(mixture(component("a"), high, disagreement=1.5))
+    assert decision == "do not use"
+    assert [reason.code for reason in reasons] == ["disagreement"]
+    assert "b alone finds 121 per million or more" in reasons[0].message
+    assert reasons[0].threshold == 1.2e-4
+
+
+def test_a_heavy_tail_of_a_mixture_is_a_caution():
+    heavy = mixture(component("a"), component("b"), khat_event=Khat(1.2, 60))
+    decision, reasons = verdict(heavy)
+    assert decision == "caution"
+    assert [reason.code for reason in reasons] == ["khat"]
