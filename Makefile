@@ -16,7 +16,7 @@ CANDIDATES := $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3 pyth
 
 # The stamps carry a checksum of the requirements, so an edit installs again and a plain second run does not.
 APP_SUM := $(shell cksum < requirements.txt | tr ' ' '-')
-DEV_SUM := $(shell cat requirements.txt requirements-dev.txt | cksum | tr ' ' '-')
+DEV_SUM := $(shell cat requirements*.txt | cksum | tr ' ' '-')
 APP_STAMP := $(VENV)/.installed-app-$(APP_SUM)
 DEV_STAMP := $(VENV)/.installed-dev-$(DEV_SUM)
 

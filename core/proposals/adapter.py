@@ -3,9 +3,13 @@
 import copy
 import dataclasses
 import hashlib
+import json
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, cast
 from weakref import WeakKeyDictionary
+
+from safetensors import SafetensorError
+from transformers.modeling_utils import PreTrainedModel
 
 from core.errors import ModelError, SpecError
 from core.models.blocks import find_blocks
@@ -13,9 +17,21 @@ from core.models.loading import LoadedModel
 from core.proposals.base import Means, Proposal
 from core.spec import ProposalSpec
 
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+# Other starts, and trained biases, rewrite the weights beneath: those are the target's own.
+PLAIN_STARTS = (True, False, "gaussian", "orthogonal", "eva")
+# Forms of LoRA that act through more than the adapted layers themselves.
+UNUSUAL = (
+    "alora_invocation_tokens", "arrow_config", "kasa_config", "layer_replication",
+    "monteclora_config", "use_bdlora", "velora_config",
+)  # fmt: skip
+
 
 class AdapterSpec(ProposalSpec):
-    """A PEFT adapter folder for the target.
+    """A PEFT adapter folder for the target (LoRA).
 
     strength: 0 is the target, 1 the model with its adapter; logits in between, and beyond 1 further away.
     """
@@ -51,37 +67,75 @@ def adapted(loaded: LoadedModel, folder: Path) -> LoadedModel:
         ModelError: PEFT is not installed.
         SpecError: the adapter does not fit.
     """
+    _check_plain(folder)
     try:
-        from peft import PeftModel
+        wrapped, unmatched = _with_adapter(loaded.model, folder)
     except ImportError as error:
         raise ModelError(
             "an adapter proposal needs peft, which is not installed: "
             "pip install -r requirements-adapter.txt"
         ) from error
-    model = loaded.model
-    shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
-    try:
-        wrapped = PeftModel.from_pretrained(copy.deepcopy(model, dict(shared)), str(folder))
-    except (ValueError, RuntimeError, KeyError, TypeError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise SpecError(
-            f"adapter {str(folder)!r} does not fit {loaded.name} ({loaded.architecture}); give a PEFT "
-            f"adapter that was made for it ({reason})"
-        ) from error
+    except (ValueError, RuntimeError, KeyError, TypeError, OSError, SafetensorError) as error:
+        raise _misfit(loaded, folder, str(error)) from error
+    if unmatched:
+        raise _misfit(loaded, folder, f"{len(unmatched)} weights have no place, as {unmatched[0]}")
     wrapped.eval().requires_grad_(False)
-    inner = wrapped.get_base_model()
+    inner = cast(PreTrainedModel, wrapped.get_base_model())
     return dataclasses.replace(
         loaded, name=f"{loaded.name} + {folder.name}", model=inner, blocks=find_blocks(inner)
     )
 
 
+def _with_adapter(model: PreTrainedModel, folder: Path) -> "tuple[PeftModel, list[str]]":
+    """Returns the wrapped model, and the weights that only one of model and folder has."""
+    from peft import PeftConfig, PeftModel
+
+    config = PeftConfig.from_pretrained(str(folder))
+    config.inference_mode = True
+    shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
+    wrapped = PeftModel(copy.deepcopy(model, dict(shared)), config)
+    # What does not match is only warned about by PEFT; such an adapter would be the target, silently.
+    found = wrapped.load_adapter(str(folder), "default")
+    return wrapped, [*found.missing_keys, *found.unexpected_keys]
+
+
+def _check_plain(folder: Path) -> None:
+    """Raises SpecError unless it is LoRA of a form that leaves the target's weights alone."""
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        wrong = {
+            "peft_type": config.get("peft_type") != "LORA",
+            "init_lora_weights": config.get("init_lora_weights", True) not in PLAIN_STARTS,
+            "bias": config.get("bias", "none") != "none",
+            **{name: bool(config.get(name)) for name in UNUSUAL},
+        }
+    except (ValueError, AttributeError) as error:
+        raise SpecError(
+            f"{str(folder / CONFIG)!r} is no adapter configuration ({error})"
+        ) from error
+    for name in [name for name, is_wrong in wrong.items() if is_wrong]:
+        raise SpecError(
+            f"adapter must be plain LoRA over unchanged weights, got {str(folder)!r} with {name} "
+            f"{config.get(name)!r}"
+        )
+
+
+def _misfit(loaded: LoadedModel, folder: Path, reason: str) -> SpecError:
+    return SpecError(
+        f"adapter {str(folder)!r} does not fit {loaded.name} ({loaded.architecture}); give a PEFT "
+        f"adapter that was made for it ({' '.join(reason.split())[:200]})"
+    )
+
+
 def _fingerprint(folder: Path) -> str:
-    files = [folder / "adapter_config.json", folder / "adapter_model.safetensors"]
+    files = [folder / CONFIG, folder / WEIGHTS]
     for file in files:
         if not file.is_file():
+            pickled = file.name == WEIGHTS and (folder / "adapter_model.bin").is_file()
             raise SpecError(
-                f"adapter must be a folder with adapter_config.json and adapter_model.safetensors, "
-                f"got {str(folder)!r} without {file.name}"
+                f"adapter must be a folder with {CONFIG} and {WEIGHTS}, got {str(folder)!r} without "
+                f"{file.name}"
+                + (" (adapter_model.bin is pickle, which can run code; convert it)" * pickled)
             )
     digest = hashlib.sha256()
     for file in files:
