@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from core.estimation import LogWeights, clopper_pearson, clopper_pearson_upper, weighted_interval
+from core.estimation.intervals import gamma_interval
 
 
 def event(hit_logs, n):
@@ -51,6 +52,30 @@ def test_rare_unequal_weights_give_fay_and_feuers_gamma():
     low = stats.gamma.ppf(0.025, y**2 / v, scale=v / y)
     high = stats.gamma.ppf(0.975, (y + top) ** 2 / (v + top**2), scale=(v + top**2) / (y + top))
     assert (got.low * n, got.high * n) == pytest.approx((low, high), rel=1e-5)
+
+
+def test_the_gamma_interval_is_garwoods_for_rare_equal_weights():
+    """Four events in n rows: mean 4/n, variance 4/n^2, one more hit adds 1/n, a miss takes next to
+    nothing away."""
+    n = 10**7
+    got = gamma_interval(4 / n, 2 / n, 0.0, 1 / n)
+    assert (got.low * n, got.high * n) == pytest.approx((1.0899, 10.2416), abs=1e-4)
+
+
+def test_the_gamma_interval_of_a_small_error_is_normal_and_stays_finite():
+    got = gamma_interval(0.2, 1e-4, 1e-7, 1e-7)
+    assert (got.low, got.high) == pytest.approx((0.2 - 1.96e-4, 0.2 + 1.96e-4), abs=1e-6)
+    sure = gamma_interval(0.2, 1e-30, 0.0, 0.0)
+    assert 0.2 * (1 - 1e-4) < sure.low < 0.2 < sure.high < 0.2 * (1 + 1e-4)
+    assert gamma_interval(0.9, 0.5, 0.0, 0.1).high == 1.0
+    # However far below a row lies, the lower end keeps above 0.
+    assert 0 < gamma_interval(1e-4, 1e-4, 1.0, 1e-4).low < 1e-4
+
+
+@pytest.mark.parametrize(("value", "error"), [(0.0, 0.1), (0.1, 0.0), (math.nan, 0.1)])
+def test_a_gamma_interval_needs_a_value_and_an_error(value, error):
+    with pytest.raises(ValueError, match="value and error must be above 0"):
+        gamma_interval(value, error, 0.0, 0.0)
 
 
 def test_no_interval_leaves_zero_to_one():
