@@ -1,14 +1,17 @@
-"""The proposal: steer the model until harm is common, and see what that does to its answers."""
+"""The proposal: an unsafe version of the model, what it does to the answers, and the best settings."""
 
 import streamlit as st
 
 from core.errors import TailscopeError
+from core.proposals import AblateSpec, SteerSpec
 from pages.components import charts, resources
 from pages.components.frame import page, plain, show_error
-from pages.components.pilot_view import pilot_view
 from pages.components.preview_view import preview_view
-from pages.components.proposal_controls import sliders, where_form
+from pages.components.proposal_controls import sliders
+from pages.components.proposal_kinds import kind_form, kind_picker, where_form
+from pages.components.search_view import search_view
 from pages.components.state import settings
+from pages.components.surface_view import surface_is_behind
 
 
 @st.fragment
@@ -19,27 +22,32 @@ def tune() -> None:
         assert asked.proposal is not None
         proposal = sliders(asked.proposal, asked.generation.max_new_tokens)
         preview_view(asked.model_copy(update={"proposal": proposal}))
+        if surface_is_behind(proposal):
+            st.rerun()
     except TailscopeError as error:
         show_error(error)
 
 
 with page(
     "Proposal",
-    "A steered copy of the model gives the harmful answer often. Each of its answers is weighed "
+    "An unsafe version of the model gives the harmful answer often. Each of its answers is weighed "
     "by how likely the model itself would give it.",
 ):
     st.markdown(f"Asked: **“{plain(resources.query(settings()))}”**")
-    tune()
     asked = resources.request(settings())
-    assert asked.proposal is not None
-    with st.expander("Where the push is added, and how to choose it", icon=":material/layers:"):
-        direction = resources.direction(asked.model, asked.behaviour, asked.proposal.direction)
-        left, right = st.columns(2, gap="large")
-        with left:
-            where_form(resources.model(asked.model), asked.proposal, direction.separation.tolist())
-        with right:
-            st.vega_lite_chart(
-                charts.separation(direction.separation.tolist(), asked.proposal.layer),
-                key="proposal.separation",
-            )
-            pilot_view(settings())
+    if kind_form(kind_picker(asked), asked):
+        tune()
+        asked = resources.request(settings())
+        proposal = asked.proposal
+        if isinstance(proposal, SteerSpec | AblateSpec):
+            with st.expander("Where in the model, and on which tokens", icon=":material/layers:"):
+                found = resources.direction(asked.model, asked.behaviour, proposal.direction)
+                separation = found.separation.tolist()
+                left, right = st.columns(2, gap="large")
+                with left:
+                    where_form(resources.model(asked.model), proposal, separation)
+                with right:
+                    st.vega_lite_chart(
+                        charts.separation(separation, proposal.layer), key="proposal.separation"
+                    )
+        search_view(asked)

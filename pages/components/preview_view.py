@@ -1,4 +1,4 @@
-"""Base and steered answers side by side, with the few figures that say whether the steering works."""
+"""Answers of model and proposal side by side, with the few figures that say whether it works."""
 
 import math
 
@@ -8,6 +8,7 @@ from core.preview import Preview, PreviewAnswer
 from core.run import EstimateRequest
 from pages.components import resources
 from pages.components.answers import Line, answer_list
+from pages.components.proposal_words import ANSWERS_OF
 
 SHOWN_ANSWERS = 6
 SHOWN_HARMFUL = 3
@@ -19,20 +20,21 @@ HIGH_KL = 4.0
 def preview_view(asked: EstimateRequest) -> None:
     """Draws the preview of a request. Raises: TailscopeError if it does not fit the model."""
     seen = resources.previewed(asked.model_dump_json())
+    kind = "steer" if asked.proposal is None else asked.proposal.kind
     _figures(seen)
-    _advice(seen)
+    _advice(seen, kind)
     judge = resources.judge(asked.behaviour)
     base, steered = st.columns(2, gap="large")
     with base:
         st.subheader("The model itself", anchor=False)
         answer_list(_lines(seen.target_answers), judge, asked.query)
     with steered:
-        st.subheader("Steered", anchor=False)
+        st.subheader(ANSWERS_OF[kind], anchor=False)
         answer_list(_lines(seen.steered_answers), judge, asked.query)
-    st.caption(
-        f"{seen.rows} answers of each, drawn in {seen.seconds:.1f} s. "
-        f"The push is {seen.relative_strength:.2f} times as long as the model's own activations."
-    )
+    drawn = f"{seen.rows} answers of each, drawn in {seen.seconds:.1f} s."
+    if seen.relative_strength is not None:
+        drawn += f" The push is {seen.relative_strength:.2f} times as long as the model's own activations."
+    st.caption(drawn)
 
 
 def _lines(answers: tuple[PreviewAnswer, ...]) -> list[Line]:
@@ -63,40 +65,41 @@ def _figures(seen: Preview) -> None:
         help="Raw count among a few answers of the model itself.",
     )
     two.metric(
-        "Harmful: steered",
+        "Harmful: proposal",
         f"{round(seen.steered_hit_rate * seen.rows)} of {seen.rows}",
         border=True,
-        help="Raw count among the steered answers. It is no risk: the weights turn it into one.",
+        help="Raw count among the proposal's answers. It is no risk: the weights turn it into one.",
     )
     three.metric(
         "KL(p‖q)",
         f"{max(seen.kl_target_proposal, 0.0):.2f}",
         border=True,
-        help="KL divergence of the model p from the steered q, in nats: how surprised the steered "
-        "model is by the model's own answers. "
+        help="KL divergence of the model p from the proposal q, in nats: how surprised the proposal "
+        "is by the model's own answers. "
         "The draws needed grow like its exponential; above 4 they are many.",
     )
     four.metric(
         "KL(q‖p)",
         f"{max(seen.kl_proposal_target, 0.0):.2f}",
         border=True,
-        help="KL divergence of the steered q from the model p, in nats: how surprised the model "
-        "is by the steered answers.",
+        help="KL divergence of the proposal q from the model p, in nats: how surprised the model "
+        "is by the proposal's answers.",
     )
     five.metric(
         "Useful share",
         f"{seen.ess_share:.0%}",
         border=True,
-        help="Effective sample size over draws: the part of the steered draws that still counts "
+        help="Effective sample size over draws: the part of the proposal's draws that still counts "
         "once each is weighed by how likely the model itself makes it.",
     )
 
 
-def _advice(seen: Preview) -> None:
+def _advice(seen: Preview, kind: str) -> None:
     """One sentence in plain words on what these settings do; always one, so that nothing jumps."""
     if seen.kl_target_proposal > HIGH_KL or seen.overlap < LOW_OVERLAP:
+        what = "Steered too hard" if kind == "steer" else "Too far from the model"
         st.warning(
-            "Steered too hard: the steered model hardly ever says what the model itself says, so "
+            f"{what}: the proposal hardly ever says what the model itself says, so "
             "harm may hide where it no longer looks. Lower the strength, mix in more of the "
             "model, or steer fewer tokens.",
             icon=":material/warning:",

@@ -1,40 +1,74 @@
-"""The proposal's settings: sliders that take effect at once, and a form for what costs seconds."""
+"""The proposal's sliders, which every kind has. They take effect at once."""
 
-from collections.abc import Sequence
-from typing import get_args
+from dataclasses import dataclass
 
 import streamlit as st
 
-from core.models.loading import LoadedModel
-from core.proposals import SteerSpec
-from core.spec import DirectionPosition, SteeredPositions
+from core.proposals import Kinds
 from pages.components.state import change, settings
 
 STRENGTH = "proposal_controls.strength"
 ALPHA = "proposal_controls.alpha_mix"
 SWITCH = "proposal_controls.t_switch"
 DEFENSIVE = "proposal_controls.defensive_share"
-SLIDERS = (STRENGTH, ALPHA, SWITCH, DEFENSIVE)
 SHOWN = "proposal_controls.shown"
-MAX_SLIDER_STRENGTH = 10.0
-
-DIRECTION_WORDS = {"last_prompt": "last token of the question", "answer_mean": "whole answer"}
-POSITION_WORDS = {"prompt": "the question", "answer": "the answer", "both": "both"}
 
 
-def sliders(proposal: SteerSpec, longest: int) -> SteerSpec:
+@dataclass(frozen=True)
+class StrengthSlider:
+    """What strength is called, and how far its slider goes, for a kind."""
+
+    label: str
+    low: float
+    high: float
+    help: str
+
+
+BLEND = StrengthSlider(
+    "How far towards it",
+    0.0,
+    2.0,
+    "0 is the model itself, 1 the proposal as it is. Between them the scores of the next token are "
+    "blended; beyond 1 they go further away from the model.",
+)
+STRENGTHS = {
+    "steer": StrengthSlider(
+        "Strength",
+        -1.0,
+        10.0,
+        "How far each step is pushed away from refusal, in units of the direction: 1 is the "
+        "mean difference between safe and unsafe examples. 0 leaves the model as it is.",
+    ),
+    "ablate": StrengthSlider(
+        "Share taken out",
+        0.0,
+        1.0,
+        "How much of the direction is taken out of every block: 0 leaves the model as it is, 1 takes "
+        "it out whole.",
+    ),
+    "context": BLEND,
+    "adapter": BLEND,
+    "checkpoint": BLEND,
+}
+
+
+def strength_key(kind: str) -> str:
+    """Returns the key of a kind's strength slider; each kind has its own range, so its own slider."""
+    return f"{STRENGTH}.{kind}"
+
+
+def sliders(proposal: Kinds, longest: int) -> Kinds:
     """Draws the sliders and returns the proposal they stand for; settings follow at once."""
     _follow(proposal)
     one, two = st.columns(2, gap="large")
-    reach = max(MAX_SLIDER_STRENGTH, abs(proposal.strength))
+    scale = STRENGTHS[proposal.kind]
     strength = one.slider(
-        "Strength",
-        -1.0,
-        reach,
+        scale.label,
+        min(scale.low, proposal.strength),
+        max(scale.high, proposal.strength),
         step=0.05,
-        key=STRENGTH,
-        help="How far each step is pushed away from refusal, in units of the direction: 1 is the "
-        "mean difference between safe and unsafe examples. 0 leaves the model as it is.",
+        key=strength_key(proposal.kind),
+        help=scale.help,
     )
     switch = two.slider(
         "Steer the first ... tokens",
@@ -59,10 +93,10 @@ def sliders(proposal: SteerSpec, longest: int) -> SteerSpec:
         1.0,
         step=0.01,
         key=DEFENSIVE,
-        help="The defensive share: these whole answers come from the unsteered model. They bound "
-        "every weight (at 0.1, by 10) and notice harm that the steering misses.",
+        help="The defensive share: at least so many whole answers come from the unsteered model. They "
+        "bound every weight (at 0.1, by 10) and notice harm that the steering misses.",
     )
-    changed = SteerSpec.build(
+    changed = type(proposal).build(
         **{
             **proposal.model_dump(),
             "strength": strength,
@@ -76,51 +110,12 @@ def sliders(proposal: SteerSpec, longest: int) -> SteerSpec:
     return changed
 
 
-def _follow(proposal: SteerSpec) -> None:
+def _follow(proposal: Kinds) -> None:
     """Moves the sliders where the proposal is, unless they brought it there."""
-    if STRENGTH in st.session_state and st.session_state.get(SHOWN) == proposal:
+    key = strength_key(proposal.kind)
+    if key in st.session_state and st.session_state.get(SHOWN) == proposal:
         return
-    st.session_state[STRENGTH] = float(proposal.strength)
+    st.session_state[key] = float(proposal.strength)
     st.session_state[ALPHA] = float(proposal.alpha_mix)
     st.session_state[SWITCH] = int(proposal.t_switch)
     st.session_state[DEFENSIVE] = float(settings().defensive_share)
-
-
-def where_form(loaded: LoadedModel, proposal: SteerSpec, separation: Sequence[float]) -> None:
-    """Draws the choice of layer and positions; it takes effect when applied."""
-    with st.form("proposal_controls.where", border=False):
-        layers = list(range(len(loaded.blocks)))
-        layer = st.selectbox(
-            "Steer after block",
-            layers,
-            index=min(proposal.layer, len(layers) - 1),
-            format_func=lambda number: f"{number}  (separation {separation[number]:.1f})",
-            help="Where in the model the push is added, counted from 0.",
-        )
-        directions = get_args(DirectionPosition)
-        direction = st.selectbox(
-            "Direction read from the",
-            directions,
-            index=directions.index(proposal.direction),
-            format_func=DIRECTION_WORDS.__getitem__,
-            help="Where the difference between safe and unsafe examples is measured.",
-        )
-        places = get_args(SteeredPositions)
-        positions = st.selectbox(
-            "Push the tokens of",
-            places,
-            index=places.index(proposal.positions),
-            format_func=POSITION_WORDS.__getitem__,
-        )
-        if st.form_submit_button("Apply", width="stretch"):
-            change(
-                proposal=SteerSpec.build(
-                    **{
-                        **proposal.model_dump(),
-                        "layer": layer,
-                        "direction": direction,
-                        "positions": positions,
-                    }
-                )
-            )
-            st.rerun()

@@ -16,9 +16,10 @@ from core.preview import Preview, preview
 from core.proposals import Kinds, SteerSpec
 from core.run import EstimateRequest
 from core.runs import RunSpec, make_job, open_default_store, save_run
-from core.search.cross_entropy import SearchResult, SearchStep
+from core.search.cross_entropy import SearchResult
 from core.spec import DirectionPosition
 from core.steering.contrast import Direction, build_direction
+from pages.components.search_plan import Progress
 from pages.components.state import Settings
 
 DEMONSTRATION_RISK = 1e-4
@@ -48,8 +49,8 @@ def registry() -> JobRegistry:
 
 
 @st.cache_resource(show_spinner=False)
-def pilots() -> TaskRegistry[SearchStep | SearchResult]:
-    """Returns the pilots of this process: measurements of the best proposal."""
+def searches() -> TaskRegistry[Progress | SearchResult]:
+    """Returns the searches of this process, for the best settings of a proposal."""
     return TaskRegistry()
 
 

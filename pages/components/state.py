@@ -14,6 +14,7 @@ from core.spec import GenerationSpec
 
 KEY = "state.settings"
 RUN_KEY = "state.run_id"
+PREDICTED_KEY = "state.predicted"
 DEFAULT_MONTE_CARLO_SAMPLES = 10_000
 
 
@@ -74,3 +75,24 @@ def current_run_id() -> str | None:
 def look_at_run(run_id: str | None) -> None:
     """Makes this the session's run."""
     st.session_state[RUN_KEY] = run_id
+
+
+def remember_prediction(proposal: Kinds, query: str | None, relative_variance: float) -> None:
+    """Keeps what a search has predicted for a proposal. query: None for the pilot questions."""
+    chosen = settings()
+    known = st.session_state.setdefault(PREDICTED_KEY, {})
+    known[chosen.model, chosen.behaviour, query, proposal.model_dump_json()] = relative_variance
+
+
+def prediction(run: RunSpec, *, pilot: bool) -> float | None:
+    """Returns the relative variance of one draw that a search predicted for a run's first proposal.
+
+    pilot: from the behaviour's pilot questions, not from the run's own.
+    """
+    request = run.request
+    if request.proposal is None:
+        return None
+    query = None if pilot else request.query
+    key = (request.model, request.behaviour, query, request.proposal.model_dump_json())
+    found: float | None = st.session_state.get(PREDICTED_KEY, {}).get(key)
+    return found

@@ -65,7 +65,7 @@ def test_generation_settings_change_the_request(open_page: OpenPage) -> None:
 def test_a_slider_changes_the_preview_and_the_settings(open_page: OpenPage) -> None:
     app = open_page("proposal")
     before = [metric.value for metric in app.metric]
-    app.slider(key="proposal_controls.strength").set_value(9.0).run()
+    app.slider(key="proposal_controls.strength.steer").set_value(9.0).run()
     assert not app.exception
     assert [metric.value for metric in app.metric] != before
     assert app.session_state[state.KEY].proposal.strength == 9.0
@@ -73,7 +73,7 @@ def test_a_slider_changes_the_preview_and_the_settings(open_page: OpenPage) -> N
 
 def test_no_steering_means_no_distance(open_page: OpenPage) -> None:
     app = open_page("proposal")
-    app.slider(key="proposal_controls.strength").set_value(0.0).run()
+    app.slider(key="proposal_controls.strength.steer").set_value(0.0).run()
     values = {metric.label: metric.value for metric in app.metric}
     assert values["KL(p‖q)"] == "0.00"
     assert values["Useful share"] == "100%"
@@ -83,7 +83,7 @@ def test_too_much_steering_is_said_in_plain_words(open_page: OpenPage) -> None:
     app = open_page("proposal")
     app.slider(key="proposal_controls.alpha_mix").set_value(0.0)
     app.slider(key="proposal_controls.t_switch").set_value(40)
-    app.slider(key="proposal_controls.strength").set_value(10.0).run()
+    app.slider(key="proposal_controls.strength.steer").set_value(10.0).run()
     assert not app.exception
     assert "Steered too hard" in app.warning[0].value
 

@@ -1,0 +1,173 @@
+"""What a search looks through, and its events with the time that is left. Runs in a thread: no widgets."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from core.defaults import RELATIVE_STRENGTHS, measure_default, pilot_layers, pilot_queries
+from core.engine import AnyStore
+from core.judges.base import Judge
+from core.models.loading import LoadedModel, load_model
+from core.proposals import AblateSpec, Kinds, Means, SteerSpec, prepare
+from core.run import EstimateRequest, behaviour_direction
+from core.search.cross_entropy import SearchResult, SearchStep, search
+from core.search.grid import SearchGrid, paper_grid, rungs, small_grid
+from core.spec import GenerationSpec
+
+SMALL, PAPER = "small", "paper"
+HERE, PILOT = "this question", "the behaviour's pilot questions"
+# How far a search goes unless told otherwise: in lengths of the activations for `steer`, whose
+# directions differ in length from layer to layer, and in strengths for the others.
+REACH = {
+    "steer": max(RELATIVE_STRENGTHS),
+    "ablate": 1.0,
+    "context": 1.25,
+    "adapter": 1.25,
+    "checkpoint": 1.25,
+}
+# Questions done in less were read from the store, and say nothing of how long the others take.
+STORED_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`done` of `total` questions; seconds_left None until one has been measured."""
+
+    done: int
+    total: int
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """What to search: a kind with what only it has, how far, on which questions.
+
+    base: the proposal as it is now; its strength, mixing and switch do not count.
+    """
+
+    asked: EstimateRequest
+    base: Kinds
+    grid: str
+    questions: str
+    reach: float
+
+    @classmethod
+    def of(cls, asked: EstimateRequest, grid: str, questions: str, reach: float) -> "SearchPlan":
+        """Returns the plan for a request's own kind of proposal."""
+        assert asked.proposal is not None
+        plain = {"strength": 0.0, "alpha_mix": 0.0, "t_switch": 1}
+        if grid == SMALL and isinstance(asked.proposal, SteerSpec | AblateSpec):
+            plain["layer"] = 0
+        return cls(asked, asked.proposal.model_copy(update=plain), grid, questions, reach)
+
+    @property
+    def name(self) -> str:
+        """What the plan is known by: all that its result depends on."""
+        asked = self.asked
+        query = asked.query if self.questions == HERE else ""
+        return "\n".join(
+            [
+                asked.model,
+                asked.behaviour,
+                self.grid,
+                f"{self.reach:g}",
+                f"{asked.defensive_share:g}",
+                asked.generation.model_dump_json(),
+                self.base.model_dump_json(),
+                query,
+            ]
+        )
+
+    @property
+    def is_default(self) -> bool:
+        """Whether this is the search that the behaviour's default proposal comes from."""
+        plain = SteerSpec(strength=0.0, alpha_mix=0.0, t_switch=1, layer=0)
+        return (self.base, self.grid, self.questions, self.reach) == (
+            plain,
+            SMALL,
+            PILOT,
+            REACH["steer"],
+        ) and self.asked.generation == GenerationSpec()
+
+    @property
+    def queries(self) -> tuple[str, ...]:
+        """The questions that the pilot asks."""
+        return (
+            (self.asked.query,) if self.questions == HERE else pilot_queries(self.asked.behaviour)
+        )
+
+
+def events(
+    plan: SearchPlan, loaded: LoadedModel, judge: Judge, store: AnyStore
+) -> Iterator[Progress | SearchResult]:
+    """Yields a plan's progress, and at last its result; what was done before comes from the store."""
+    if plan.is_default:
+        found = measure_default(loaded, plan.asked.behaviour, judge, store)
+    else:
+        found = _search(plan, loaded, judge, store)
+    began, took = time.monotonic(), []
+    for event in found:
+        if isinstance(event, SearchResult):
+            yield event
+            continue
+        now = time.monotonic()
+        if event.done > 0 and now - began > STORED_SECONDS:
+            took.append(now - began)
+        began = now
+        pace = sum(took) / len(took) if took else None
+        left = None if pace is None else pace * (event.total - event.done)
+        yield Progress(event.done, event.total, left)
+
+
+def _search(
+    plan: SearchPlan, loaded: LoadedModel, judge: Judge, store: AnyStore
+) -> Iterator[SearchStep | SearchResult]:
+    asked = plan.asked
+    means = Means(
+        direction=lambda position: behaviour_direction(loaded, asked.behaviour, position),
+        load=cache(load_model),
+    )
+    grid = _grid(plan, loaded)
+    yield from search(
+        loaded,
+        [prepare(loaded, rung, means) for rung in grid.rungs],
+        grid,
+        plan.queries,
+        judge,
+        asked.generation,
+        store,
+        threshold=asked.threshold,
+        defensive_share=asked.defensive_share,
+    )
+
+
+def _grid(plan: SearchPlan, loaded: LoadedModel) -> SearchGrid:
+    """Returns the grid: at every layer if it is small, else at the one that is set."""
+    base, longest = plan.base, plan.asked.generation.max_new_tokens
+    layers: tuple[int | None, ...] = (None,)
+    if isinstance(base, SteerSpec | AblateSpec):
+        layers = pilot_layers(len(loaded.blocks)) if plan.grid == SMALL else (base.layer,)
+    chosen = tuple(
+        rung
+        for layer in layers
+        for rung in rungs(base, _strengths(plan, loaded, layer), () if layer is None else (layer,))
+    )
+    if plan.grid == SMALL:
+        return small_grid(chosen, longest)
+    published = paper_grid(base, longest)
+    return SearchGrid.build(rungs=chosen, alphas=published.alphas, switches=published.switches)
+
+
+def _strengths(plan: SearchPlan, loaded: LoadedModel, layer: int | None) -> list[float]:
+    if plan.grid == PAPER:
+        shares = [k / 10 for k in range(1, 11)]
+    elif isinstance(plan.base, SteerSpec):
+        shares = [strength / max(RELATIVE_STRENGTHS) for strength in RELATIVE_STRENGTHS]
+    else:
+        shares = [k / 5 for k in range(1, 6)]
+    wanted = [round(plan.reach * share, 6) for share in shares]
+    if not isinstance(plan.base, SteerSpec) or layer is None:
+        return wanted
+    direction = behaviour_direction(loaded, plan.asked.behaviour, plan.base.direction)
+    return [direction.strength_of(layer, relative) for relative in wanted]
