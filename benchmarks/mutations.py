@@ -24,7 +24,7 @@ class Mutation:
     file: str
     old: str
     new: str
-    tests: str = "tests/test_exactness.py"
+    tests: str = "tests/exactness"
 
 
 MUTATIONS = (
