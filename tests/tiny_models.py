@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
@@ -25,6 +26,10 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "gemma2": COMMON | {"head_dim": 8, "sliding_window": 8, "query_pre_attn_scalar": 8},
     "gpt2": {"n_layer": 3, "n_embd": 32, "n_head": 4, "n_positions": 128},
     "gpt_neox": COMMON,
+    "mistral": COMMON | {"sliding_window": 8},
+    "qwen3": COMMON | {"head_dim": 8},
+    "gemma3_text": COMMON | {"head_dim": 8, "sliding_window": 8, "query_pre_attn_scalar": 8},
+    "mixtral": COMMON | {"num_local_experts": 4, "num_experts_per_tok": 2},
 }
 
 
@@ -71,3 +76,17 @@ def tiny_model(
     model.get_output_embeddings().weight.data.mul_(scale / 3)
     model.generation_config.eos_token_id = list(stops)
     return wrap_model(model, tiny_tokenizer(vocabulary), name=f"tiny-{architecture}")
+
+
+# An expert computes the tokens sent to it together, and how many those are depends on the batch: there,
+# rows agree to rounding and not bit for bit.
+MIXTURES_OF_EXPERTS = {"mixtral"}
+
+
+def assert_same_rows(architecture: str, one: Any, other: Any) -> None:
+    """Asserts that two draws of the same rows agree, bit for bit where the architecture allows it."""
+    tolerance = 1e-4 if architecture in MIXTURES_OF_EXPERTS else 0.0
+    for name in ("tokens", "lengths", "log_p", "log_q"):
+        np.testing.assert_allclose(
+            getattr(one, name), getattr(other, name), rtol=0, atol=tolerance, err_msg=name
+        )

@@ -1,0 +1,125 @@
+"""Several kinds of proposals in one stream, on every architecture: each is what it is on its own."""
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import ARCHITECTURES, assert_same_rows, tiny_model
+
+from core.models.loading import LoadedModel
+from core.proposals.ablate import AblatePlan
+from core.proposals.base import Arm
+from core.proposals.steer import SteerPlan
+from core.sampling import Rows, TokenMixing, row_uniforms, run_rows
+from core.scoring import mix_steps, score_answers
+from core.spec import GenerationSpec
+from core.steering.interventions import EditPlan, halves, recorded, steered
+from core.streams import open_stream
+
+STEPS = 12
+GENERATION = GenerationSpec(max_new_tokens=STEPS)
+PROMPT, LONGER, OTHER = (5, 6, 7, 8), (20, 21, 22, 23, 24, 25, 5, 6, 7, 8), (30, 6, 31, 8)
+MIXINGS = [TokenMixing(0.2, 9), TokenMixing(0.0, 5), TokenMixing(0.1, STEPS)]
+
+
+def direction(seed: int) -> torch.Tensor:
+    return torch.randn(32, generator=torch.Generator().manual_seed(seed))
+
+
+STEER = SteerPlan(1, 0.4 * direction(1), 1.0, on_prompt=True, on_answer=True)
+
+
+def ablate(positions: str = "both", strength: float = 1.0) -> AblatePlan:
+    unit = direction(2) / direction(2).norm()
+    return AblatePlan(unit, strength, positions != "answer", positions != "prompt")
+
+
+def arms(loaded: LoadedModel, context: tuple[int, ...]) -> list[Arm]:
+    """The target, steered, ablated, and in another context."""
+    edits: list[tuple[tuple[int, ...], EditPlan | None]] = [
+        (PROMPT, None), (PROMPT, STEER), (PROMPT, ablate()), (context, None),
+    ]  # fmt: skip
+    return [Arm(loaded, (prompt,), edit) for prompt, edit in edits]
+
+
+def draw(
+    loaded: LoadedModel, used: list[Arm], rows: range, mixings: list[TokenMixing] = MIXINGS
+) -> Rows:
+    return run_rows(
+        open_stream(used, STEPS),
+        GENERATION,
+        stop_token_ids=loaded.stop_token_ids,
+        vocabulary=loaded.vocabulary,
+        uniforms=row_uniforms(1, 2, rows, STEPS),
+        mixings=mixings,
+        component=np.array(rows) % len(used),
+    )
+
+
+def check_scored(used: list[Arm], rows: Rows, mixings: list[TokenMixing]) -> None:
+    log_p, scored = score_answers(used[0], used[1:], rows.tokens, GENERATION)
+    np.testing.assert_allclose(rows.log_p, log_p, atol=1e-4)
+    for own, alone, mixing in zip(rows.log_q, scored, mixings, strict=True):
+        mixed = mix_steps(log_p, alone, mixing.alpha_mix, mixing.t_switch)
+        np.testing.assert_allclose(own, mixed, atol=1e-4)
+        assert np.abs(log_p - alone).max() > 0.1, "the proposal must change the distribution"
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_loop_equals_teacher_forcing(architecture: str) -> None:
+    """Left padding (contexts of 4 and 10 tokens), cache reuse, row removal, arms dropped one by one."""
+    loaded = tiny_model(architecture, stops=tuple(range(1, 9)))
+    used = arms(loaded, LONGER)
+    rows = draw(loaded, used, range(48))
+    assert len(set(rows.lengths.tolist())) > 3, "rows must leave at different steps"
+    check_scored(used, rows, MIXINGS)
+
+
+@pytest.mark.parametrize("positions", ["prompt", "answer"])
+@pytest.mark.parametrize("architecture", ["llama", "gpt2", "gemma3_text"])
+def test_ablated_positions(architecture: str, positions: str) -> None:
+    loaded = tiny_model(architecture, stops=(1, 2))
+    used = [Arm(loaded, (LONGER,)), Arm(loaded, (LONGER,), ablate(positions, 0.7))]
+    rows = draw(loaded, used, range(32), MIXINGS[:1])
+    check_scored(used, rows, MIXINGS[:1])
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_draws_do_not_depend_on_the_batch(architecture: str) -> None:
+    """Same tokens and log-probabilities, bit for bit, drawn 48 at once or in batches of 5."""
+    loaded = tiny_model(architecture, stops=(1, 2))
+    used = arms(loaded, OTHER)
+    together = draw(loaded, used, range(48))
+    apart = Rows.joined(
+        [draw(loaded, used, range(start, min(start + 5, 48))) for start in range(0, 48, 5)]
+    )
+    assert_same_rows(architecture, together, apart)
+
+
+HALVES = {
+    "gpt2": ("attn", "mlp"),
+    "gpt_neox": ("attention", "mlp"),
+}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_both_halves_of_every_block_are_found(architecture: str) -> None:
+    for block in tiny_model(architecture).blocks:
+        names = {id(child): name for name, child in block.named_children()}
+        found = [(site, names[id(part)]) for site, part in halves(block)]
+        attention, mlp = HALVES.get(architecture, ("self_attn", "mlp"))
+        assert found == [("attention", attention), ("mlp", mlp)]
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen2", "mixtral", "gpt2", "gpt_neox"])
+def test_a_full_ablation_leaves_nothing_of_the_direction(architecture: str) -> None:
+    """Where the halves add straight to the stream, no block's output has any of it left."""
+    loaded, plan = tiny_model(architecture), ablate()
+    ids = torch.tensor([LONGER])
+    everywhere = torch.ones(len(LONGER), dtype=torch.bool)
+    shares = []
+    for edits in ((), (plan.edit(everywhere),)):
+        with torch.inference_mode(), steered(*edits), recorded() as record:
+            loaded.model(ids)
+        shares.append([float((states @ plan.unit).abs().max()) for states in record.values()])
+    assert min(shares[0]) > 0.1
+    assert max(shares[1]) < 1e-4
