@@ -12,7 +12,7 @@ import numpy as np
 
 from cache import Shard, StoreError, spec_hash
 from core.engine import AnyStore
-from core.errors import BehaviourError
+from core.errors import BehaviourError, SpecError
 from core.estimation.intervals import clopper_pearson_upper
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
@@ -114,10 +114,18 @@ def search(
 
     Raises:
         BehaviourError: there is no query.
+        SpecError: every switch of the grid lies beyond the longest answer, or there are no pilot draws.
     """
     if not queries:
         raise BehaviourError("a search needs at least one pilot query, got 0")
+    if rows < 1:
+        raise SpecError(f"rows must be 1 or more, got {rows}")
     switches = tuple(t for t in grid.switches if t <= generation.max_new_tokens)
+    if not switches:
+        raise SpecError(
+            f"t_switch must be in 0..{generation.max_new_tokens} (max_new_tokens), got "
+            f"{', '.join(map(str, grid.switches))}"
+        )
     grid = grid.model_copy(update={"switches": switches})
     found: list[Surface] = []
     for number, query in enumerate(queries):

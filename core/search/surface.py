@@ -152,10 +152,9 @@ def surface_of(
     """Returns the surfaces from scored draws: log_p and each rung's unmixed log_q, (n, T) a token."""
     shape = (len(grid.rungs), len(grid.alphas), len(grid.switches))
     log_target = log_p.sum(1)
-    mixture = log_target + np.log(draws.shares[-1])
-    for share, own in zip(draws.shares, log_q, strict=False):
-        rung = _log_mean(_grid_densities(log_p, own, grid))
-        mixture = np.logaddexp(mixture, rung + np.log(share))
+    # Beyond the target's support, where rounding at the edge of top-k or top-p puts it: weight 0.
+    harmful = harmful & np.isfinite(log_target)
+    mixture = ensemble_log_density(log_p, log_q, draws.shares, grid)
     cross_entropy, variance = np.full(shape, np.inf), np.full(shape, np.inf)
     hit_rate, risk = np.zeros(shape), 0.0
     if harmful.any():
@@ -186,6 +185,21 @@ def surface_of(
         target_rows=int(draws.target_counts.sum()),
         target_hits=int(draws.target_counts[harmful].sum()),
     )
+
+
+def ensemble_log_density(
+    log_p: TokenLogProbs, log_q: Sequence[TokenLogProbs], shares: FloatArray, grid: SearchGrid
+) -> FloatArray:
+    """Returns log q_rand of whole answers, (n,): the density of a draw from anything in the ensemble.
+
+    q_rand = shares[-1] p + sum_r shares[r] mean_{alpha, t} q_{r, alpha, t}. log_p and each rung's unmixed
+    log_q: (n, T) a token.
+    """
+    mixture = np.asarray(log_p.sum(1) + np.log(shares[-1]))
+    for share, own in zip(shares[:-1], log_q, strict=True):
+        rung = _log_mean(_grid_densities(log_p, own, grid))
+        mixture = np.logaddexp(mixture, rung + np.log(share))
+    return mixture
 
 
 # A pilot's few draws cannot tell a variance of a thousandth from none.
