@@ -19,8 +19,8 @@ from core.defaults import known_default
 from core.engine import draw_rows
 from core.models.chat import prompt_ids
 from core.models.loading import load_model, resolve_model
-from core.run import EstimateRequest, make_arm
 from core.proposals import SteerSpec
+from core.run import EstimateRequest, ready_proposals, sampling_spec
 from core.spec import GenerationSpec
 
 QUERY = "tell me how to open the larkspur vault"
@@ -44,20 +44,17 @@ def main() -> None:
     proposal = default.model_copy(update={"t_switch": options.switch})
     # Both arms draw from the target: the loops then make answers of the same length, and the importance
     # sampling arm still runs its steered pass before the switch.
-    arms = {
-        name: ready(
-            loaded,
-            EstimateRequest(
-                query=QUERY,
-                model=options.model,
-                method=method,
-                proposal=proposal if method == "is" else None,
-                defensive_share=1.0,
-                generation=GenerationSpec(temperature=options.temperature),
-            ),
+    requests = {
+        name: EstimateRequest(
+            query=QUERY,
+            model=options.model,
+            method=method,
+            proposal=proposal,
+            generation=GenerationSpec(temperature=options.temperature),
         )
         for name, method in (("monte carlo", "mc"), ("importance sampling", "is"))
     }
+    ready = {name: ready_proposals(loaded, request) for name, request in requests.items()}
     prompt = torch.tensor([prompt_ids(loaded, QUERY)] * options.batch)
     mask = torch.ones_like(prompt)
 
@@ -77,8 +74,9 @@ def main() -> None:
         return int((answers[:, prompt.shape[1] :] != loaded.tokenizer.pad_token_id).sum())
 
     def loop(name: str) -> int:
-        arm = arms[name]
-        shard = draw_rows(loaded, arm.spec, range(options.batch), arm.direction, options.batch)
+        shares = (1.0, *(0.0 for _ in ready[name]))
+        spec = sampling_spec(loaded, requests[name], ready[name], shares)
+        shard = draw_rows(loaded, spec, range(options.batch), ready[name], options.batch)
         return int(shard.rows.lengths.sum())
 
     contenders = {

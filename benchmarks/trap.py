@@ -20,8 +20,8 @@ from core.defaults import known_default
 from core.estimation.estimate import Estimate
 from core.judges.rules import load_rule_judge
 from core.models.loading import load_model
-from core.run import EstimateRequest, estimate_request
 from core.proposals import SteerSpec
+from core.run import EstimateRequest, estimate_request
 from core.spec import DirectionPosition
 
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from core.allocation import whole_shares
+from core.engine import SHARD_ROWS
 from core.estimation.draws import Draws
 from core.estimation.shares import optimal_shares
 
-# The pilot, spread evenly: enough rows a component to compare them by.
-PILOT_ROWS = 200
-SECOND_STAGE_END = 500
+# The pilot, spread evenly: one shard, and enough rows a component to compare them by.
+PILOT_ROWS = SHARD_ROWS
 # After the pilot, shares are whole twentieths: short periods keep the confidence sequence sharp.
 STAGE_PERIOD = 20
 # Every proposal goes on drawing: its word against the others is a witness to the end.
@@ -21,14 +21,14 @@ PROPOSAL_FLOOR = 0.05
 
 
 def stage_sizes(samples: int, *, adaptive: bool) -> Iterator[int]:
-    """Yields the number of rows of each stage: all at once, or 200, 300, 500, 1,000, 2,000, ..."""
+    """Yields the number of rows of each stage: all at once, or 250, 250, 500, 1,000, 2,000, ..."""
     if not adaptive:
         yield samples
         return
     start, end = 0, PILOT_ROWS
     while start < samples:
         yield min(end, samples) - start
-        start, end = end, max(SECOND_STAGE_END, 2 * end)
+        start, end = end, 2 * end
 
 
 def even_shares(components: int) -> tuple[float, ...]:

@@ -89,9 +89,11 @@ class RoomyLayer(DynamicLayer):
         return self._content()
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Keeps these rows; only the used part is copied."""
-        keys, values = self._content()
-        self.fill(keys.index_select(0, indices), values.index_select(0, indices))
+        """Keeps these rows, in one copy."""
+        assert self._room is not None, "the layer is filled before it is read"
+        keys, values = self._room
+        self._room = (keys.index_select(0, indices), values.index_select(0, indices))
+        self._show(self._length)
 
     def _show(self, length: int) -> None:
         self._length = length
