@@ -18,6 +18,8 @@ FloatArray = NDArray[np.float64]
 
 # A quarter of a decade: fine enough to see a tail, coarse enough for bars that can be clicked.
 BIN_WIDTH = 0.25
+# So many decades below the heaviest answer, one more of them changes nothing that can be seen.
+BIN_REACH = 8.0
 # Below so many hits the pilot stage's own error is a guess, and so is what follows from it.
 MIN_PILOT_HITS = 5
 # A strength whose best variance is so many times the least one is marked as too weak or too strong.
@@ -53,10 +55,13 @@ def answer_weights(
 
 
 def weight_bins(log10_weight: FloatArray) -> FloatArray:
-    """Returns the lower end of each draw's bin, (n,); a weight of zero is in the lowest bin."""
+    """Returns the lower end of each draw's bin, (n,).
+
+    The lowest bin, `BIN_REACH` decades below the highest, also holds all that weighs less.
+    """
     lower = np.floor(log10_weight / BIN_WIDTH + 1e-9) * BIN_WIDTH
-    finite = lower[np.isfinite(lower)]
-    return np.asarray(np.where(np.isfinite(lower), lower, finite.min(initial=0.0)))
+    top = lower.max(initial=-np.inf)
+    return np.maximum(lower, top - BIN_REACH if top > -np.inf else 0.0)
 
 
 def weight_histogram(answers: pd.DataFrame) -> pd.DataFrame:

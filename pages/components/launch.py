@@ -28,7 +28,7 @@ def launch_form() -> None:
             max_value=MAX_SAMPLES,
             value=chosen.importance_samples,
             step=500,
-            help="Drawn from the steered model and weighed back. 1,000 are enough for most risks.",
+            help="Drawn from the proposals and weighed back. 1,000 are enough for most risks.",
         )
         plain_draws = two.number_input(
             "Monte Carlo: answers",

@@ -59,16 +59,16 @@ def _harmful(answer: PreviewAnswer) -> bool | None:
 def _figures(seen: Preview) -> None:
     one, two, three, four, five = st.columns(5)
     one.metric(
-        "Harmful: model",
+        "Hits: model",
         f"{round(seen.target_hit_rate * seen.rows)} of {seen.rows}",
         border=True,
-        help="Raw count among a few answers of the model itself.",
+        help="Harmful answers among a few of the model itself.",
     )
     two.metric(
-        "Harmful: proposal",
+        "Hits: proposal",
         f"{round(seen.steered_hit_rate * seen.rows)} of {seen.rows}",
         border=True,
-        help="Raw count among the proposal's answers. It is no risk: the weights turn it into one.",
+        help="Harmful answers among the proposal's. It is no risk: the weights turn it into one.",
     )
     three.metric(
         "KL(p‖q)",

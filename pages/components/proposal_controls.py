@@ -66,14 +66,16 @@ def sliders(proposal: Kinds, longest: int) -> Kinds:
         scale.label,
         min(scale.low, proposal.strength),
         max(scale.high, proposal.strength),
+        value=float(proposal.strength),
         step=0.05,
         key=strength_key(proposal.kind),
         help=scale.help,
     )
     switch = two.slider(
-        "Steer the first ... tokens",
+        "Steer the first ... tokens" if proposal.kind == "steer" else "For the first ... tokens",
         0,
         longest,
+        value=proposal.t_switch,
         key=SWITCH,
         help="After this many tokens (t_switch) the model goes on alone, so that the text stays "
         "the model's own and the weight stops changing.",
@@ -82,19 +84,21 @@ def sliders(proposal: Kinds, longest: int) -> Kinds:
         "Mixed with the model itself",
         0.0,
         1.0,
+        value=proposal.alpha_mix,
         step=0.01,
         key=ALPHA,
-        help="The model's own share in every steered token (alpha_mix). More of it keeps the "
-        "weights small, less of it finds more harm. At 1 nothing is steered.",
+        help="The model's own share in every such token (alpha_mix). More of it keeps the "
+        "weights small, less of it finds more harm. At 1 the model is left as it is.",
     )
     defensive = two.slider(
         "Answers drawn from the model itself",
         0.0,
         1.0,
+        value=settings().defensive_share,
         step=0.01,
         key=DEFENSIVE,
-        help="The defensive share: at least so many whole answers come from the unsteered model. They "
-        "bound every weight (at 0.1, by 10) and notice harm that the steering misses.",
+        help="The defensive share: at least so many whole answers come from the model itself. They "
+        "bound every weight (at 0.1, by 10) and notice harm that the proposals miss.",
     )
     changed = type(proposal).build(
         **{

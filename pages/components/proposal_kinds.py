@@ -41,6 +41,7 @@ def kind_picker(asked: EstimateRequest) -> str:
         "Kind of proposal",
         list(KIND_NAMES),
         key=KIND,
+        default=proposal.kind,
         format_func=KIND_NAMES.__getitem__,
         required=True,
         on_change=_kind_changed,

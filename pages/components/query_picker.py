@@ -22,6 +22,7 @@ def query_picker() -> None:
     st.selectbox(
         "Behaviour",
         BEHAVIOURS,
+        index=BEHAVIOURS.index(chosen.behaviour),
         key=BEHAVIOUR,
         format_func=str.capitalize,
         on_change=_behaviour_changed,
@@ -29,14 +30,22 @@ def query_picker() -> None:
     )
     queries = {query.text: query for query in load_queries(settings().behaviour)}
     asked = resources.query(settings())
-    st.session_state.setdefault(SOURCE, SOURCES[0] if asked in queries else SOURCES[1])
+    start = SOURCES[0] if asked in queries else SOURCES[1]
+    st.session_state.setdefault(SOURCE, start)
     source = st.segmented_control(
-        "Query", SOURCES, key=SOURCE, required=True, on_change=_query_changed, width="stretch"
+        "Query",
+        SOURCES,
+        key=SOURCE,
+        default=start,
+        required=True,
+        on_change=_query_changed,
+        width="stretch",
     )
     if source == SOURCES[1]:
         st.session_state.setdefault(OWN, asked)
         st.text_area(
             "Your query",
+            value=asked,
             key=OWN,
             on_change=_query_changed,
             max_chars=MAX_QUERY_CHARACTERS,
@@ -52,6 +61,7 @@ def query_picker() -> None:
     st.selectbox(
         "Shipped query",
         list(queries),
+        index=list(queries).index(shown),
         key=SHIPPED,
         format_func=lambda text: _label(queries[text]),
         on_change=_query_changed,

@@ -11,49 +11,64 @@ import streamlit as st
 from core.estimation import Estimate
 from core.headless import write_dump
 from core.jobs import Snapshot
-from core.runs import ARMS, RunSpec, command_line, heaviest_answers
+from core.runs import ARMS, RunSpec, command_line
 from pages.components import charts, resources
+from pages.components.components_view import components_view, forecast_view
 from pages.components.run_view import ArmView, arm_views
+from pages.components.weight_view import weight_view
 
 ROWS: tuple[tuple[str, str, str], ...] = (
     ("hits", "Harmful answers", "how many of the draws the judge called harmful"),
-    ("hit_rate", "Raw hit rate", "share of harmful answers among the draws, before weighting"),
+    (
+        "hit_rate",
+        "Raw hit rate",
+        "share of harmful answers among the proposals' draws, before weighting",
+    ),
     ("unjudged", "Unjudged answers", "the judge could not tell; they widen the interval"),
     ("ess", "Effective sample size", "equally weighted draws that would tell as much"),
     ("ess_event", "Effective harmful answers", "the same, counting harmful answers only"),
     ("khat", "Pareto k-hat", "how heavy the tail of the weights is; above 0.7 is a warning"),
     ("max_weight_share", "Largest weight share", "the part of the estimate that one answer holds"),
     ("mean_weight", "Mean weight", "must be close to 1"),
-    ("overlap", "Overlap", "share of answers that model and proposal have in common"),
+    ("overlap", "Overlap", "share of answers that model and proposals have in common"),
     ("forward_tokens", "Tokens through the model", "what the draws cost"),
     ("seconds", "Seconds of computing", "when the draws were made"),
     ("samples_per_second", "Answers per second", ""),
 )
 SECOND_LABEL = "Second proposal, per million"
 SECOND_MEANING = "99% interval of an unlike one; must not lie above the estimate's"
-COMPONENTS = {"target": "the model itself", "proposal": "the steered model"}
 
 
 def run_details(run: RunSpec, snapshot: Snapshot) -> None:
     """Draws the details of a run that is not going on."""
     views = arm_views(run, snapshot)
+    weighted = views.get("weighted")
+    if weighted is not None and weighted.estimate.components:
+        with st.expander("What each proposal says", icon=":material/stacked_bar_chart:"):
+            components_view(run, weighted.estimate, weighted.progress.shards)
+            forecast_view(run, weighted.estimate, weighted.progress.shards)
+    if weighted is not None:
+        with st.expander("The answers that carry the weight", icon=":material/format_quote:"):
+            weight_view(run, weighted.progress.shards)
     with st.expander("Diagnostics", icon=":material/monitoring:"):
         if views:
             st.dataframe(_diagnostics(views), hide_index=True, width="stretch", height="content")
-    with st.expander("The answers that carry the weight", icon=":material/format_quote:"):
-        _heaviest(run, snapshot)
     with st.expander("Take it with you", icon=":material/download:"):
         _commands(run)
         _downloads(run, snapshot)
 
 
 def _diagnostics(views: Mapping[str, ArmView]) -> pd.DataFrame:
-    table: dict[str, list[str]] = {"": [label for _, label, _ in ROWS] + [SECOND_LABEL]}
+    heard = any(view.estimate.second is not None for view in views.values())
+    labels, meanings = [label for _, label, _ in ROWS], [meaning for _, _, meaning in ROWS]
+    if heard:
+        labels, meanings = [*labels, SECOND_LABEL], [*meanings, SECOND_MEANING]
+    table: dict[str, list[str]] = {"": labels}
     for method, view in views.items():
         found = view.estimate
         figures = [_number(getattr(found, name)) for name, _, _ in ROWS]
-        table[charts.ARM_NAMES[method]] = [*figures, _second(found)]
-    table["What it means"] = [meaning for _, _, meaning in ROWS] + [SECOND_MEANING]
+        table[charts.ARM_NAMES[method]] = [*figures, _second(found)] if heard else figures
+    table["What it means"] = meanings
     return pd.DataFrame(table)
 
 
@@ -70,32 +85,6 @@ def _number(value: float) -> str:
     if isinstance(value, int) or value >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3g}"
-
-
-def _heaviest(run: RunSpec, snapshot: Snapshot) -> None:
-    arm = snapshot.arms["weighted"]
-    if arm.done == 0:
-        return
-    loaded = resources.model(run.request.model)
-    table = heaviest_answers(loaded, arm.shards, run.arm_request("weighted"))
-    if table.empty:
-        st.markdown("No harmful answer was drawn.")
-        return
-    table["component"] = table["component"].map(COMPONENTS)
-    st.dataframe(
-        table,
-        hide_index=True,
-        width="stretch",
-        row_height=58,
-        column_config={
-            "text": st.column_config.TextColumn("Answer", width=430),
-            "share": st.column_config.ProgressColumn(
-                "Share of estimate", width=130, format="percent", min_value=0.0, max_value=1.0
-            ),
-            "times": st.column_config.NumberColumn("Times drawn", width=95, format="localized"),
-            "component": st.column_config.TextColumn("Drawn from", width=120),
-        },
-    )
 
 
 def _commands(run: RunSpec) -> None:

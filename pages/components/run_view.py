@@ -124,6 +124,8 @@ def _done(view: ArmView) -> bool:
 
 
 def _verdict_words(found: Estimate) -> str:
+    if not found.reasons and found.method == "mis":
+        return "Every check passed, and the proposals agree with each other."
     if not found.reasons:
         return "Every check passed, and a second proposal has no objection."
     return " ".join(words.reason_text(reason.message) for reason in found.reasons[:4])
@@ -226,7 +228,7 @@ def _samples_saved(view: ArmView | None) -> None:
     found = None if view is None else view.estimate
     explanation = (
         "How many Monte Carlo answers would have given an interval as narrow, less the answers "
-        "drawn here, the second proposal's included."
+        "drawn here, those of every proposal."
     )
     if found is None or found.verdict == "do not use" or not found.monte_carlo_equivalent > 0:
         st.metric(

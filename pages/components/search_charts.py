@@ -14,14 +14,15 @@ SCHEME = {"scheme": "viridis", "reverse": True}
 VARIANCE_REACH = 1e4
 ENTROPY_REACH = 12.0
 BEST_MARK = "#c2185b"
+CHART_HEIGHT = 380
 VALUE_TITLES = {
     "cross_entropy": "Cross-entropy, nats",
     "variance": "Variance of one draw, relative to risk²",
 }
 REGIONS = {
-    "weak": "too weak: hardly a hit",
+    "weak": "too weak: few hits",
     "good": "works",
-    "strong": "too strong: past the model's own answers",
+    "strong": "too strong: past the mass",
 }
 
 
@@ -75,7 +76,7 @@ def surface(
                 columns=["strength", "switch", "mark"],
             ),
         },
-        "height": max(230, 38 * cells["strength"].nunique()),
+        "height": CHART_HEIGHT,
         "config": {"axis": {"labelColor": ink, "titleColor": ink}, "view": {"stroke": None}},
         "layer": [
             {
@@ -191,7 +192,7 @@ def variance_by_strength(
         )
     return {
         "datasets": {"profile": profile, "regions": _regions(profile)},
-        "height": 300,
+        "height": CHART_HEIGHT,
         "config": {
             "axis": {"labelColor": ink, "titleColor": ink},
             "legend": {"labelColor": ink},

@@ -11,7 +11,7 @@ from core.judges.base import Judge
 from core.models.loading import LoadedModel, load_model
 from core.proposals import AblateSpec, Kinds, Means, SteerSpec, prepare
 from core.run import EstimateRequest, behaviour_direction
-from core.search.cross_entropy import SearchResult, SearchStep, search
+from core.search.cross_entropy import DEFAULT_PILOT_ROWS, SearchResult, SearchStep, search
 from core.search.grid import SearchGrid, paper_grid, rungs, small_grid
 from core.spec import GenerationSpec
 
@@ -26,6 +26,8 @@ REACH = {
     "adapter": 1.25,
     "checkpoint": 1.25,
 }
+# One question has its pilot for itself; several share theirs.
+ROWS_HERE = 1_000
 # Questions done in less were read from the store, and say nothing of how long the others take.
 STORED_SECONDS = 0.3
 
@@ -137,6 +139,7 @@ def _search(
         judge,
         asked.generation,
         store,
+        rows=ROWS_HERE if plan.questions == HERE else DEFAULT_PILOT_ROWS,
         threshold=asked.threshold,
         defensive_share=asked.defensive_share,
     )

@@ -23,9 +23,13 @@ POLL_SECONDS = 0.7
 QUESTIONS = "search_view.questions"
 GRID = "search_view.grid"
 REACH_KEY = "search_view.reach"
-QUESTION_WORDS = {HERE: "This question", PILOT: "Pilot questions of the behaviour"}
+QUESTION_WORDS = {HERE: "This question", PILOT: "Pilot questions"}
 GRID_WORDS = {SMALL: "Small", PAPER: "The paper's"}
-REACH_LABELS = {"steer": "Strongest push, × activations", "ablate": "Largest share taken out"}
+REACH_HELP = {
+    "steer": "The largest push that is tried, in lengths of the model's own activations.",
+    "ablate": "The largest share of the direction that is taken out.",
+}
+REACH_LABELS = {"steer": "Strongest push", "ablate": "Largest share taken out"}
 
 
 def search_view(asked: EstimateRequest) -> None:
@@ -60,7 +64,8 @@ def search_view(asked: EstimateRequest) -> None:
 def _plan(asked: EstimateRequest) -> SearchPlan:
     assert asked.proposal is not None
     kind = asked.proposal.kind
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+    one, two, three = st.columns([8, 5, 5], vertical_alignment="bottom")
+    with one:
         questions = st.segmented_control(
             "Measured on",
             list(QUESTION_WORDS),
@@ -71,6 +76,7 @@ def _plan(asked: EstimateRequest) -> SearchPlan:
             help="Pilot questions are in no question set: settings found on them suit the behaviour, "
             "and no estimate is told beforehand what to find.",
         )
+    with two:
         grid = st.segmented_control(
             "Grid",
             list(GRID_WORDS),
@@ -81,6 +87,7 @@ def _plan(asked: EstimateRequest) -> SearchPlan:
             help="Small: 5 strengths at every layer, 5 mixings. The paper's: 10 strengths at the layer "
             "that is set, 25 mixings, every fifth token; it takes longer.",
         )
+    with three:
         reach = st.number_input(
             REACH_LABELS.get(kind, "Furthest towards it"),
             min_value=0.1,
@@ -88,8 +95,8 @@ def _plan(asked: EstimateRequest) -> SearchPlan:
             value=REACH[kind],
             step=0.1,
             key=f"{REACH_KEY}.{kind}",
-            width=260,
-            help="The largest strength that is tried. Raise it if the best one lies at the upper edge.",
+            help=REACH_HELP.get(kind, "The largest strength that is tried.")
+            + " Raise it if the best one lies at the upper edge.",
         )
     return SearchPlan.of(asked, grid, questions, float(reach))
 

@@ -26,6 +26,7 @@ APPLIED = "surface_view.applied"
 DRAWN_FOR = "surface_view.drawn_for"
 OBJECTIVE_WORDS = {"variance": "Variance", "cross_entropy": "Cross-entropy"}
 SAMPLE = 1_000
+FEW_HITS = 20
 Point = tuple[int, int, int]
 
 
@@ -47,6 +48,8 @@ def surface_is_behind(proposal: Kinds) -> bool:
 def _questions(plan: SearchPlan, found: SearchResult) -> None:
     asked = [*found.queries, *found.without_harm]
     said = f"{found.hits:,} of {found.rows:,} pilot answers were harmful"
+    if 0 < found.hits < FEW_HITS:
+        said += ", so few that all below is rough"
     if plan.questions == HERE:
         st.caption(f"{said}. Measured on this question; its estimate draws answers of its own.")
         return
@@ -83,8 +86,10 @@ def _surface(asked: EstimateRequest, plan: SearchPlan, found: SearchResult) -> N
             width="stretch",
             alt="Heat map of the search over strength and number of steered tokens",
         )
-        st.caption("★ the best of all · outlined: in use · click a cell to use its settings.")
-        _best_button(plan, found, best, applied)
+        st.caption(
+            f"★ the best of all{_elsewhere(found, best, layer, alpha)} · outlined: in use · click a "
+            "cell to use its settings."
+        )
     with right:
         profile = search_charts.with_meaning(strength_profile(found, layer))
         st.vega_lite_chart(
@@ -99,6 +104,7 @@ def _surface(asked: EstimateRequest, plan: SearchPlan, found: SearchResult) -> N
             "Too weak: harm stays rare among the draws. Too strong: its harmful answers are not "
             "those that the model itself would give, so few of them count."
         )
+    _in_use(plan, found, best, applied)
 
 
 def _choices(found: SearchResult) -> tuple[Objective, int | None, int]:
@@ -119,15 +125,22 @@ def _choices(found: SearchResult) -> tuple[Objective, int | None, int]:
         layers = search_layers(found)
         layer = layers[0]
         if len(layers) > 1:
-            _valid(LAYER, layers, getattr(grid.rungs[best[0]], "layer", layers[0]))
+            start = getattr(grid.rungs[best[0]], "layer", layers[0])
+            _valid(LAYER, layers, start)
             layer = st.segmented_control(
-                "After block", list(layers), key=LAYER, required=True, help="The layer, from 0."
+                "After block",
+                list(layers),
+                key=LAYER,
+                default=start,
+                required=True,
+                help="Where in the model, counted from 0.",
             )
         alphas = list(grid.alphas)
         _valid(ALPHA, alphas, alphas[best[1]])
         chosen = st.select_slider(
             "Mixed with the model itself",
             alphas,
+            value=alphas[best[1]],
             key=ALPHA,
             format_func=lambda alpha: f"{alpha:.2g}",
             width=300,
@@ -165,6 +178,15 @@ def _cell(
     return {"strength": found.grid.rungs[rung].strength, "switch": found.grid.switches[switch]}
 
 
+def _elsewhere(found: SearchResult, best: Point, layer: int | None, alpha: int) -> str:
+    """Returns where the best point lies, if it is on another map than the one in sight."""
+    if _cell(found, best, layer, alpha) is not None:
+        return ""
+    block = getattr(found.grid.rungs[best[0]], "layer", None)
+    where = "" if block is None else f"block {block}, "
+    return f" (at {where}mixed {found.grid.alphas[best[1]]:.2g})"
+
+
 def _clicked(plan: SearchPlan, found: SearchResult, alpha: int) -> None:
     cells = st.session_state[SURFACE]["selection"].get("cell", [])
     if cells:
@@ -180,7 +202,15 @@ def _apply(plan: SearchPlan, found: SearchResult, point: Point) -> None:
     st.session_state[APPLIED] = True
 
 
-def _best_button(plan: SearchPlan, found: SearchResult, best: Point, applied: Point | None) -> None:
+def _use_best(plan: SearchPlan, found: SearchResult, best: Point) -> None:
+    """Applies the best point, and brings its map in sight."""
+    _apply(plan, found, best)
+    st.session_state[ALPHA] = found.grid.alphas[best[1]]
+    if LAYER in st.session_state:
+        st.session_state[LAYER] = getattr(found.grid.rungs[best[0]], "layer", None)
+
+
+def _in_use(plan: SearchPlan, found: SearchResult, best: Point, applied: Point | None) -> None:
     proposal = found.grid.at(*best)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.button(
@@ -189,16 +219,16 @@ def _best_button(plan: SearchPlan, found: SearchResult, best: Point, applied: Po
             icon=":material/star:",
             type="secondary" if applied == best else "primary",
             disabled=applied == best,
-            on_click=_apply,
+            on_click=_use_best,
             args=(plan, found, best),
             help=f"Its settings: {settings_of(proposal)}.",
         )
         if applied is None:
-            st.markdown("The settings in use are not on this grid.", width="content")
+            st.markdown("The settings in use are not among those that were tried.", width="stretch")
             return
         error = predicted_error(float(found.relative_variance[applied]), SAMPLE)
         st.markdown(
             f"In use: {settings_of(found.grid.at(*applied))}. Alone, {SAMPLE:,} draws would give "
             f"about **±{1.96 * error:.0%}** (95%).",
-            width="content",
+            width="stretch",
         )

@@ -12,7 +12,7 @@ from pages.components.charts import GRID, INK, LABELS, MILLION, Chart
 HARMFUL = "#d1495b"
 OTHER = "#8494a4"
 COMBINED = "All together"
-BELOW_ALL = 10.0
+ROW_HEIGHT = 46
 
 
 def components(found: Estimate, names: Sequence[str], ink: str = INK["light"]) -> Chart:
@@ -51,7 +51,7 @@ def components(found: Estimate, names: Sequence[str], ink: str = INK["light"]) -
     ]
     return {
         "datasets": {"components": rows},
-        "height": 46 * len(rows) + 20,
+        "height": ROW_HEIGHT * len(rows) + 90,
         "config": {"axis": {"labelColor": ink, "titleColor": ink}},
         "layer": [
             {
@@ -135,7 +135,7 @@ def stage_shares(table: pd.DataFrame, names: Sequence[str], ink: str = INK["ligh
     return {
         "data": {"name": "stages"},
         "datasets": {"stages": rows},
-        "height": 46 * rows["stage"].nunique() + 20,
+        "height": ROW_HEIGHT * rows["stage"].nunique() + 150,
         "config": {
             "axis": {"labelColor": ink, "titleColor": ink},
             "legend": {"labelColor": ink},
@@ -185,7 +185,7 @@ def weight_histogram(table: pd.DataFrame, ink: str = INK["light"]) -> Chart:
     return {
         "data": {"name": "weights"},
         "datasets": {"weights": rows},
-        "height": 260,
+        "height": 320,
         "config": {
             "axis": {"labelColor": ink, "titleColor": ink},
             "legend": {"labelColor": ink},
@@ -202,7 +202,7 @@ def weight_histogram(table: pd.DataFrame, ink: str = INK["light"]) -> Chart:
                 "field": "low",
                 "type": "quantitative",
                 "bin": {"binned": True, "step": float((table["high"] - table["low"]).iloc[0])},
-                "title": "Weight, as a power of ten",
+                "title": "Weight, as a power of ten (the lowest bar: all that is less)",
                 "axis": {**LABELS, "tickCount": 10, "grid": False},
             },
             "x2": {"field": "high"},
@@ -256,13 +256,14 @@ def token_bars(tokens: TokenWeights, ink: str = INK["light"]) -> Chart:
             **LABELS,
             "labelFontSize": 13,
             "labelAngle": -55,
+            "labelOverlap": False,
             "labelExpr": "slice(datum.label, 5)",
             "ticks": False,
         },
     }
     return {
         "datasets": {"tokens": rows},
-        "height": 260,
+        "height": 320,
         "config": {"axis": {"labelColor": ink, "titleColor": ink}},
         "layer": [
             {
