@@ -58,9 +58,10 @@ def point_estimate(judged: Draws, method: Method, confidence: float) -> Point:
 def _mixture(judged: Draws, event: LogWeights, confidence: float) -> tuple[float, float, Interval]:
     """Returns value, standard error and interval of method mis."""
     mean = controlled_mean(judged, event)
-    highest = mean.highest * next_hit_factor(event, event.ess)
+    beyond = next_hit_factor(event, event.ess)
     possible = max(largest_possible_weight(judged) / judged.samples, mean.highest)
+    highest = min(mean.highest * beyond, possible)
     interval = gamma_interval(
-        mean.value, mean.standard_error, mean.lowest, min(highest, possible), confidence
+        mean.value, mean.standard_error, mean.lowest * beyond, highest, confidence
     )
     return mean.value, mean.standard_error, interval
