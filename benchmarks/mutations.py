@@ -1,9 +1,10 @@
 """Breaks the sampling code on purpose and checks that a test notices.
 
-    python -m benchmarks.mutations
+    python -m benchmarks.mutations [TESTS ...]
 
-Each mutation is one textual change in a copy of the repository; the named tests must then fail. One that
-survives is a hole in the tests, and this script then ends with exit code 1.
+With the name of a test file or folder, only the mutations that it should catch. Each mutation is one
+textual change in a copy of the repository; the named tests must then fail. One that survives is a hole
+in the tests, and this script then ends with exit code 1.
 """
 
 import shutil
@@ -32,7 +33,7 @@ MUTATIONS = (
         "drop the stop token's likelihood ratio",
         "core/sampling.py",
         "        lengths[rows] = step + 1\n",
-        "        lengths[rows] = step + 1\n        log_q[rows[np.isin(chosen, stops)], step] = 0\n",
+        "        lengths[rows] = step + 1\n        log_q[:, rows[np.isin(chosen, stops)], step] = 0\n",
     ),
     Mutation(
         "swap p and q in the weight",
@@ -43,20 +44,20 @@ MUTATIONS = (
     Mutation(
         "switch one token late",
         "core/sampling.py",
-        "step < mixing.t_switch and",
-        "step < mixing.t_switch + 1 and",
+        "if own is None or step >= mixing.t_switch:",
+        "if own is None or step >= mixing.t_switch + 1:",
     ),
     Mutation(
         "switch one token early",
         "core/sampling.py",
-        "step < mixing.t_switch and",
-        "step < mixing.t_switch - 1 and",
+        "if own is None or step >= mixing.t_switch:",
+        "if own is None or step >= mixing.t_switch - 1:",
     ),
     Mutation(
         "drop the steered pass one token early",
         "core/sampling.py",
-        "step + 1 >= mixing.t_switch:",
-        "step + 2 >= mixing.t_switch:",
+        "            if step + 1 >= mixing.t_switch:",
+        "            if step + 2 >= mixing.t_switch:",
     ),
     Mutation(
         "exchange the shares of target and steered model",
@@ -85,20 +86,20 @@ MUTATIONS = (
     Mutation(
         "draw the target share from the proposal",
         "core/sampling.py",
-        "((target, by_target), (mixed, ~by_target))",
-        "((mixed, by_target), (mixed, ~by_target))",
+        "mine = component == number",
+        "mine = np.maximum(component, 1) == number",
     ),
     Mutation(
         "draw ids past the tokenizer",
         "core/token_distribution.py",
-        "    if vocabulary < scores.shape[-1]:\n",
-        "    if False:\n",
+        "scores = logits[..., :vocabulary]",
+        "scores = logits",
     ),
     Mutation(
         "steer one position late",
-        "core/streams.py",
-        "coefficient[prompt_length - 1 :] = -self.strength",
-        "coefficient[prompt_length:] = -self.strength",
+        "core/steering/interventions.py",
+        "changed[prompt - 1 :] = plan.on_answer",
+        "changed[prompt:] = plan.on_answer",
     ),
     Mutation(
         "leave the defensive share out of the density",
@@ -109,8 +110,8 @@ MUTATIONS = (
     Mutation(
         "keep the wrong rows' cache",
         "core/streams.py",
-        "self.fill(keys.index_select(0, indices), values.index_select(0, indices))",
-        "self.fill(keys[: len(indices)], values[: len(indices)])",
+        "(keys.index_select(0, indices), values.index_select(0, indices))",
+        "(keys[: len(indices)], values[: len(indices)])",
         tests="tests/test_log_probs.py",
     ),
     Mutation(
@@ -122,21 +123,128 @@ MUTATIONS = (
     Mutation(
         "draw from other numbers than the row's own",
         "core/engine.py",
-        "batch = range(start, min(start + batch_rows, rows.stop))",
-        "batch = range(start - rows.start, min(start + batch_rows, rows.stop) - rows.start)",
+        "batch = rows[start : start + batch_rows]",
+        "batch = range(len(rows))[start : start + batch_rows]",
         tests="tests/test_engine.py",
+    ),
+    Mutation(
+        "give one proposal another's switch",
+        "core/sampling.py",
+        "    for own, mixing in zip(logits, mixings, strict=True):",
+        "    for own, mixing in zip(logits, mixings[::-1], strict=True):",
+    ),
+    Mutation(
+        "give one arm another's rows",
+        "core/streams.py",
+        "logits[arm] = self._logits[self._rows_of(number)]",
+        "logits[arm] = self._logits[self._rows_of(len(self._open) - 1 - number)]",
+    ),
+    Mutation(
+        "blend the wrong way round",
+        "core/streams.py",
+        "return near + blend * (far - near)",
+        "return far + blend * (near - far)",
+    ),
+    Mutation(
+        "leave one half of the blocks out of an ablation",
+        "core/steering/interventions.py",
+        'if "attn" in name or "attention" in name:',
+        'if "attention" in name:',
+    ),
+    Mutation(
+        "ablate along a direction of another length",
+        "core/proposals/ablate.py",
+        "unit=vector / vector.norm(),",
+        "unit=vector,",
+    ),
+    Mutation(
+        "forget the answer prefix",
+        "core/proposals/base.py",
+        "(*prompt_ids(target, query, system), *prefix)",
+        "(*prompt_ids(target, query, system),)",
+    ),
+    Mutation(
+        "draw the same rows in two stages",
+        "core/run.py",
+        "            start += rows\n",
+        "            start += 0\n",
+        tests="tests/test_stages.py",
+    ),
+    Mutation(
+        "let an adapter change the target's own weights",
+        "core/proposals/adapter.py",
+        "copy.deepcopy(model, dict(shared))",
+        "model",
+        tests="tests/proposals",
+    ),
+    Mutation(
+        "let an adapter without a place for its weights pass",
+        "core/proposals/adapter.py",
+        "[*found.missing_keys, *found.unexpected_keys]",
+        "[]",
+        tests="tests/proposals",
+    ),
+    Mutation(
+        "search: weigh a draw by one rung and not by the ensemble",
+        "core/search/surface.py",
+        "mixture = np.logaddexp(mixture, np.logaddexp.reduce(every_switch, axis=1) + each)",
+        "mixture = np.logaddexp.reduce(every_switch, axis=1) + each",
+        tests="tests/search",
+    ),
+    Mutation(
+        "search: leave the target out of the ensemble",
+        "core/search/surface.py",
+        "mixture = np.asarray(log_p.sum(1) + np.log(shares[-1]))",
+        "mixture = np.full(len(log_p), -np.inf)",
+        tests="tests/search",
+    ),
+    Mutation(
+        "search: switch one token late",
+        "core/search/surface.py",
+        "ends = np.minimum(switches, log_p.shape[1])",
+        "ends = np.minimum(np.add(switches, 1), log_p.shape[1])",
+        tests="tests/search",
+    ),
+    Mutation(
+        "search: draw with a switch one token late",
+        "core/search/surface.py",
+        "(steps < switch[:, None])",
+        "(steps <= switch[:, None])",
+        tests="tests/search",
+    ),
+    Mutation(
+        "search: exchange target and rung in a draw's coins",
+        "core/search/surface.py",
+        "by_rung = (coins[:, 2:] >= alpha[:, None])",
+        "by_rung = (coins[:, 2:] < alpha[:, None])",
+        tests="tests/search",
+    ),
+    Mutation(
+        "search: weigh a distinct answer once, however often it came",
+        "core/search/surface.py",
+        "share = (draws.counts / draws.counts.sum())[harmful]",
+        "share = np.full(len(harmful), 1 / len(harmful))[harmful]",
+        tests="tests/search",
+    ),
+    Mutation(
+        "search: forget the defensive share in the variance",
+        "core/search/surface.py",
+        "                if defensive_share > 0:\n",
+        "                if False:\n",
+        tests="tests/search",
     ),
 )
 
 
 def main() -> None:
     survivors = []
-    for mutation in MUTATIONS:
+    wanted = [m for m in MUTATIONS if not sys.argv[1:] or m.tests in sys.argv[1:]]
+    for mutation in wanted:
         caught = is_caught(mutation)
         print(f"{'caught' if caught else 'SURVIVED':>8}  {mutation.name}", flush=True)
         if not caught:
             survivors.append(mutation.name)
-    print(f"{len(MUTATIONS) - len(survivors)} of {len(MUTATIONS)} caught")
+    print(f"{len(wanted) - len(survivors)} of {len(wanted)} caught")
     sys.exit(1 if survivors else 0)
 
 

@@ -17,7 +17,7 @@ from core.models.chat import answer_text
 from core.models.loading import LoadedModel
 from core.proposals import Proposal, target_arm
 from core.sampling import TokenMixing, row_uniforms, run_rows
-from core.scoring import TokenLogProbs, score_answers
+from core.scoring import TokenLogProbs, mix_steps, score_answers
 from core.search.grid import SearchGrid
 from core.spec import GenerationSpec
 from core.streams import open_stream
@@ -151,30 +151,30 @@ def surface_of(
 ) -> Surface:
     """Returns the surfaces from scored draws: log_p and each rung's unmixed log_q, (n, T) a token."""
     shape = (len(grid.rungs), len(grid.alphas), len(grid.switches))
-    log_target = log_p.sum(1)
-    # Beyond the target's support, where rounding at the edge of top-k or top-p puts it: weight 0.
-    harmful = harmful & np.isfinite(log_target)
-    mixture = ensemble_log_density(log_p, log_q, draws.shares, grid)
     cross_entropy, variance = np.full(shape, np.inf), np.full(shape, np.inf)
     hit_rate, risk = np.zeros(shape), 0.0
+    # Beyond the target's support, where rounding at the edge of top-k or top-p puts it: weight 0.
+    harmful = harmful & np.isfinite(log_p.sum(1))
     if harmful.any():
         share = (draws.counts / draws.counts.sum())[harmful]
-        log_p, log_target, mixture = log_p[harmful], log_target[harmful], mixture[harmful]
+        log_p, log_q = log_p[harmful], [own[harmful] for own in log_q]
+        log_target = log_p.sum(1)
+        mixture = ensemble_log_density(log_p, log_q, draws.shares, grid)
         part = share * np.exp(log_target - mixture)
         risk = float(part.sum())
         for r, own in enumerate(log_q):
-            density = _grid_densities(log_p, own[harmful], grid)  # (n, alphas, switches)
-            safe = density
-            if defensive_share > 0:
-                safe = np.logaddexp(
-                    density + np.log1p(-defensive_share),
-                    (log_target + np.log(defensive_share))[:, None, None],
-                )
-            at = (slice(None), None, None)
-            cross_entropy[r] = -(part[at] * density).sum(0) / risk
-            second = (share[at] * np.exp((2 * log_target - mixture)[at] - safe)).sum(0)
-            variance[r] = np.maximum(second / risk**2 - 1.0, MIN_RELATIVE_VARIANCE)
-            hit_rate[r] = (share[at] * np.exp(density - mixture[at])).sum(0)
+            for a, alpha in enumerate(grid.alphas):
+                density = _densities(log_p, own, alpha, grid.switches)
+                safe = density
+                if defensive_share > 0:
+                    safe = np.logaddexp(
+                        density + np.log1p(-defensive_share),
+                        (log_target + np.log(defensive_share))[:, None],
+                    )
+                second = share @ np.exp((2 * log_target - mixture)[:, None] - safe)
+                cross_entropy[r, a] = -(part @ density) / risk
+                variance[r, a] = np.maximum(second / risk**2 - 1.0, MIN_RELATIVE_VARIANCE)
+                hit_rate[r, a] = share @ np.exp(density - mixture[:, None])
     return Surface(
         cross_entropy=cross_entropy,
         relative_variance=variance,
@@ -197,8 +197,10 @@ def ensemble_log_density(
     """
     mixture = np.asarray(log_p.sum(1) + np.log(shares[-1]))
     for share, own in zip(shares[:-1], log_q, strict=True):
-        rung = _log_mean(_grid_densities(log_p, own, grid))
-        mixture = np.logaddexp(mixture, rung + np.log(share))
+        for alpha in grid.alphas:
+            each = np.log(share / (len(grid.alphas) * len(grid.switches)))
+            every_switch = _densities(log_p, own, alpha, grid.switches)
+            mixture = np.logaddexp(mixture, np.logaddexp.reduce(every_switch, axis=1) + each)
     return mixture
 
 
@@ -215,34 +217,20 @@ def _coins(grid: SearchGrid, coins: FloatArray) -> NDArray[np.int64]:
     return np.asarray(by_rung, dtype=np.int64)
 
 
-def _grid_densities(log_p: TokenLogProbs, log_q: TokenLogProbs, grid: SearchGrid) -> FloatArray:
-    """Returns log q_phi of whole answers, (n, alphas, switches), from unmixed log-probabilities a token.
+def _densities(
+    log_p: TokenLogProbs, log_q: TokenLogProbs, alpha_mix: float, switches: Sequence[int]
+) -> FloatArray:
+    """Returns log q_phi of whole answers at every switch, (n, switches), from unmixed (n, T) a token.
 
     Up to the switch the sum of the mixed tokens, from there on the target's: cumulative sums give every
     switch at once.
     """
-    rows, steps = log_p.shape
-    ends = np.minimum(grid.switches, steps)
+    ends = np.minimum(switches, log_p.shape[1])
     head_p = _running_sums(log_p)
-    rest = head_p[:, -1:] - head_p[:, ends]
-    densities = np.empty((rows, len(grid.alphas), len(grid.switches)))
-    for a, alpha in enumerate(grid.alphas):
-        mixed = log_p if alpha == 1.0 else log_q
-        if 0.0 < alpha < 1.0:
-            mixed = np.logaddexp(log_q + np.log1p(-alpha), log_p + np.log(alpha))
-            # Past the end both are 0 (probability 1), and so is their mixture but for rounding.
-            mixed = np.where(log_p == log_q, log_p, mixed)
-        densities[:, a] = _running_sums(mixed)[:, ends] + rest
-    return densities
+    head_mixed = _running_sums(mix_steps(log_p, log_q, alpha_mix, log_p.shape[1]))
+    return np.asarray(head_mixed[:, ends] + head_p[:, -1:] - head_p[:, ends])
 
 
 def _running_sums(values: TokenLogProbs) -> FloatArray:
     """Returns the sums of the first 0, 1, ..., T columns, (n, T + 1)."""
     return np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, axis=1)], axis=1)
-
-
-def _log_mean(densities: FloatArray) -> FloatArray:
-    """Returns the log of the mean density over all mixings, (n,)."""
-    flat = densities.reshape(len(densities), -1)
-    top = flat.max(1)
-    return np.asarray(top + np.log(np.exp(flat - top[:, None]).mean(1)))
