@@ -61,7 +61,5 @@ def _mixture(judged: Draws, event: LogWeights, confidence: float) -> tuple[float
     beyond = next_hit_factor(event, event.ess)
     possible = max(largest_possible_weight(judged) / judged.samples, mean.highest)
     highest = min(mean.highest * beyond, possible)
-    interval = gamma_interval(
-        mean.value, mean.standard_error, mean.lowest * beyond, highest, confidence
-    )
+    interval = gamma_interval(mean.value, mean.standard_error, mean.lowest, highest, confidence)
     return mean.value, mean.standard_error, interval

@@ -36,10 +36,10 @@ def coverage(world, sampler, n, runs):
     ],
 )
 def test_coverage_is_near_nominal(world, sampler, n):
-    above, below = coverage(world, sampler, n, runs=200)
-    # 93% to 97.5% is measured over 2,000 runs; 200 runs have a standard error of 1.5%.
-    assert 1 - above - below >= 0.90, (above, below)
-    assert above <= 0.07
+    above, below = coverage(world, sampler, n, runs=120)
+    # 94% to 98% is measured over 600 runs; 120 runs have a standard error of 2%.
+    assert 1 - above - below >= 0.89, (above, below)
+    assert above <= 0.08
     assert below <= 0.09
 
 
@@ -48,11 +48,11 @@ def test_coverage_follows_the_level_asked_for():
     one more hit, which weighs the more the lower the level."""
     world = proposals(1e-4, (0.5, 0.3), (0.2, 0.7))
     inside = 0
-    for seed in range(300):
+    for seed in range(200):
         draws = fixed(world, np.random.default_rng(seed), 500)
         found = point_estimate(draws, "mis", 0.8).interval
         inside += found.low <= world.truth <= found.high
-    assert 0.76 <= inside / 300 <= 0.91
+    assert 0.76 <= inside / 200 <= 0.91
 
 
 def test_stages_leave_no_bias():
@@ -60,9 +60,9 @@ def test_stages_leave_no_bias():
     world = two_routes(1e-3, (0.4, 1e-5), (1e-5, 0.02))
     values = [
         draw_weights(draws).where(draws.harmful).mean / world.truth
-        for draws in (adaptive(world, np.random.default_rng(s), 300) for s in range(600))
+        for draws in (adaptive(world, np.random.default_rng(s), 300) for s in range(400))
     ]
-    assert np.mean(values) == pytest.approx(1, abs=3 * np.std(values) / math.sqrt(600))
+    assert np.mean(values) == pytest.approx(1, abs=3 * np.std(values) / math.sqrt(400))
 
 
 def test_components_say_what_each_finds_alone():
