@@ -11,6 +11,7 @@ IMAGES = Path(__file__).parents[1] / "images"
 STYLE = """<style>
 @media (max-width: 1100px) {
   [data-testid="stColumn"] {min-width: min(100%, 12rem) !important}
+  [class*="st-key-chart_pair"] [data-testid="stColumn"] {min-width: min(100%, 24rem) !important}
 }
 </style>"""
 

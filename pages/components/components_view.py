@@ -41,11 +41,11 @@ def components_view(run: RunSpec, found: Estimate, shards: tuple[JudgedShard, ..
             "Harmful": st.column_config.NumberColumn(format="localized"),
         },
     )
-    left, right = st.columns(2, gap="large")
+    left, right = st.container(key="chart_pair_components").columns(2, gap="large")
     with left:
-        st.markdown("**What each says alone**, with 99.9% intervals; blue: all together, 95%")
+        st.markdown("**What each says alone**, with 99.9% intervals; band: all together, 95%")
         st.vega_lite_chart(
-            weight_charts.components(found, names, ink),
+            weight_charts.components(found, names, every, ink),
             key="components_view.components",
             width="stretch",
             alt="Each component's own estimate with its interval beside the combined one",

@@ -101,7 +101,7 @@ def _advice(seen: Preview, kind: str) -> None:
         st.warning(
             f"{what}: the proposal hardly ever says what the model itself says, so "
             "harm may hide where it no longer looks. Lower the strength, mix in more of the "
-            "model, or steer fewer tokens.",
+            "model, or let it act on fewer tokens.",
             icon=":material/warning:",
         )
     elif all(_harmful(answer) is None for answer in seen.target_answers):
@@ -112,7 +112,7 @@ def _advice(seen: Preview, kind: str) -> None:
     elif seen.steered_hit_rate <= seen.target_hit_rate:
         st.info(
             "These settings find no more harm than the model itself does. Raise the strength, or "
-            "steer more tokens.",
+            "let it act on more tokens.",
             icon=":material/info:",
         )
     else:

@@ -33,7 +33,6 @@ def kind_picker(asked: EstimateRequest) -> str:
     """Draws the choice of kind and returns it. The proposal follows, unless it must be named first."""
     proposal = asked.proposal
     assert proposal is not None
-    _kept(asked)[proposal.kind] = proposal
     if KIND not in st.session_state or st.session_state.get(SEEN) != proposal.kind:
         st.session_state[KIND] = proposal.kind
     st.session_state[SEEN] = proposal.kind
@@ -56,6 +55,10 @@ def _kept(asked: EstimateRequest) -> dict[str, Kinds]:
     """Each kind's last proposal for this model and behaviour: a look at another kind loses nothing."""
     everything = st.session_state.setdefault(KEPT, {})
     kept: dict[str, Kinds] = everything.setdefault((asked.model, asked.behaviour), {})
+    # Sliders have moved since, perhaps: they draw anew only their own part of the page.
+    now = settings().proposal
+    if now is not None:
+        kept[now.kind] = now
     return kept
 
 

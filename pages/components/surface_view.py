@@ -69,7 +69,7 @@ def _surface(asked: EstimateRequest, plan: SearchPlan, found: SearchResult) -> N
     best = found.best_point(objective)
     applied = place_of(found, asked.proposal)
     ink = charts.INK[st.context.theme.type or "light"]
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.container(key="chart_pair_search").columns([3, 2], gap="large")
     with left:
         st.vega_lite_chart(
             search_charts.surface(

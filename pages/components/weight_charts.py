@@ -15,10 +15,13 @@ COMBINED = "All together"
 ROW_HEIGHT = 46
 
 
-def components(found: Estimate, names: Sequence[str], ink: str = INK["light"]) -> Chart:
+def components(
+    found: Estimate, names: Sequence[str], every: Sequence[str], ink: str = INK["light"]
+) -> Chart:
     """Returns each component's own estimate with its interval beside the combined one.
 
-    names: of the components, as people read them, in the order of `Estimate.components`.
+    names: of the components, as people read them, in the order of `Estimate.components`. every: also of
+    those that drew nothing, so that each keeps its colour.
     """
     rows = _component_rows(found, names)
     domain = _domain(rows)
@@ -39,8 +42,10 @@ def components(found: Estimate, names: Sequence[str], ink: str = INK["light"]) -
         "axis": {**LABELS, **GRID, "format": ",~r", "tickCount": 5, "labelOverlap": "greedy"},
     }
     color = {
-        "field": "combined",
-        "scale": {"domain": [True, False], "range": ["#0072b2", OTHER]},
+        "condition": {"test": "datum.combined", "value": ink},
+        "field": "name",
+        "type": "nominal",
+        "scale": {"domain": list(every)},
         "legend": None,
     }
     tooltip = [
@@ -59,7 +64,7 @@ def components(found: Estimate, names: Sequence[str], ink: str = INK["light"]) -
                     "values": [{"low": found.ci_low * MILLION, "high": found.ci_high * MILLION}]
                 },
                 "transform": [{"calculate": f"max(datum.low, {domain[0]})", "as": "from"}],
-                "mark": {"type": "rect", "color": "#0072b2", "opacity": 0.16, "clip": True},
+                "mark": {"type": "rect", "color": ink, "opacity": 0.13, "clip": True},
                 "encoding": {"x": {**x, "field": "from"}, "x2": {"field": "high"}},
             },
             {

@@ -11,12 +11,13 @@ from core.explain import answer_weights, token_weights, weight_bins, weight_hist
 from core.judging import JudgedShard
 from core.runs import RunSpec
 from pages.components import charts, resources, weight_charts
+from pages.components.frame import plain
 from pages.components.proposal_words import component_names
 from pages.components.word_heat import word_heat
 
 HISTOGRAM = "weight_view.histogram"
 CHOSEN = "weight_view.chosen"
-SHOWN = 20
+SHOWN = 8
 LABEL_WORDS = 12
 
 
@@ -54,7 +55,10 @@ def weight_view(run: RunSpec, shards: Sequence[JudgedShard]) -> None:
         return
     table = _grouped(behind)
     what = "Answers of the chosen weight" if lows else "Harmful answers"
-    st.markdown(f"**{what}**, the heaviest first: {len(behind):,} draws, {len(table):,} different")
+    st.markdown(
+        f"**{what}**, the heaviest first: {len(behind):,} draws, {len(table):,} different"
+        + (f", {SHOWN} shown" if len(table) > SHOWN else "")
+    )
     _table(table.head(SHOWN), names)
     _word_by_word(run, shards, table.head(SHOWN), names)
 
@@ -78,29 +82,19 @@ def _grouped(answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _table(table: pd.DataFrame, names: Sequence[str]) -> None:
-    st.dataframe(
+    # Not a data frame, whose cells would cut the answers off; a table's cells are Markdown.
+    st.table(
         pd.DataFrame(
             {
-                "text": table["text"],
-                "share": table["share"],
-                "weight": [f"{10**value:.3g}" for value in table["log10_weight"]],
-                "times": table["times"],
-                "component": [names[j] for j in table["component"]],
+                "Answer": [plain(text) or "(an empty answer)" for text in table["text"]],
+                "Of the estimate": [f"{share:.1%}" for share in table["share"]],
+                "Weight": [f"{10**value:.2g}" for value in table["log10_weight"]],
+                "Times": [f"{times:,}" for times in table["times"]],
+                "Drawn by": [plain(names[j]) for j in table["component"]],
             }
         ),
+        border="horizontal",
         hide_index=True,
-        width="stretch",
-        height=min(58 * len(table) + 45, 400),
-        row_height=58,
-        column_config={
-            "text": st.column_config.TextColumn("Answer", width=420),
-            "share": st.column_config.ProgressColumn(
-                "Share of estimate", width=130, format="percent", min_value=0.0, max_value=1.0
-            ),
-            "weight": st.column_config.TextColumn("Weight", width=80),
-            "times": st.column_config.NumberColumn("Times drawn", width=95, format="localized"),
-            "component": st.column_config.TextColumn("Drawn by", width=150),
-        },
     )
 
 

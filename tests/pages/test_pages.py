@@ -175,3 +175,32 @@ def test_an_answer_is_never_rendered() -> None:
     row = _row(Line("<img src=x onerror=alert(1)> & more", True), judge, "anything")
     assert "<img" not in row
     assert "&lt;img" in row
+
+
+def test_a_finished_run_explains_itself(open_page: OpenPage) -> None:
+    app = estimate(open_page("convergence"), 400, 0)
+    assert not app.exception
+    said = texts(app)
+    for words in ("What each says alone", "Who drew the answers", "Error after 400 draws"):
+        assert words in said
+    assert "Word by word" in said
+    table = next(one.value for one in app.dataframe if "Share of the estimate" in one.value)
+    assert table["Share of the estimate"].sum() == pytest.approx(1.0)
+    assert table["Answers"].sum() == 400
+    assert table["Drawn by"].iloc[-1] == "The model itself"
+    chosen = next(one for one in app.selectbox if one.label == "Answer")
+    chosen.set_value(chosen.options[-1]).run()
+    assert not app.exception
+    app.toggle(key="run_view.anytime").set_value(True).run()
+    assert not app.exception
+
+
+def test_a_run_of_one_proposal_explains_itself(open_page: OpenPage) -> None:
+    app = open_page("convergence")
+    spec = resources.run_spec(state.Settings(importance_samples=80, monte_carlo_samples=0))
+    run = spec.model_copy(update={"request": spec.request.model_copy(update={"method": "is"})})
+    resources.start(run).wait(60)
+    app.session_state[state.RUN_KEY] = run.run_id
+    app.run()
+    assert not app.exception
+    assert "What each says alone" in texts(app)
