@@ -101,12 +101,12 @@ def test_surfaces_tend_to_the_exact_ones() -> None:
         errors.append(np.abs(found.cross_entropy - truth.cross_entropy).max())
         chosen = truth.cross_entropy.ravel()[found.cross_entropy.argmin()]
         regrets.append(chosen - truth.cross_entropy.min())
-    assert errors[2] < 0.08 < errors[0]
+    assert errors[2] < 0.1 < errors[0]
     assert regrets[2] < 0.01
-    np.testing.assert_allclose(found.risk, truth.risk, rtol=0.05)
-    np.testing.assert_allclose(found.hit_rate, truth.hit_rate, rtol=0.15)
+    np.testing.assert_allclose(found.risk, truth.risk, rtol=0.1)
+    np.testing.assert_allclose(found.hit_rate, truth.hit_rate, rtol=0.2)
     np.testing.assert_allclose(
-        found.relative_variance, np.maximum(truth.relative_variance(0.1), 1e-3), rtol=0.1
+        found.relative_variance, np.maximum(truth.relative_variance(0.1), 1e-3), rtol=0.15
     )
 
 
