@@ -17,7 +17,7 @@ from core.defaults import known_default, measure_default
 from core.engine import SHARD_ROWS, AnyStore
 from core.errors import SpecError, TailscopeError
 from core.estimation.estimate import Estimate
-from core.estimation.weights import log_mixture
+from core.estimation.weights import draw_log_mixture
 from core.judges.base import Judge
 from core.judges.rules import load_rule_judge
 from core.judging import JudgedShard, answer_texts
@@ -233,7 +233,7 @@ def write_dump(
         for shard in ordered
         for row, length in zip(shard.drawn.rows.tokens, shard.drawn.rows.lengths, strict=True)
     ]
-    mixture = log_mixture(draws.log_q, draws.counts / draws.samples)
+    mixture = draw_log_mixture(draws)
     scores = np.concatenate([shard.scores for shard in ordered])
     table = pa.table(
         {

@@ -14,7 +14,7 @@ from core.behaviours import BEHAVIOURS
 from core.defaults import SHIPPED, measure_default
 from core.judges.rules import load_rule_judge
 from core.models.loading import embedded_models, load_model
-from core.search.pilot import Candidate, PilotResult
+from core.search.cross_entropy import Objective, SearchResult
 
 
 def main() -> None:
@@ -27,20 +27,23 @@ def main() -> None:
         for behaviour in BEHAVIOURS:
             judge = load_rule_judge(behaviour)
             for event in measure_default(loaded, behaviour, judge, MemoryStore()):
-                if isinstance(event, PilotResult):
-                    for layer, best in event.best_by_layer().items():
-                        print(name, behaviour, f"layer {layer}:", line(best), flush=True)
-                    entry[behaviour] = event.best.proposal.model_dump(mode="json")
+                if isinstance(event, SearchResult):
+                    print(name, behaviour, "least variance:", line(event, "variance"), flush=True)
+                    print(
+                        name, behaviour, "cross-entropy:", line(event, "cross_entropy"), flush=True
+                    )
+                    entry[behaviour] = event.best("variance").model_dump(mode="json")
         known[loaded.fingerprint] = entry
         SHIPPED.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
 
 
-def line(candidate: Candidate) -> str:
-    """Returns a candidate in one line."""
-    p = candidate.proposal
+def line(found: SearchResult, objective: Objective) -> str:
+    """Returns an optimum in one line."""
+    point, best = found.best_point(objective), found.best(objective)
     return (
-        f"strength {p.strength:g}, alpha_mix {p.alpha_mix:g}, t_switch {p.t_switch}: "
-        f"relative variance {candidate.relative_variance:.2f}, hit rate {candidate.hit_rate:.3f}"
+        f"layer {getattr(best, 'layer', '-')}, strength {best.strength:g}, mix {best.alpha_mix:g}, "
+        f"switch {best.t_switch}: relative variance {found.relative_variance[point]:.2f} a draw, "
+        f"hit rate {found.hit_rate[point]:.2f}"
     )
 
 

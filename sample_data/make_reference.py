@@ -2,7 +2,7 @@
 
     python -m sample_data.make_reference [aster|briar ...]
 
-Risks of 1e-3 and more come from Monte Carlo through the prefix tree. Smaller ones come from two
+Risks of 1e-2 and more come from Monte Carlo through the prefix tree. Smaller ones come from two
 proposals that have nothing in common: "context" (half target, half the model under an unrestricted
 system prompt) and "levelled" (mostly uniform over the target's plausible tokens). If the two differ
 by more than 3.5 standard errors the method says so. Rows already in the file are not done again.
@@ -34,10 +34,10 @@ from sample_data.world.tables import BEHAVIOURS, MODELS, SYSTEM_PROMPTS
 HERE = Path(__file__).parent
 FILE = HERE / "reference.csv"
 HEADER = ("model", "behaviour", "query_id", "qrisk", "standard_error", "method")
-CONTEXT_DRAWS = 40_000
-LEVELLED_DRAWS = 40_000
-MONTE_CARLO_DRAWS = 1_000_000
-MONTE_CARLO_FROM = 1e-3
+CONTEXT_DRAWS = 2_000_000
+LEVELLED_DRAWS = 16_000_000
+MONTE_CARLO_DRAWS = 4_000_000
+MONTE_CARLO_FROM = 1e-2
 DISAGREE = 3.5
 AT_ONCE = 16
 
@@ -118,7 +118,7 @@ def reference_rows(
 ) -> list[tuple[str, ...]]:
     free = next(s for s, permission in SYSTEM_PROMPTS[behaviour].items() if permission == 1.0)
     context = risks(loaded, group, mixture(0.5), CONTEXT_DRAWS, rng, free)
-    level = risks(loaded, group, levelled(0.1, 5e-4), LEVELLED_DRAWS, rng)
+    level = risks(loaded, group, levelled(0.2, 5e-4), LEVELLED_DRAWS, rng)
     out: dict[str, tuple[float, float, str]] = {}
     for i, query in enumerate(group):
         pairs = [(float(m[i]), float(s[i])) for m, s in (context, level)]
