@@ -194,3 +194,39 @@ def test_a_run_survives_a_page_change_and_a_reload(app_url: str, driver: Chrome)
     assert "left" in until(lambda: answers_drawn(driver))
     button(driver, "Cancel").click()
     see(driver, "cancelled")
+
+
+def in_use(driver: Chrome) -> str:
+    """Returns what the search says of the settings in use."""
+    return next((line for line in text(driver).split("\n") if line.startswith("In use")), "")
+
+
+def test_a_click_on_the_surface_applies_its_settings(app_url: str, driver: Chrome) -> None:
+    open_page(driver, f"{app_url}/proposal", "Proposal")
+    see(driver, "Useful share")
+    button(driver, "Context").click()
+    see(driver, "In the other context")
+    start = button(driver, "Find the best settings")
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", start)
+    start.click()
+    see(driver, "Use the best")
+    assert "strength 1, " in until(lambda: in_use(driver))
+
+    def cells() -> list[WebElement]:
+        # The heat map is the chart with the most rectangles.
+        found = [
+            chart.find_elements(By.CSS_SELECTOR, ".mark-rect path")
+            for chart in driver.find_elements(By.CSS_SELECTOR, CHART)
+        ]
+        return max(found, key=len, default=[])
+
+    # 5 strengths by 14 switches, in this order; then the frame around what is in use.
+    until(lambda: len(cells()) > 70, what="the cells of the surface")
+    cell = cells()[2 * 14 + 11]
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", cell)
+    ActionChains(driver).move_to_element(cell).click().perform()
+    until(lambda: "strength 0.75, mixed 0.05, 30 tokens" in in_use(driver), 20, "the cell in use")
+    assert "would give about ±" in in_use(driver)
+    sliders = driver.find_elements(By.CSS_SELECTOR, "[data-testid=stSlider]")
+    strength = next(one for one in sliders if "How far towards it" in one.text)
+    until(lambda: "0.75" in strength.text, 20, "the slider to follow")
