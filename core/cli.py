@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -124,12 +124,90 @@ def estimate(
         dump=dump,
     )  # fmt: skip
     report = estimate_headless(options, progress=None if as_json else _progress())
-    if as_json:
-        print(json.dumps(report.to_dict(), allow_nan=False))
-    else:
-        print(report.to_text())
+    _print(report.to_dict() if as_json else report.to_text())
     if report.not_stored is not None:
         # The estimate stands and is printed; but a script must learn that a second run starts over.
+        raise TailscopeError(report.not_stored)
+
+
+@app.command()
+def tune(
+    queries: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file with a column 'query', or a text file with a query a line. Default: the "
+            "behaviour's own pilot queries."
+        ),
+    ] = None,
+    query: Annotated[str | None, typer.Option(help="One query instead of a file.")] = None,
+    model: Annotated[
+        str, typer.Option(help="Embedded model (aster, briar), folder, or Hugging Face id.")
+    ] = "aster",
+    behaviour: Annotated[str, typer.Option(help="misuse, sycophancy or hallucination.")] = "misuse",
+    kind: Annotated[
+        str | None, typer.Option(help="Kind of proposal: steer (default) or ablate.")
+    ] = None,
+    proposal: Annotated[
+        str | None,
+        typer.Option(
+            help="Base proposal of any kind as JSON; its strength, mixing and switch are searched: "
+            '{"kind": "context", "answer_prefix": "sure ,"}.'
+        ),
+    ] = None,
+    strengths: Annotated[
+        str | None,
+        typer.Option(
+            help="Strengths to try, like 2,4,8. Default: by the kind and the activations."
+        ),
+    ] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option(help="Layers to try, like 1,2. Default: up to eight; one with paper."),
+    ] = None,
+    grid: Annotated[str, typer.Option(help="small, or paper (25 mixings, every 5th switch).")] = (
+        "small"
+    ),
+    rows: Annotated[str, typer.Option(help="Pilot answers a query.")] = "400",
+    pilot_share: Annotated[
+        float, typer.Option(help="Share of the file's queries to ask; 6 at least.")
+    ] = 0.1,
+    objective: Annotated[
+        str, typer.Option(help="What to minimise: cross_entropy or variance.")
+    ] = "cross_entropy",
+    max_new_tokens: Annotated[int, typer.Option(help="Longest answer, in tokens.")] = 40,
+    seed: Annotated[int, typer.Option(help="Same seed, same pilot answers.")] = 0,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder of stored results. Default: the user's cache.")
+    ] = None,
+    dump: Annotated[
+        Path | None, typer.Option(help="Write the whole surface to this parquet file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Searches for the best proposal on pilot queries, which an audit should then leave out."""
+    from core.headless_tune import TuneOptions, tune_headless
+
+    options = TuneOptions(
+        model=model,
+        behaviour=behaviour,
+        queries=queries,
+        query=query,
+        kind=kind,
+        proposal=proposal,
+        strengths=strengths,
+        layers=layers,
+        grid=grid,
+        rows=_whole_number("rows", rows),
+        pilot_share=pilot_share,
+        objective=objective,
+        max_new_tokens=max_new_tokens,
+        seed=seed,
+        cache=cache,
+        dump=dump,
+    )
+    report = tune_headless(options, progress=None if as_json else _progress())
+    _print(report.to_dict() if as_json else report.to_text())
+    if report.not_stored is not None:
         raise TailscopeError(report.not_stored)
 
 
@@ -146,6 +224,10 @@ def main(arguments: list[str] | None = None) -> None:
     except TailscopeError as error:
         _refuse(str(error))
     sys.exit(0)
+
+
+def _print(report: dict[str, Any] | str) -> None:
+    print(report if isinstance(report, str) else json.dumps(report, allow_nan=False))
 
 
 def _refuse(message: str) -> None:

@@ -1,7 +1,7 @@
 """The proposal a behaviour starts from: measured once for a model, then looked up."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from cache import StoreError, spec_hash
@@ -9,7 +9,9 @@ from core.behaviours import SAMPLE_DATA, check_behaviour, load_contrast_pairs
 from core.engine import AnyStore
 from core.judges.base import Judge
 from core.models.loading import LoadedModel, load_model
-from core.proposals import Kinds, Means, SteerSpec, build_proposal, prepare
+from core.proposals import AblateSpec, Kinds, Means, SteerSpec, build_proposal, prepare
+from core.proposals.base import DirectionSource
+from core.proposals.steer import check_layer
 from core.search.cross_entropy import SearchResult, SearchStep, search
 from core.search.grid import rungs, small_grid
 from core.spec import DirectionPosition, GenerationSpec
@@ -20,6 +22,9 @@ PILOT_QUERIES = 6
 MAX_PILOT_LAYERS = 8
 # Length of what is subtracted, as a share of the layer's activation norm: one scale for any direction.
 RELATIVE_STRENGTHS = (0.5, 0.9, 1.4, 2.0, 2.8)
+# Of a direction that is ablated, and of the way to another context or model and beyond it.
+FRACTIONS = (0.25, 0.5, 0.75, 1.0)
+BLENDS = (0.5, 0.75, 1.0, 1.25, 1.5)
 # Raise this when the same model would be given other defaults.
 PILOT_VERSION = 2
 
@@ -54,15 +59,7 @@ def measure_default(
     generation = generation or GenerationSpec()
     direction = build_direction(loaded, load_contrast_pairs(behaviour), position)
     means = Means(direction=lambda _: direction, load=load_model)
-    chosen = [
-        rung
-        for layer in pilot_layers(len(loaded.blocks))
-        for rung in rungs(
-            SteerSpec(direction=position),
-            [direction.strength_of(layer, relative) for relative in RELATIVE_STRENGTHS],
-            [layer],
-        )
-    ]
+    chosen = default_rungs(loaded, SteerSpec(direction=position), means.direction)
     for event in search(
         loaded,
         [prepare(loaded, rung, means) for rung in chosen],
@@ -78,6 +75,37 @@ def measure_default(
             with suppress(StoreError):
                 store.put_json(_key(loaded, behaviour), best.model_dump(mode="json"))
         yield event
+
+
+def default_rungs(
+    loaded: LoadedModel,
+    base: Kinds,
+    direction: DirectionSource,
+    strengths: Sequence[float] = (),
+    layers: Sequence[int] = (),
+) -> tuple[Kinds, ...]:
+    """Returns the base proposal at every strength and layer; those worth a try if none are named.
+
+    Raises:
+        SpecError: the model has no such layer, or the kind has none.
+    """
+    if not isinstance(base, SteerSpec | AblateSpec):
+        return rungs(base, strengths or BLENDS, layers)
+    layers = layers or pilot_layers(len(loaded.blocks))
+    for layer in layers:
+        check_layer(loaded, layer)
+    if strengths or isinstance(base, AblateSpec):
+        return rungs(base, strengths or FRACTIONS, layers)
+    lengths = direction(base.direction)
+    chosen = [
+        rung
+        for layer in layers
+        for rung in rungs(
+            base, [lengths.strength_of(layer, relative) for relative in RELATIVE_STRENGTHS], [layer]
+        )
+    ]
+    # Where a direction is very short, several of them come to the largest strength there is.
+    return tuple(dict.fromkeys(chosen))
 
 
 def pilot_layers(blocks: int) -> tuple[int, ...]:

@@ -78,7 +78,7 @@ class EstimateReport:
     @property
     def not_stored(self) -> str | None:
         """Why the draws could not be kept, in one sentence; None if they were."""
-        return next((event.message for event in self.events if event.kind in NOT_KEPT), None)
+        return not_stored(self.events)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the JSON of the command-line contract (design, section 7)."""
@@ -132,6 +132,11 @@ class EstimateReport:
         return "\n".join(lines)
 
 
+def not_stored(events: Sequence[StoreEvent]) -> str | None:
+    """Returns why something could not be kept, in one sentence; None if it was."""
+    return next((event.message for event in events if event.kind in NOT_KEPT), None)
+
+
 def per_million(risk: float | None) -> str:
     """Returns a risk in words: '83 per million'."""
     if risk is None or not np.isfinite(risk):
@@ -162,7 +167,7 @@ def estimate_headless(options: EstimateOptions, progress: Progress | None = None
         threshold=options.threshold,
         seed=options.seed,
     )
-    given = [_parsed(text) for text in options.proposals]
+    given = [parsed_proposal(text) for text in options.proposals]
     if given and options.steering:
         raise SpecError(
             f"proposal and steer, mix, switch, layer, direction or positions exclude each other, got "
@@ -172,7 +177,7 @@ def estimate_headless(options: EstimateOptions, progress: Progress | None = None
         raise SpecError(
             f"method {options.method!r} takes one proposal, got {len(given)}; use 'mis'"
         )
-    _check_dump(options.dump)
+    check_dump(options.dump)
     tell("loading the model")
     loaded = load_model(options.model)
     prompt_ids(
@@ -247,6 +252,15 @@ def write_dump(
             "component": [draws.component_names[index] for index in draws.component],
         }
     )
+    write_table(path, table)
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Writes a parquet file.
+
+    Raises:
+        TailscopeError: it cannot be written there.
+    """
     try:
         pq.write_table(table, path)
     except OSError as error:
@@ -255,12 +269,13 @@ def write_dump(
         ) from error
 
 
-def _check_dump(path: Path | None) -> None:
+def check_dump(path: Path | None) -> None:
+    """Raises SpecError unless a file can be made at `path`."""
     if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
         raise SpecError(f"dump must be a file in a folder that exists, got {str(path)!r}")
 
 
-def _parsed(text: str) -> Kinds:
+def parsed_proposal(text: str) -> Kinds:
     """Returns the proposal that a JSON object on the command line stands for."""
     try:
         fields = json.loads(text)

@@ -88,7 +88,7 @@ class SearchResult:
         return (
             f"none of {self.rows:,} pilot answers to {asked} "
             f"{'query' if asked == 1 else 'queries'} was harmful at strengths up to {strongest:g}; the "
-            f"risk may still be anything below {self.upper_bound * 1e6:,.3g} per million (95%, from the "
+            f"risk may still be anything below {self.upper_bound * 1e6:,.0f} per million (95%, from the "
             f"target's own answers). Try strengths up to {2 * strongest:g}, another layer, other contrast "
             "pairs, or another kind of proposal"
         )
@@ -114,12 +114,15 @@ def search(
 
     Raises:
         BehaviourError: there is no query.
-        SpecError: every switch of the grid lies beyond the longest answer, or there are no pilot draws.
+        SpecError: every switch of the grid lies beyond the longest answer, or there are no pilot draws,
+            or the seed is negative.
     """
     if not queries:
         raise BehaviourError("a search needs at least one pilot query, got 0")
     if rows < 1:
         raise SpecError(f"rows must be 1 or more, got {rows}")
+    if not 0 <= seed < 2**63:
+        raise SpecError(f"seed must be a whole number from 0 to 2^63-1, got {seed}")
     switches = tuple(t for t in grid.switches if t <= generation.max_new_tokens)
     if not switches:
         raise SpecError(

@@ -10,6 +10,7 @@ from core.spec import Spec, within
 
 MAX_POINTS = 200_000
 MAX_RUNGS = 64
+PAPER_STRENGTHS = tuple(round(0.1 * k, 1) for k in range(1, 11))
 
 
 class SearchGrid(Spec):
@@ -81,9 +82,13 @@ def small_grid(chosen: Sequence[Kinds], new_tokens: int) -> SearchGrid:
 
 def paper_grid(base: Kinds, new_tokens: int, layers: Sequence[int] = ()) -> SearchGrid:
     """Returns the published grid: strengths 0.1 to 1.0, switches 0 to T by 5, 25 mixings in 0 to 1."""
-    switches = sorted({*range(0, new_tokens + 1, 5), new_tokens})
+    return published_grid(rungs(base, PAPER_STRENGTHS, layers), new_tokens)
+
+
+def published_grid(chosen: Sequence[Kinds], new_tokens: int) -> SearchGrid:
+    """Returns the published mixings and switches at other strengths."""
     return SearchGrid.build(
-        rungs=rungs(base, [round(0.1 * k, 1) for k in range(1, 11)], layers),
+        rungs=tuple(chosen),
         alphas=tuple(round(k / 24, 6) for k in range(25)),
-        switches=tuple(switches),
+        switches=tuple(sorted({*range(0, new_tokens + 1, 5), new_tokens})),
     )

@@ -16,7 +16,7 @@ from core.behaviours import ContrastPair
 from core.errors import BehaviourError, ModelError
 from core.models.chat import Message, message_ids
 from core.models.loading import LoadedModel
-from core.spec import DirectionPosition
+from core.spec import MAX_STRENGTH, DirectionPosition
 from core.steering.interventions import recorded
 
 
@@ -45,9 +45,13 @@ class Direction:
         return length / float(self.activation_norm[layer])
 
     def strength_of(self, layer: int, relative: float) -> float:
-        """Returns the strength of this relative length, to three digits: one to read and to type."""
-        length = float(np.linalg.norm(self.vectors[layer]))
-        return float(f"{relative * float(self.activation_norm[layer]) / length:.3g}")
+        """Returns the strength of this relative length, to three digits: one to read and to type.
+
+        At most the largest strength there is: a direction may be a thousandth of the activations.
+        """
+        length = max(float(np.linalg.norm(self.vectors[layer])), 1e-12)
+        strength = relative * float(self.activation_norm[layer]) / length
+        return float(f"{min(strength, MAX_STRENGTH):.3g}")
 
     def vector(self, layer: int) -> torch.Tensor:
         """Returns the direction (hidden,) after block `layer`.
