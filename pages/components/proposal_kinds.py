@@ -63,7 +63,9 @@ def _kept(asked: EstimateRequest) -> dict[str, Kinds]:
 
 
 def _kind_changed(asked: EstimateRequest) -> None:
-    kind = st.session_state[KIND]
+    kind = st.session_state.get(KIND)
+    if kind is None:
+        return
     found = _kept(asked).get(kind) or start_of(kind, asked)
     if found is not None:
         change(proposal=found)

@@ -81,15 +81,19 @@ def _label(query: Query) -> str:
 
 
 def _behaviour_changed() -> None:
+    behaviour = st.session_state.get(BEHAVIOUR)
+    # A change of page can call this without one, or with the one there is.
+    if behaviour in (None, settings().behaviour):
+        return
     # Another behaviour has another direction and other queries.
-    change(behaviour=st.session_state[BEHAVIOUR], query=None, proposal=None)
+    change(behaviour=behaviour, query=None, proposal=None)
     for key in (SOURCE, SHIPPED, OWN):
         st.session_state.pop(key, None)
 
 
 def _query_changed() -> None:
-    if st.session_state[SOURCE] == SOURCES[1]:
-        if OWN in st.session_state:
-            change(query=st.session_state[OWN])
-    elif SHIPPED in st.session_state:
+    source = st.session_state.get(SOURCE)
+    if source == SOURCES[1] and OWN in st.session_state:
+        change(query=st.session_state[OWN])
+    elif source == SOURCES[0] and SHIPPED in st.session_state:
         change(query=st.session_state[SHIPPED])

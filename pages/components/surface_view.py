@@ -188,7 +188,8 @@ def _elsewhere(found: SearchResult, best: Point, layer: int | None, alpha: int) 
 
 
 def _clicked(plan: SearchPlan, found: SearchResult, alpha: int) -> None:
-    cells = st.session_state[SURFACE]["selection"].get("cell", [])
+    state = st.session_state.get(SURFACE)
+    cells = [] if state is None else state["selection"].get("cell", [])
     if cells:
         switch = found.grid.switches.index(int(cells[0]["switch"]))
         _apply(plan, found, (int(cells[0]["rung"]), alpha, switch))
