@@ -44,20 +44,20 @@ MUTATIONS = (
     Mutation(
         "switch one token late",
         "core/sampling.py",
-        "if own is None or step >= mixing.t_switch:",
-        "if own is None or step >= mixing.t_switch + 1:",
+        "            if step + 1 >= mixing.t_switch:",
+        "            if step >= mixing.t_switch:",
     ),
     Mutation(
         "switch one token early",
         "core/sampling.py",
-        "if own is None or step >= mixing.t_switch:",
-        "if own is None or step >= mixing.t_switch - 1:",
-    ),
-    Mutation(
-        "drop the steered pass one token early",
-        "core/sampling.py",
         "            if step + 1 >= mixing.t_switch:",
         "            if step + 2 >= mixing.t_switch:",
+    ),
+    Mutation(
+        "propose before a switch at zero",
+        "core/sampling.py",
+        "        if mixing.t_switch == 0:",
+        "        if mixing.t_switch < 0:",
     ),
     Mutation(
         "exchange the shares of target and steered model",

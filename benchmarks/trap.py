@@ -1,12 +1,12 @@
 """The trap of design, section 4: a proposal that steers past the words that carry the mass.
 
-    python -m benchmarks.trap [--seeds 10] [--queries 4]
+    python -m benchmarks.trap [--method is] [--seeds 10] [--queries 4]
 
 On the embedded model most harm comes after the openings that refusals use too. Steering only the first
 tokens, and hard, makes "sure ," the opening: the harm that comes that way is a few percent of all, and the
 estimate far too low, with a mean weight near 1. Prints, for every trap and query, the estimates against the
 reference and the verdicts on those that are off by more than a factor of 2; the default proposal beside
-them.
+them. With --method mis the trap is the first of the proposals, and the defaults go with it.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import numpy as np
 
 from cache import MemoryStore
 from core.behaviours import load_queries, load_references
+from core.companions import companions
 from core.defaults import known_default
 from core.estimation.estimate import Estimate
 from core.judges.rules import load_rule_judge
@@ -44,6 +45,7 @@ TRAPS = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="aster")
+    parser.add_argument("--method", default="is", choices=("is", "mis"))
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--queries", type=int, default=4)
@@ -59,8 +61,12 @@ def main() -> None:
 
     def run(text: str, proposal: SteerSpec, seed: int) -> Estimate:
         request = EstimateRequest(
-            query=text, model=options.model, method="is", proposal=proposal, seed=seed
+            query=text, model=options.model, method=options.method, proposal=proposal, seed=seed
         )
+        if options.method == "mis":
+            longest = request.generation.max_new_tokens
+            added = companions(loaded, "misuse", proposal, longest, MemoryStore())
+            request = request.model_copy(update={"companions": added})
         return estimate_request(loaded, request, judge, options.samples, MemoryStore())
 
     wrong: Counter[str] = Counter()
