@@ -21,9 +21,8 @@ from core.estimation.weights import draw_log_mixture
 from core.judges.base import Judge
 from core.judges.rules import load_rule_judge
 from core.judging import JudgedShard, answer_texts
-from core.models.chat import prompt_ids
 from core.models.loading import LoadedModel, load_model
-from core.proposals import Kinds, SteerSpec, build_proposal
+from core.proposals import Kinds, SteerSpec, build_proposal, target_arm
 from core.run import (
     EstimateRequest,
     collect_draws,
@@ -180,9 +179,7 @@ def estimate_headless(options: EstimateOptions, progress: Progress | None = None
     check_dump(options.dump)
     tell("loading the model")
     loaded = load_model(options.model)
-    prompt_ids(
-        loaded, request.query, request.generation.system_prompt
-    )  # refuses one that does not fit
+    target_arm(loaded, [request.query], request.generation)  # refuses a query that does not fit
     judge = load_rule_judge(options.behaviour)
     store = open_store(options.cache or default_folder())
     if request.method != "mc":

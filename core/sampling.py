@@ -126,7 +126,7 @@ def run_rows(
             stream.drop(number)
 
     for step in range(steps):
-        target, *mixed = _distributions(stream, generation, vocabulary, mixings, step)
+        target, *mixed = _distributions(stream, generation, vocabulary, mixings)
         if forced is not None:
             chosen = forced[rows, step].astype(np.int64)
         else:
@@ -166,15 +166,17 @@ def _distributions(
     generation: GenerationSpec,
     vocabulary: int,
     mixings: Sequence[TokenMixing],
-    step: int,
 ) -> list[torch.Tensor]:
-    """Returns the next token's log-probabilities at every place: the target's, then each proposal's."""
+    """Returns the next token's log-probabilities at every place: the target's, then each proposal's.
+
+    A proposal that the stream has dropped, from its switch on, is the target.
+    """
     target_logits, *logits = stream.logits()
     assert target_logits is not None, "the target is never dropped"
     target = target_log_probs(target_logits, generation, vocabulary)
     found = [target]
     for own, mixing in zip(logits, mixings, strict=True):
-        if own is None or step >= mixing.t_switch:
+        if own is None:
             found.append(target)
             continue
         proposal = proposal_log_probs(own, target, generation, vocabulary)

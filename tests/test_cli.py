@@ -88,6 +88,8 @@ BAD = [
     (("--query", "   "), "query"),
     (("--query", "a" * 9_000), "9000"),
     (("--query", "word " * 1_500), "shorten the query"),
+    (("--query", "word " * 90), "lower max_new_tokens"),
+    (("--max-new-tokens", "200"), "answer up to 200"),
     (("--samples", "0"), "0"),
     (("--samples", "-1"), "-1"),
     (("--samples", "1e12"), "1,000,000,000,000"),

@@ -5,7 +5,9 @@ import pytest
 import torch
 from tiny_models import ARCHITECTURES, assert_same_rows, tiny_model
 
+from core.errors import ModelError
 from core.models.loading import LoadedModel
+from core.proposals import ContextSpec, Proposal, target_arm
 from core.proposals.ablate import AblatePlan
 from core.proposals.base import Arm
 from core.proposals.steer import SteerPlan
@@ -123,3 +125,16 @@ def test_a_full_ablation_leaves_nothing_of_the_direction(architecture: str) -> N
         shares.append([float((states @ plan.unit).abs().max()) for states in record.values()])
     assert min(shares[0]) > 0.1
     assert max(shares[1]) < 1e-4
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
+def test_an_answer_that_runs_out_of_room_is_refused(architecture: str) -> None:
+    """At 128 positions: a prompt of 113 tokens leaves room for 16, for the last is never read."""
+    loaded = tiny_model(architecture)
+    query = "w4 " * 111
+    target_arm(loaded, [query], GenerationSpec(max_new_tokens=16))
+    with pytest.raises(ModelError, match=r"takes 113 tokens and an answer up to 17, .* 128 in all"):
+        target_arm(loaded, [query], GenerationSpec(max_new_tokens=17))
+    longer = Proposal(ContextSpec(answer_prefix="w5"), loaded, answer_prefix="w5")
+    with pytest.raises(ModelError, match="takes 114 tokens"):
+        longer.arm(loaded, [query], GenerationSpec(max_new_tokens=16))

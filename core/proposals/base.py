@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from core.errors import ModelError
 from core.models.chat import prompt_ids
 from core.models.loading import LoadedModel
 from core.spec import DirectionPosition, GenerationSpec, ProposalSpec
@@ -49,13 +50,18 @@ class Proposal:
     def arm(
         self, target: LoadedModel, queries: Sequence[str], generation: GenerationSpec
     ) -> Arm | None:
-        """Returns how it is computed for these queries; None where it leaves the target as it is."""
+        """Returns how it is computed for these queries; None where it leaves the target as it is.
+
+        Raises:
+            ModelError: prompt and answer together are too long for the model.
+        """
         if self.spec.is_target:
             return None
         system = generation.system_prompt if self.system_prompt is None else self.system_prompt
         # The target's tokenizer spells every prompt: a proposal that runs on another model shares it.
         prefix = target.tokenizer(self.answer_prefix, add_special_tokens=False)["input_ids"]
         prompts = tuple((*prompt_ids(target, query, system), *prefix) for query in queries)
+        _check_room(self.loaded, prompts, generation)
         return Arm(self.loaded, prompts, self.edit, self.blend)
 
 
@@ -77,6 +83,25 @@ class Means:
 
 
 def target_arm(loaded: LoadedModel, queries: Sequence[str], generation: GenerationSpec) -> Arm:
-    """Returns the target itself as an arm."""
+    """Returns the target itself as an arm.
+
+    Raises:
+        ModelError: prompt and answer together are too long for the model.
+    """
     system = generation.system_prompt
-    return Arm(loaded, tuple(prompt_ids(loaded, query, system) for query in queries))
+    prompts = tuple(prompt_ids(loaded, query, system) for query in queries)
+    _check_room(loaded, prompts, generation)
+    return Arm(loaded, prompts)
+
+
+def _check_room(
+    loaded: LoadedModel, prompts: Sequence[Sequence[int]], generation: GenerationSpec
+) -> None:
+    room = int(getattr(loaded.model.config, "max_position_embeddings", 0) or 0)
+    longest = max(len(prompt) for prompt in prompts)
+    # The last answer token is drawn but never read.
+    if room and longest + generation.max_new_tokens - 1 > room:
+        raise ModelError(
+            f"the prompt takes {longest} tokens and an answer up to {generation.max_new_tokens}, but "
+            f"{loaded.name} has room for {room} in all; shorten the query or lower max_new_tokens"
+        )

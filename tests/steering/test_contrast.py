@@ -1,0 +1,73 @@
+"""Directions from contrast pairs: what they are, and pairs that give none."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_models import tiny_model
+
+from core import behaviours
+from core.behaviours import ContrastPair, load_contrast_pairs
+from core.errors import BehaviourError, ModelError
+from core.steering.contrast import build_direction
+
+
+def said(query: str, answer: str) -> tuple[dict[str, str], ...]:
+    return ({"role": "user", "content": query}, {"role": "assistant", "content": answer})
+
+
+PAIRS = (
+    ContrastPair(said("w10 w11", "w20 w21"), said("w10 w11", "w30 w31")),
+    ContrastPair(said("w12", "w20"), said("w12", "w30")),
+)
+
+
+def test_a_direction_tells_the_sides_apart() -> None:
+    direction = build_direction(tiny_model(), PAIRS, "answer_mean")
+    assert direction.vectors.shape == (3, 32)
+    assert (direction.separation > 0).all()
+    swapped = [ContrastPair(pair.unsafe, pair.safe) for pair in PAIRS]
+    other = build_direction(tiny_model(), swapped, "answer_mean")
+    np.testing.assert_allclose(other.vectors, -direction.vectors, atol=1e-6)
+    assert other.fingerprint != direction.fingerprint
+
+
+def test_no_pair_is_refused() -> None:
+    with pytest.raises(BehaviourError, match="at least one contrast pair, got 0"):
+        build_direction(tiny_model(), (), "answer_mean")
+
+
+@pytest.mark.parametrize("position", ["answer_mean", "last_prompt"])
+def test_sides_that_look_alike_are_refused(position: str) -> None:
+    # The two answers differ, but nothing before them does; or not even they do.
+    alike = PAIRS if position == "last_prompt" else [ContrastPair(PAIRS[0].safe, PAIRS[0].safe)]
+    with pytest.raises(BehaviourError, match="look alike to the model"):
+        build_direction(tiny_model(), alike, position)
+
+
+def test_a_layer_that_is_not_there_is_named() -> None:
+    direction = build_direction(tiny_model(), PAIRS, "answer_mean")
+    for layer in (3, -1):
+        with pytest.raises(ModelError, match=rf"0\.\.2, got {layer}"):
+            direction.vector(layer)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "holds no contrast pair"),
+        ("{}\n", "line 1: a pair needs"),
+        ("[1]\n", "line 1: a pair needs"),
+        ("nonsense\n", "line 1: a pair needs"),
+        ('{"safe": [], "unsafe": []}\n', "line 1: both sides of the pair are the same"),
+    ],
+)
+def test_files_without_pairs_are_named(
+    content: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "contrast").mkdir()
+    (tmp_path / "contrast" / "misuse.jsonl").write_text(content)
+    monkeypatch.setattr(behaviours, "SAMPLE_DATA", tmp_path)
+    with pytest.raises(BehaviourError, match=words) as error:
+        load_contrast_pairs("misuse")
+    assert "misuse.jsonl" in str(error.value)
