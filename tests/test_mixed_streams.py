@@ -1,14 +1,18 @@
 """Several kinds of proposals in one stream, on every architecture: each is what it is on its own."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from exactness.kinds import save_adapter
 from tiny_models import ARCHITECTURES, assert_same_rows, tiny_model
 
 from core.errors import ModelError
 from core.models.loading import LoadedModel
 from core.proposals import ContextSpec, Proposal, target_arm
 from core.proposals.ablate import AblatePlan
+from core.proposals.adapter import adapted
 from core.proposals.base import Arm
 from core.proposals.steer import SteerPlan
 from core.sampling import Rows, TokenMixing, row_uniforms, run_rows
@@ -95,6 +99,22 @@ def test_draws_do_not_depend_on_the_batch(architecture: str) -> None:
         [draw(loaded, used, range(start, min(start + 5, 48))) for start in range(0, 48, 5)]
     )
     assert_same_rows(architecture, together, apart)
+
+
+def test_blends_adapters_and_other_models_in_one_stream(tmp_path: Path) -> None:
+    """Each is what it is on its own, and its rows do not depend on the batch, bit for bit."""
+    loaded = tiny_model(stops=tuple(range(1, 9)))
+    save_adapter(tmp_path, tiny_model().model)
+    used = [
+        Arm(loaded, (PROMPT,)),
+        Arm(loaded, (OTHER,), blend=0.6),
+        Arm(adapted(loaded, tmp_path), (PROMPT,)),
+        Arm(tiny_model(seed=4, padded_vocabulary=16), (PROMPT,), blend=0.5),
+    ]
+    rows = draw(loaded, used, range(48))
+    check_scored(used, rows, MIXINGS)
+    apart = [draw(loaded, used, range(start, start + 6)) for start in range(0, 48, 6)]
+    assert_same_rows("llama", rows, Rows.joined(apart))
 
 
 HALVES = {

@@ -36,6 +36,12 @@ class SearchGrid(Spec):
                 f"a grid may hold {MAX_POINTS:,} points on {MAX_RUNGS} strengths and layers at most, got "
                 f"{self.points:,} points on {len(self.rungs)}; take fewer values"
             )
+        for rung in self.rungs:
+            if rung.is_target and rung.strength != 0.0:
+                raise ValueError(
+                    "a grid's proposals must have alpha_mix below 1 and t_switch above 0, got "
+                    f"alpha_mix {rung.alpha_mix:g} and t_switch {rung.t_switch}"
+                )
         for alpha in self.alphas:
             within("alpha_mix", alpha, 0.0, 1.0)
         if list(self.switches) != sorted(set(self.switches)) or self.switches[0] < 0:

@@ -120,9 +120,9 @@ def save_adapter(
     noise = torch.Generator().manual_seed(8)
     for name, parameter in wrapped.named_parameters():
         if "lora_" in name:
-            parameter.data = torch.randn(parameter.shape, generator=noise, dtype=torch.float64).to(
-                parameter.dtype
-            )
+            parameter.data = 0.4 * torch.randn(
+                parameter.shape, generator=noise, dtype=torch.float64
+            ).to(parameter.dtype)
     wrapped.save_pretrained(str(folder))
     weights = dict(wrapped.named_parameters())
     return {

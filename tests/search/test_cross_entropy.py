@@ -132,6 +132,7 @@ def test_grids_of_many_points_are_refused_with_their_number() -> None:
         ({"switches": ()}, "1 x 1 x 0"),
         ({"alphas": (1.5,)}, "1.5"),
         ({"alphas": (float("nan"),)}, "nan"),
+        ({"rungs": (SteerSpec(t_switch=0),)}, "t_switch 0"),
         ({"switches": (3, 1)}, r"\[3, 1\]"),
         ({"switches": (-1, 1)}, "-1"),
     ],
