@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import hashlib
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 from weakref import WeakKeyDictionary
@@ -93,9 +94,12 @@ def _with_adapter(model: PreTrainedModel, folder: Path) -> "tuple[PeftModel, lis
     config = PeftConfig.from_pretrained(str(folder))
     config.inference_mode = True
     shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
-    wrapped = PeftModel(copy.deepcopy(model, dict(shared)), config)
-    # What does not match is only warned about by PEFT; such an adapter would be the target, silently.
-    found = wrapped.load_adapter(str(folder), "default")
+    with warnings.catch_warnings():
+        # What matters of them is checked here: PEFT only warns of weights that have no place, and such
+        # an adapter would be the target, silently.
+        warnings.simplefilter("ignore")
+        wrapped = PeftModel(copy.deepcopy(model, dict(shared)), config)
+        found = wrapped.load_adapter(str(folder), "default")
     return wrapped, [*found.missing_keys, *found.unexpected_keys]
 
 
