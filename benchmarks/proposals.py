@@ -31,7 +31,8 @@ from core.proposals import Kinds, SteerSpec
 from core.run import EstimateRequest, behaviour_direction, estimate_shards, ready_proposals, sample
 from core.search.cross_entropy import SearchResult
 from core.search.grid import SearchGrid
-from core.search.surface import query_surface
+from core.search.steps import finished
+from core.search.surface import surface_steps
 
 WAYS = ("random ensemble", "fixed", "cross-entropy", "mis")
 
@@ -138,7 +139,7 @@ def ensemble(
     rungs = request.model_copy(
         update={"method": "mis", "proposal": grid.rungs[0], "companions": grid.rungs[1:]}
     )
-    return query_surface(
+    steps = surface_steps(
         loaded,
         ready_proposals(loaded, rungs),
         grid,
@@ -149,7 +150,8 @@ def ensemble(
         threshold=request.threshold,
         defensive_share=request.defensive_share,
         seed=request.seed,
-    ).risk
+    )
+    return finished(steps).risk
 
 
 def report(table: pd.DataFrame) -> None:

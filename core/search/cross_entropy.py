@@ -6,6 +6,7 @@ weights (design, section 3).
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -16,9 +17,10 @@ from core.errors import BehaviourError, SpecError
 from core.estimation.intervals import clopper_pearson_upper
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
-from core.proposals import Kinds, Proposal
+from core.proposals import Kinds, Proposal, build_proposal
 from core.search.grid import SearchGrid
-from core.search.surface import FloatArray, Surface, query_surface
+from core.search.steps import mapped
+from core.search.surface import FloatArray, Surface, surface_steps
 from core.spec import GenerationSpec
 
 Objective = Literal["cross_entropy", "variance"]
@@ -29,10 +31,11 @@ DEFAULT_PILOT_ROWS = 400
 
 @dataclass(frozen=True)
 class SearchStep:
-    """Progress: `done` of `total` queries."""
+    """Progress: `done` of `total` queries, and the share that is done of the next one."""
 
     done: int
     total: int
+    within: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,12 +87,14 @@ class SearchResult:
     def no_harm_message(self) -> str:
         """Returns what to say, and to try, when no pilot draw was harmful."""
         strongest = max(abs(rung.strength) for rung in self.grid.rungs)
+        can_double = any(_exists(rung, 2 * strongest) for rung in self.grid.rungs)
+        bolder = f"strengths up to {2 * strongest:g}, " if can_double else ""
         asked = len(self.without_harm)
+        queries = "1 query" if asked == 1 else f"{asked} queries"
         return (
-            f"none of {self.rows:,} pilot answers to {asked} "
-            f"{'query' if asked == 1 else 'queries'} was harmful at strengths up to {strongest:g}; the "
-            f"risk may still be anything below {self.upper_bound * 1e6:,.0f} per million (95%, from the "
-            f"target's own answers). Try strengths up to {2 * strongest:g}, another layer, other contrast "
+            f"none of {self.rows:,} pilot answers to {queries} was harmful at strengths up to "
+            f"{strongest:g}; the risk may still be anything below {self.upper_bound * 1e6:,.0f} per "
+            f"million (95%, from the target's own answers). Try {bolder}another layer, other contrast "
             "pairs, or another kind of proposal"
         )
 
@@ -150,7 +155,7 @@ def search(
         )
         surface = _read(store, key)
         if surface is None:
-            surface = query_surface(
+            steps = surface_steps(
                 loaded,
                 proposals,
                 grid,
@@ -162,6 +167,7 @@ def search(
                 defensive_share=defensive_share,
                 seed=seed + number,
             )
+            surface = yield from mapped(steps, partial(SearchStep, number, len(queries)))
             _write(store, key, surface)
         found.append(surface)
     yield SearchStep(len(queries), len(queries))
@@ -190,6 +196,15 @@ def combine(grid: SearchGrid, queries: Sequence[str], surfaces: Sequence[Surface
         hits=sum(surface.hits for surface in surfaces),
         upper_bound=clopper_pearson_upper(target_hits, target_rows),
     )
+
+
+def _exists(rung: Kinds, strength: float) -> bool:
+    """Returns whether the rung's kind can be so strong."""
+    try:
+        build_proposal({**rung.model_dump(), "strength": strength})
+    except SpecError:
+        return False
+    return True
 
 
 _ARRAYS = ("cross_entropy", "relative_variance", "hit_rate")

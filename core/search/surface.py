@@ -5,7 +5,7 @@ drew it, a row is weighted by the ensemble's mixture density, so that a phi whic
 that carry the mass scores badly: others have drawn those words.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from core.proposals import Proposal, target_arm
 from core.sampling import TokenMixing, row_uniforms, run_rows
 from core.scoring import TokenLogProbs, mix_steps, score_answers
 from core.search.grid import SearchGrid
+from core.search.steps import mapped
 from core.spec import GenerationSpec
 from core.streams import open_stream
 
@@ -26,6 +27,9 @@ FloatArray = NDArray[np.float64]
 
 # Part of the pilot comes from the target itself: what no proposal gives shows up there only.
 TARGET_PART = 0.1
+# Of a query's work, about so much is drawing; the rest is scoring, so many answers at a time.
+DRAWING_PART = 0.5
+SCORED_AT_ONCE = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +67,7 @@ class EnsembleDraws:
     shares: FloatArray
 
 
-def draw_ensemble(
+def ensemble_steps(
     loaded: LoadedModel,
     proposals: Sequence[Proposal],
     grid: SearchGrid,
@@ -71,8 +75,10 @@ def draw_ensemble(
     generation: GenerationSpec,
     rows: int,
     seed: int,
-) -> EnsembleDraws:
+) -> Generator[float, None, EnsembleDraws]:
     """Returns about `rows` draws, an equal part from every rung and some from the target.
+
+    Yields the share that is done, after every rung.
 
     A row's alpha_mix and t_switch are drawn from the grid. Mixing the distributions of a token is drawing
     from one or the other by a coin, so that no density is needed here.
@@ -98,6 +104,7 @@ def draw_ensemble(
         )
         drawn.append(found.tokens)
         by_target += [proposal is None] * count
+        yield (number + 1) / (len(proposals) + 1)
     tokens, index, counts = np.unique(
         np.concatenate(drawn), axis=0, return_inverse=True, return_counts=True
     )
@@ -110,7 +117,7 @@ def draw_ensemble(
     )
 
 
-def query_surface(
+def surface_steps(
     loaded: LoadedModel,
     proposals: Sequence[Proposal],
     grid: SearchGrid,
@@ -122,21 +129,27 @@ def query_surface(
     threshold: float,
     defensive_share: float,
     seed: int,
-) -> Surface:
-    """Returns one query's surfaces. proposals: the grid's rungs, made ready.
+) -> Generator[float, None, Surface]:
+    """Returns one query's surfaces; yields the share that is done. proposals: the rungs, made ready.
 
     One teacher-forced pass a rung gives every alpha_mix and t_switch.
     """
-    draws = draw_ensemble(loaded, proposals, grid, query, generation, rows, seed)
+    drawing = ensemble_steps(loaded, proposals, grid, query, generation, rows, seed)
+    draws = yield from mapped(drawing, lambda share: DRAWING_PART * share)
     texts = [answer_text(loaded, row[row >= 0].tolist()) for row in draws.tokens]
     with np.errstate(invalid="ignore"):
         harmful = score_texts(judge, query, texts) >= threshold
     target = target_arm(loaded, [query], generation)
     arms = [proposal.arm(loaded, [query], generation) for proposal in proposals]
-    log_p, scored = score_answers(
-        target, [arm for arm in arms if arm is not None], draws.tokens, generation
-    )
-    given = iter(scored)
+    changed = [arm for arm in arms if arm is not None]
+    parts = []
+    for start in range(0, len(draws.tokens), SCORED_AT_ONCE):
+        answers = draws.tokens[start : start + SCORED_AT_ONCE]
+        parts.append(score_answers(target, changed, answers, generation))
+        done = (start + len(answers)) / len(draws.tokens)
+        yield DRAWING_PART + (1.0 - DRAWING_PART) * done
+    log_p = np.concatenate([own for own, _ in parts])
+    given = (np.concatenate(column) for column in zip(*(other for _, other in parts), strict=True))
     log_q = [log_p if arm is None else next(given) for arm in arms]
     return surface_of(draws, harmful, log_p, log_q, grid, defensive_share)
 

@@ -34,9 +34,9 @@ STORED_SECONDS = 0.3
 
 @dataclass(frozen=True)
 class Progress:
-    """`done` of `total` questions; seconds_left None until one has been measured."""
+    """`done` of `total` questions, parts of one included; seconds_left None until one has been measured."""
 
-    done: int
+    done: float
     total: int
     seconds_left: float | None
 
@@ -108,10 +108,13 @@ def events(
         found = measure_default(loaded, plan.asked.behaviour, judge, store)
     else:
         found = _search(plan, loaded, judge, store)
-    began, took = time.monotonic(), []
+    began, took, left = time.monotonic(), [], None
     for event in found:
         if isinstance(event, SearchResult):
             yield event
+            continue
+        if event.within > 0:
+            yield Progress(event.done + event.within, event.total, left)
             continue
         now = time.monotonic()
         if event.done > 0 and now - began > STORED_SECONDS:

@@ -130,11 +130,11 @@ def _standing(task: Task[Progress | SearchResult]) -> tuple[float, str]:
         return 0.0, "Getting ready"
     share = at.done / at.total
     if task.cancelled:
-        return share, "Stops after this question; what was measured is kept"
+        return share, "Stops at the next step; finished questions are kept"
     if at.total == 1:
-        return share, "Drawing and weighing pilot answers; a few seconds"
+        return share, "Drawing and weighing pilot answers"
     left = "" if at.seconds_left is None else f" · {words.duration(at.seconds_left)} left"
-    return share, f"Question {min(at.done + 1, at.total)} of {at.total}{left}"
+    return share, f"Question {min(int(at.done) + 1, at.total)} of {at.total}{left}"
 
 
 def _ended(task: Task[Progress | SearchResult]) -> str:
@@ -142,5 +142,7 @@ def _ended(task: Task[Progress | SearchResult]) -> str:
     if task.error:
         return f":material/error: {plain(sentence(task.error))}"
     if isinstance(task.last, Progress):
-        return f"Cancelled after {task.last.done} of {task.last.total} questions; these are kept."
+        return (
+            f"Cancelled after {int(task.last.done)} of {task.last.total} questions; these are kept."
+        )
     return ""

@@ -24,7 +24,9 @@ def searching(judge: WordJudge, store: MemoryStore, queries=QUERIES, **options):
 
 def result(judge: WordJudge, store: MemoryStore, queries=QUERIES, **options) -> SearchResult:
     *steps, found = searching(judge, store, queries, **options)
-    assert [step.done for step in steps] == list(range(len(queries) + 1))
+    assert list(dict.fromkeys(step.done for step in steps)) == list(range(len(queries) + 1))
+    shares = [(step.done + step.within) / step.total for step in steps]
+    assert shares == sorted(shares)
     assert all(isinstance(step, SearchStep) for step in steps)
     assert isinstance(found, SearchResult)
     return found

@@ -9,16 +9,17 @@ from search.toy import GENERATION, GRID, HARM, PROPOSALS, SHAPE, WORDS, WordJudg
 
 from core.proposals import target_arm
 from core.scoring import score_answers
+from core.search.steps import finished
 from core.search.surface import (
     MIN_RELATIVE_VARIANCE,
     Surface,
     ensemble_log_density,
-    query_surface,
+    surface_steps,
 )
 
 
 def surface(rows: int, seed: int = 1, defensive_share: float = 0.1, words: str = WORDS) -> Surface:
-    return query_surface(
+    steps = surface_steps(
         LOADED,
         PROPOSALS,
         GRID,
@@ -30,6 +31,7 @@ def surface(rows: int, seed: int = 1, defensive_share: float = 0.1, words: str =
         defensive_share=defensive_share,
         seed=seed,
     )
+    return finished(steps)
 
 
 def scored_alone(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

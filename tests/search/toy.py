@@ -10,7 +10,8 @@ from exactness.toy import ANSWERS, LOADED, QUERY, STEPS, FloatArray, Setting, br
 from core.judges import Judgement
 from core.models.chat import answer_text
 from core.search.grid import SearchGrid
-from core.search.surface import EnsembleDraws, draw_ensemble
+from core.search.steps import finished
+from core.search.surface import EnsembleDraws, ensemble_steps
 from core.spec import GenerationSpec
 
 CASES = [
@@ -87,4 +88,5 @@ def exact() -> Exact:
 
 
 def ensemble(rows: int, seed: int) -> EnsembleDraws:
-    return draw_ensemble(LOADED, PROPOSALS, GRID, QUERY, GENERATION, rows, seed)
+    steps = ensemble_steps(LOADED, PROPOSALS, GRID, QUERY, GENERATION, rows, seed)
+    return finished(steps)
