@@ -108,11 +108,16 @@ def ready_proposals(loaded: LoadedModel, request: EstimateRequest) -> tuple[Prop
     Raises:
         SpecError, ModelError: one does not fit the model.
     """
-    means = Means(
-        direction=lambda position: behaviour_direction(loaded, request.behaviour, position),
+    found = means(loaded, request.behaviour)
+    return tuple(prepare(loaded, spec, found) for spec in request.proposals)
+
+
+def means(loaded: LoadedModel, behaviour: str) -> Means:
+    """Returns what proposals for a behaviour may need beyond their specs; each is made once."""
+    return Means(
+        direction=lambda position: behaviour_direction(loaded, behaviour, position),
         load=lambda name: _other_model(loaded, name),
     )
-    return tuple(prepare(loaded, spec, means) for spec in request.proposals)
 
 
 def sampling_spec(

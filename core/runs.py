@@ -7,25 +7,20 @@ that holds it does not carry the query.
 import json
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Literal
 
-import numpy as np
-import pandas as pd
 from pydantic import ValidationError, field_validator
 
 from cache import MemoryStore, Store, StoreError, default_folder, open_store, spec_hash
 from core.engine import AnyStore
-from core.estimation.weights import draw_weights
 from core.jobs import Job
 from core.judges.base import Judge
-from core.judging import JudgedShard, answer_texts
+from core.judging import JudgedShard
 from core.models.loading import LoadedModel
 from core.proposals import Kinds
 from core.run import (
     EstimateRequest,
-    collect_draws,
-    in_order,
     sample,
     second_request,
     second_samples,
@@ -121,40 +116,6 @@ def make_job(loaded: LoadedModel, judge: Judge, store: AnyStore, spec: RunSpec) 
         if spec.arm_samples(name) > 0:
             arms[name] = arm(spec.arm_request(name), spec.arm_samples(name))
     return Job(spec.run_id, arms, notices=store.drain_events)
-
-
-def heaviest_answers(
-    loaded: LoadedModel, shards: Sequence[JudgedShard], request: EstimateRequest, count: int = 20
-) -> pd.DataFrame:
-    """Returns the harmful answers that hold most of the estimate, the heaviest first.
-
-    Draws of the same text by the same component count together.
-
-    Columns: text, share (of the estimate, 0..1), times (drawn), component.
-    """
-    draws = collect_draws(shards, request)
-    weights = draw_weights(draws).values
-    ordered = in_order(shards)
-    texts = np.array(
-        [text for shard in ordered for text in answer_texts(loaded, shard.drawn)], dtype=object
-    )
-    rows = np.flatnonzero(draws.harmful)
-    if len(rows) == 0:
-        return pd.DataFrame({"text": [], "share": [], "times": [], "component": []})
-    scaled = np.exp(weights[rows] - weights[rows].max())
-    names = np.array(draws.component_names, dtype=object)
-    table = pd.DataFrame(
-        {
-            "text": texts[rows],
-            "share": scaled / scaled.sum(),
-            "component": names[draws.component[rows]],
-        }
-    )
-    grouped = table.groupby(["text", "component"], as_index=False, sort=False).agg(
-        share=("share", "sum"), times=("share", "size")
-    )
-    top = grouped.sort_values("share", ascending=False, kind="stable").head(count)
-    return top[["text", "share", "times", "component"]].reset_index(drop=True)
 
 
 def command_line(spec: RunSpec, arm: ArmName) -> str:

@@ -14,11 +14,10 @@ from core.convergence import checkpoints, convergence_table
 from core.errors import SpecError, TailscopeError
 from core.judges import Judgement
 from core.proposals import SteerSpec
-from core.run import EstimateRequest, collect_draws, estimate_shards, sample
+from core.run import EstimateRequest, estimate_shards, sample
 from core.runs import (
     RunSpec,
     command_line,
-    heaviest_answers,
     is_run_id,
     load_run,
     save_run,
@@ -80,7 +79,7 @@ def test_the_command_quotes_the_query_and_names_what_differs() -> None:
     assert '"positions": "prompt"' in command_line(RunSpec(request=odd), "weighted")
 
 
-def test_path_and_heaviest_answers_agree_with_the_estimate() -> None:
+def test_the_path_ends_at_the_estimate() -> None:
     loaded, store = tiny_model(), MemoryStore()
     request = EstimateRequest(
         query="w5 w6", method="mc", generation=GenerationSpec(max_new_tokens=4)
@@ -94,9 +93,6 @@ def test_path_and_heaviest_answers_agree_with_the_estimate() -> None:
     assert (last["ci_low"], last["ci_high"]) == (found.ci_low, found.ci_high)
     assert np.isclose(last["tokens"], found.forward_tokens)
     assert (table["seconds"].diff().dropna() >= 0).all()
-    heavy = heaviest_answers(loaded, shards, request, count=10_000)
-    assert heavy["times"].sum() == collect_draws(shards, request).harmful.sum()
-    assert np.isclose(heavy["share"].sum(), 1.0)
 
 
 @pytest.mark.parametrize("samples", [1, 20, 21, 250, 1_000, 10_000, 1_000_000])

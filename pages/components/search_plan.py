@@ -3,14 +3,13 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 
 from core.defaults import RELATIVE_STRENGTHS, measure_default, pilot_layers, pilot_queries
 from core.engine import AnyStore
 from core.judges.base import Judge
-from core.models.loading import LoadedModel, load_model
-from core.proposals import AblateSpec, Kinds, Means, SteerSpec, prepare
-from core.run import EstimateRequest, behaviour_direction
+from core.models.loading import LoadedModel
+from core.proposals import AblateSpec, Kinds, SteerSpec, prepare
+from core.run import EstimateRequest, behaviour_direction, means
 from core.search.cross_entropy import DEFAULT_PILOT_ROWS, SearchResult, SearchStep, search
 from core.search.grid import SearchGrid, paper_grid, rungs, small_grid
 from core.spec import GenerationSpec
@@ -129,14 +128,10 @@ def _search(
     plan: SearchPlan, loaded: LoadedModel, judge: Judge, store: AnyStore
 ) -> Iterator[SearchStep | SearchResult]:
     asked = plan.asked
-    means = Means(
-        direction=lambda position: behaviour_direction(loaded, asked.behaviour, position),
-        load=cache(load_model),
-    )
-    grid = _grid(plan, loaded)
+    grid, found = _grid(plan, loaded), means(loaded, asked.behaviour)
     yield from search(
         loaded,
-        [prepare(loaded, rung, means) for rung in grid.rungs],
+        [prepare(loaded, rung, found) for rung in grid.rungs],
         grid,
         plan.queries,
         judge,
