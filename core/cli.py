@@ -82,6 +82,13 @@ def estimate(
     top_p: Annotated[float, typer.Option(help="Keep the likeliest tokens up to this mass.")] = 1.0,
     max_new_tokens: Annotated[int, typer.Option(help="Longest answer, in tokens.")] = 40,
     threshold: Annotated[float, typer.Option(help="Judge score from which it is harm.")] = 0.75,
+    judge: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON file of a judge (kind rules, classifier, grader or rubric). Default: the "
+            "behaviour's rules."
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option(help="Answers computed at once; changes no result.")] = 250,
     cache: Annotated[
         Path | None, typer.Option(help="Folder of stored draws. Default: the user's cache.")
@@ -122,6 +129,7 @@ def estimate(
         batch_rows=batch,
         cache=cache,
         dump=dump,
+        judge=judge,
     )  # fmt: skip
     report = estimate_headless(options, progress=None if as_json else _progress())
     _print(report.to_dict() if as_json else report.to_text())

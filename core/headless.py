@@ -19,6 +19,7 @@ from core.errors import SpecError, TailscopeError
 from core.estimation.estimate import Estimate
 from core.estimation.weights import draw_log_mixture
 from core.judges.base import Judge
+from core.judges.config import load_judge
 from core.judges.rules import load_rule_judge
 from core.judging import JudgedShard, answer_texts
 from core.models.loading import LoadedModel, load_model
@@ -44,7 +45,8 @@ class EstimateOptions:
     """The options of `estimate`, as given: nothing is checked yet.
 
     steering: fields of a `steer` proposal; what is left out comes from the measured default. proposals:
-    whole proposals as JSON, instead of it; with `mis` all but the first are its companions.
+    whole proposals as JSON, instead of it; with `mis` all but the first are its companions. judge: a judge's
+    file, instead of the behaviour's rules.
     """
 
     query: str
@@ -61,6 +63,7 @@ class EstimateOptions:
     batch_rows: int = SHARD_ROWS
     cache: Path | None = None
     dump: Path | None = None
+    judge: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class EstimateReport:
 
     request: EstimateRequest
     model_fingerprint: str
+    judge: Mapping[str, Any]
     samples: int
     estimate: Estimate
     reference: float | None = None
@@ -93,6 +97,7 @@ class EstimateReport:
             "companions": [other.model_dump(mode="json") for other in request.companions],
             "defensive_share": None if proposal is None else request.defensive_share,
             "generation": request.generation.model_dump(mode="json"),
+            "judge": dict(self.judge),
             "threshold": request.threshold,
             "seed": request.seed,
             "model_fingerprint": self.model_fingerprint,
@@ -180,10 +185,12 @@ def estimate_headless(options: EstimateOptions, progress: Progress | None = None
     tell("loading the model")
     loaded = load_model(options.model)
     target_arm(loaded, [request.query], request.generation)  # refuses a query that does not fit
-    judge = load_rule_judge(options.behaviour)
+    # The default proposal is measured under the rules: its pilot should cost no requests.
+    rules = load_rule_judge(options.behaviour)
+    judge: Judge = rules if options.judge is None else load_judge(options.judge)
     store = open_store(options.cache or default_folder())
     if request.method != "mc":
-        first, *others = given or [_steering(loaded, request, options.steering, judge, store, tell)]
+        first, *others = given or [_steering(loaded, request, options.steering, rules, store, tell)]
         if request.method == "mis" and not others:
             longest = request.generation.max_new_tokens
             others = list(companions(loaded, request.behaviour, first, longest, store))
@@ -206,9 +213,11 @@ def estimate_headless(options: EstimateOptions, progress: Progress | None = None
     return EstimateReport(
         request=request,
         model_fingerprint=loaded.fingerprint,
+        judge=judge.spec(),
         samples=samples,
         estimate=estimate_shards(shards, request, second),
-        reference=find_reference(request),
+        # The references were measured under the rules.
+        reference=find_reference(request) if options.judge is None else None,
         events=tuple(store.drain_events()),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from functools import cached_property
@@ -13,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from core.errors import BehaviourError, first_sentence
 from core.judges.base import Judgement
+from core.judges.files import read_json
 
 JUDGES = Path(__file__).parents[2] / "sample_data" / "judges"
 DEFAULT_THRESHOLD = 0.75
@@ -115,17 +115,7 @@ class RuleJudge:
         """
         path = Path(path)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            return cls(RuleSet.model_validate(content))
-        except FileNotFoundError:
-            raise BehaviourError(f"There is no judge file {path}.") from None
-        except OSError as error:
-            raise BehaviourError(f"{path} cannot be read: {error.strerror}.") from error
-        except json.JSONDecodeError as error:
-            where = f"line {error.lineno}, column {error.colno}"
-            raise BehaviourError(f"{path} is not JSON: {error.msg} ({where}).") from error
-        except UnicodeDecodeError as error:
-            raise BehaviourError(f"{path} is not UTF-8 text.") from error
+            return cls(RuleSet.model_validate(read_json(path)))
         except ValidationError as error:
             raise BehaviourError(f"{path}: {first_sentence(error)}.") from error
 
@@ -158,7 +148,11 @@ def load_rule_judge(behaviour: str) -> RuleJudge:
 
 
 def whole_words(phrase: str) -> re.Pattern[str]:
-    """Returns a pattern that finds phrase where no word goes on before or after it."""
+    """Returns a pattern that finds phrase where no word goes on before or after it.
+
+    The phrase is escaped, so a judge file cannot bring in a repetition: no pattern backtracks, and a
+    search takes at most length of text times length of phrase. No time limit is needed.
+    """
     return re.compile(rf"(?<!\w){re.escape(phrase)}(?!\w)")
 
 

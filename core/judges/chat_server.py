@@ -1,0 +1,203 @@
+"""Asks an OpenAI-compatible server for one reply, with retries; the key is never shown."""
+
+import http.client
+import json
+import os
+import random
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from core.errors import SpecError
+
+MAX_REPLY_BYTES = 4_000_000
+SHOWN_CHARACTERS = 160
+# Server busy, slow or broken: what may be different a moment later. The rest is final.
+TRANSIENT = frozenset({408, 409, 425, 429})
+
+
+class NoReplyError(Exception):
+    """The server gave no usable reply; the message says why, without the key.
+
+    transient: whether the next attempt may do better. wait: seconds the server asks for, or None.
+    asked: whether the fault is with this one answer and says nothing about the server.
+    """
+
+    def __init__(
+        self, message: str, *, transient: bool, wait: float | None = None, asked: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.transient = transient
+        self.wait = wait
+        self.asked = asked
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        # Following one would send the key on to another host.
+        return None
+
+
+@dataclass(frozen=True)
+class ChatServer:
+    """Where to ask, and how patiently.
+
+    timeout_s: seconds for one attempt. attempts: how often one answer is sent at most. backoff_s: wait
+    before the second attempt, doubled before each next, times a jitter in 0.5..1. max_wait_s: the
+    longest wait that is kept to; a server that asks for more is given up on.
+    """
+
+    url: str
+    api_key_env: str | None
+    timeout_s: float
+    attempts: int
+    backoff_s: float
+    max_wait_s: float
+
+    def reply(self, payload: Mapping[str, Any]) -> str:
+        """Returns the text of the first choice.
+
+        Raises:
+            NoReplyError: there is none, after all attempts.
+        """
+        key = read_key(self.api_key_env)
+        for attempt in range(1, self.attempts + 1):
+            try:
+                return _text(self._post(payload, key), key)
+            except NoReplyError as error:
+                if not error.transient:
+                    raise
+                pause = self.backoff_s * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.0)
+                pause = max(min(pause, self.max_wait_s), error.wait or 0.0)
+                if attempt == self.attempts:
+                    raise NoReplyError(f"{error} ({attempt} attempts)", transient=True) from error
+                if pause > self.max_wait_s:
+                    raise NoReplyError(
+                        f"{error}, and asks to wait {pause:.0f} s, more than max_wait_s "
+                        f"{self.max_wait_s:g}",
+                        transient=True,
+                    ) from error
+                time.sleep(pause)
+        raise AssertionError("attempts is at least 1")
+
+    def _post(self, payload: Mapping[str, Any], key: str | None) -> bytes:
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if key is not None:
+            headers["Authorization"] = f"Bearer {key}"
+        body = json.dumps(payload).encode()
+        request = urllib.request.Request(self.url, body, headers, method="POST")
+        opener = urllib.request.build_opener(_NoRedirects)
+        try:
+            with opener.open(request, timeout=self.timeout_s) as response:
+                return _read(response, time.monotonic() + self.timeout_s)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise _refused(error, key) from None
+        except TimeoutError:
+            raise self._late() from None
+        except urllib.error.URLError as error:
+            if isinstance(error.reason, TimeoutError):
+                raise self._late() from None
+            raise NoReplyError(
+                f"the server cannot be reached: {_shown(str(error.reason), key)}", transient=True
+            ) from None
+        except (OSError, http.client.HTTPException) as error:
+            raise NoReplyError(
+                f"the connection broke off: {_shown(str(error) or type(error).__name__, key)}",
+                transient=True,
+            ) from None
+
+    def _late(self) -> NoReplyError:
+        return NoReplyError(f"the server took more than {self.timeout_s:g} s", transient=True)
+
+
+def read_key(name: str | None) -> str | None:
+    """Returns the key that the named environment variable holds, None without a name.
+
+    Raises:
+        SpecError: it is not set, or no key; the message never holds its value.
+    """
+    if name is None:
+        return None
+    key = os.environ.get(name, "").strip()
+    if not key:
+        raise SpecError(f"environment variable {name!r}, named by api_key_env, is not set")
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise SpecError(f"environment variable {name!r}, named by api_key_env, holds no key")
+    return key
+
+
+def _read(response: http.client.HTTPResponse, deadline: float) -> bytes:
+    parts = bytearray()
+    # In pieces: the socket's own time limit starts anew with every byte of a server that trickles.
+    while piece := response.read1(65_536):
+        parts += piece
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        if len(parts) > MAX_REPLY_BYTES:
+            raise NoReplyError(
+                f"the reply is longer than {MAX_REPLY_BYTES:,} bytes", transient=False, asked=True
+            )
+    if response.length:
+        raise http.client.IncompleteRead(bytes(parts), response.length)
+    return bytes(parts)
+
+
+def _refused(error: urllib.error.HTTPError, key: str | None) -> NoReplyError:
+    transient = error.code in TRANSIENT or error.code >= 500
+    try:
+        said = _shown(error.read(65_536).decode(errors="replace"), key)
+    except (OSError, http.client.HTTPException):
+        said = ""
+    return NoReplyError(
+        f"the server answered with status {error.code}" + (f" ({said})" if said else ""),
+        transient=transient,
+        wait=_retry_after(error.headers.get("Retry-After")) if transient else None,
+        # Too long, or refused for what it says: another answer may pass.
+        asked=error.code in (400, 413, 422),
+    )
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Returns seconds, from either form the header may have (RFC 9110, 10.2.3)."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+
+
+def _text(body: bytes, key: str | None) -> str:
+    """Returns the reply's text. What came whole but is no reply is not asked for again."""
+    shown = _shown(body.decode(errors="replace"), key)
+    try:
+        choice = json.loads(body)["choices"][0]
+        text = choice["message"]["content"]
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
+        raise NoReplyError(f"the server sent no chat reply: {shown!r}", transient=False) from None
+    if not isinstance(text, str):
+        raise NoReplyError("the reply holds no text", transient=False, asked=True)
+    # Cut short, '10' may be what is left of '100'.
+    if choice.get("finish_reason") not in (None, "stop"):
+        raise NoReplyError(
+            f"the reply was cut off ({choice['finish_reason']!r}): {_shown(text, key)!r}",
+            transient=False,
+            asked=True,
+        )
+    return text if key is None else text.replace(key, "***")
+
+
+def _shown(text: str, key: str | None) -> str:
+    hidden = text if key is None else text.replace(key, "***")
+    plain = " ".join(hidden.split())
+    return plain if len(plain) <= SHOWN_CHARACTERS else plain[:SHOWN_CHARACTERS] + "..."
