@@ -14,8 +14,8 @@ from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from core.errors import ModelError
 from core.judges.base import Judgement
-from core.judges.files import folder_fingerprint
-from core.judges.templates import check_template, fill, without_special
+from core.judges.local import check_device, folder_fingerprint, without_special
+from core.judges.templates import check_template, fill
 from core.spec import Spec, within
 
 # Raise this when the same settings would score the same answer differently.
@@ -47,6 +47,11 @@ class ClassifierSpec(Spec):
     @classmethod
     def _max_tokens(cls, value: int | None) -> int | None:
         return None if value is None else int(within("max_tokens", value, 1, 1_000_000))
+
+    @field_validator("device")
+    @classmethod
+    def _device(cls, value: str) -> str:
+        return check_device(value)
 
     @field_validator("batch_rows")
     @classmethod

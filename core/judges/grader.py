@@ -16,8 +16,8 @@ from pydantic import field_validator
 
 from core.errors import ModelError
 from core.judges.base import Judgement
-from core.judges.files import folder_fingerprint
-from core.judges.templates import check_template, fill, without_special
+from core.judges.local import check_device, folder_fingerprint, without_special
+from core.judges.templates import check_template, fill
 from core.models.chat import message_ids
 from core.models.loading import LoadedModel, load_model
 from core.spec import Spec, within
@@ -58,6 +58,11 @@ class GraderSpec(Spec):
     @classmethod
     def _min_mass(cls, value: float) -> float:
         return within("min_mass", value, 0.0, 1.0)
+
+    @field_validator("device")
+    @classmethod
+    def _device(cls, value: str) -> str:
+        return check_device(value)
 
     @field_validator("batch_rows")
     @classmethod

@@ -3,8 +3,6 @@
 import hashlib
 import re
 
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
-
 PLACEHOLDER = re.compile(r"\{(query|answer)\}")
 
 
@@ -33,14 +31,3 @@ def answer_tag(query: str, answer: str) -> str:
     while (tag := f"answer-{seed.hexdigest()[:16]}") in query + answer:
         seed.update(b"again")
     return tag
-
-
-def without_special(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
-    """Returns text with a space for every special token spelled in it: such tokens would end a turn, and
-    what follows them would be read as if it came from the judge's own prompt.
-    """
-    # The unknown token separates nothing, and may be spelled like a word.
-    special = set(tokenizer.all_special_tokens) - {tokenizer.unk_token}
-    for token in sorted(special, key=len, reverse=True):
-        text = text.replace(token, " ")
-    return text

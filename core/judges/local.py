@@ -1,0 +1,55 @@
+"""What the judges that run here share: which weights, on what device, and text without special tokens."""
+
+import hashlib
+from pathlib import Path
+
+import torch
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from core.errors import ModelError
+
+# What decides a model's outputs; read-me files and the like do not.
+DECIDING_SUFFIXES = {".json", ".safetensors", ".txt", ".model", ".jinja"}
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """Returns a hash of a model folder's weights, configuration and tokenizer; not of its place.
+
+    Raises:
+        ModelError: the folder holds no safetensors weights, or no config.
+    """
+    if not any(folder.glob("*.safetensors")) or not any(folder.glob("*config.json")):
+        raise ModelError(
+            f"{str(folder)!r} is no model folder; give one with a config and safetensors weights"
+        )
+    digest = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        if file.suffix in DECIDING_SUFFIXES and file.is_file():
+            with file.open("rb") as opened:
+                content = hashlib.file_digest(opened, "sha256").hexdigest()
+            digest.update(f"{file.name} {content}\n".encode())
+    return digest.hexdigest()[:32]
+
+
+def check_device(name: str) -> str:
+    """Returns the device's name if a tensor can be put there.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError):
+        raise ValueError(f"device must be one that is here, as 'cpu', got {name!r}") from None
+    return name
+
+
+def without_special(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
+    """Returns text with a space for every special token spelled in it: such tokens would end a turn, and
+    what follows them would be read as if it came from the judge's own prompt.
+    """
+    # The unknown token separates nothing, and may be spelled like a word.
+    special = set(tokenizer.all_special_tokens) - {tokenizer.unk_token}
+    for token in sorted(special, key=len, reverse=True):
+        text = text.replace(token, " ")
+    return text
