@@ -58,7 +58,7 @@ def server(act: Act) -> Iterator[Seen]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or "{}")
             with lock:
                 turn = len(seen.bodies)
                 seen.headers.append(dict(self.headers))

@@ -301,11 +301,12 @@ def test_the_key_is_never_shown(act: Act, monkeypatch: pytest.MonkeyPatch) -> No
     assert "***" in judgement.reason
 
 
-def test_the_key_does_not_follow_a_redirect(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_the_key_does_not_follow_a_redirect(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADER_KEY", KEY)
     with server(says("3")) as other:
         (judgement,), _, _ = ask(
-            lambda h, _: send(h, 307, "", Location=other.url), api_key_env="GRADER_KEY"
+            lambda h, _: send(h, status, "", Location=other.url), api_key_env="GRADER_KEY"
         )
         assert judgement.score is None
         assert len(other) == 0
