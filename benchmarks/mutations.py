@@ -122,9 +122,9 @@ MUTATIONS = (
     ),
     Mutation(
         "draw from other numbers than the row's own",
-        "core/engine.py",
-        "batch = rows[start : start + batch_rows]",
-        "batch = range(len(rows))[start : start + batch_rows]",
+        "core/batching.py",
+        "_attempt(run, rows[done : done + size])",
+        "_attempt(run, range(len(rows))[done : done + size])",
         tests="tests/test_engine.py",
     ),
     Mutation(

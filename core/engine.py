@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cache import MemoryStore, Shard, Store, StoreError, spec_hash
 from core.allocation import components
+from core.batching import in_batches
 from core.models.loading import LoadedModel
 from core.proposals import Arm, Proposal, target_arm
 from core.sampling import TARGET, Rows, TokenMixing, row_uniforms, run_rows
@@ -77,6 +78,7 @@ def draw_shards(
     is still yielded.
 
     Raises:
+        ModelError: not even one row fits into memory.
         NumericsError: the model returned NaN or infinite logits.
     """
     key = sampling_key(spec)
@@ -100,35 +102,42 @@ def draw_rows(
     *,
     key: str | None = None,
 ) -> DrawnShard:
-    """Returns these rows of a spec's sample, drawn now."""
+    """Returns these rows of a spec's sample, drawn now.
+
+    batch_rows: how many to compute at once; fewer are if memory runs out.
+
+    Raises:
+        ModelError: not even one row fits into memory.
+        NumericsError: the model returned NaN or infinite logits.
+    """
     began = time.perf_counter()
     key = key or sampling_key(spec)
     component = components(spec.shares, rows)
     arms, mixings = _arms(loaded, spec, proposals)
-    parts, forward_tokens = [], 0
-    for start in range(0, len(rows), batch_rows):
-        batch = rows[start : start + batch_rows]
-        stream = open_stream(arms, spec.generation.max_new_tokens)
-        parts.append(
-            run_rows(
-                stream,
-                spec.generation,
-                stop_token_ids=loaded.stop_token_ids,
-                vocabulary=loaded.vocabulary,
-                uniforms=row_uniforms(
-                    spec.seed, int(key[:16], 16), batch, spec.generation.max_new_tokens
-                ),
-                mixings=mixings,
-                component=component[start : start + batch_rows],
-            )
+    steps = spec.generation.max_new_tokens
+    numbers = int(key[:16], 16)
+
+    def run(batch: range) -> tuple[Rows, int]:
+        stream = open_stream(arms, steps)
+        drawn = run_rows(
+            stream,
+            spec.generation,
+            stop_token_ids=loaded.stop_token_ids,
+            vocabulary=loaded.vocabulary,
+            uniforms=row_uniforms(spec.seed, numbers, batch, steps),
+            mixings=mixings,
+            component=component[batch.start - rows.start : batch.stop - rows.start],
         )
-        forward_tokens += stream.forward_tokens
+        return drawn, stream.forward_tokens
+
+    cost = sum(len(arm.prompts[0]) + steps for arm in arms)
+    parts = in_batches(loaded, rows, batch_rows, run, row_cost=cost)
     return DrawnShard(
         key=_row_key(key, rows.start, rows.stop),
         start=rows.start,
-        rows=Rows.joined(parts),
+        rows=Rows.joined([drawn for drawn, _ in parts]),
         component=component,
-        forward_tokens=forward_tokens,
+        forward_tokens=sum(tokens for _, tokens in parts),
         seconds=time.perf_counter() - began,
         stored=False,
     )

@@ -1,0 +1,94 @@
+"""Runs rows in batches that fit the memory: after an out-of-memory error the batch is halved."""
+
+import gc
+from collections.abc import Callable
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+import torch
+
+from core.errors import ModelError
+from core.models.loading import LoadedModel
+
+# What the allocators say: CUDA and MPS, the CPU on Linux, the CPU on Windows, and CUDA's matrix library.
+OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "cublas_status_alloc_failed",
+)
+Batch = TypeVar("Batch")
+
+# The most that is known to fit for each model that once ran out of memory, in rows times `row_cost`.
+_fits: WeakKeyDictionary[LoadedModel, int] = WeakKeyDictionary()
+
+
+def in_batches(
+    loaded: LoadedModel,
+    rows: range,
+    batch_rows: int,
+    run: Callable[[range], Batch],
+    *,
+    row_cost: int = 1,
+) -> list[Batch]:
+    """Returns what `run` makes of consecutive batches of `rows`, which it is told by their numbers.
+
+    A batch that runs out of memory is halved and tried again; what was done before stays. The next call
+    for the same model starts with what worked. row_cost: what a row takes, in any unit that is the same
+    from call to call, such as tokens in the cache.
+
+    Raises:
+        ModelError: not even one row fits.
+    """
+    tried: list[int] = []
+    found: list[Batch] = []
+    done = 0
+    while done < len(rows):
+        size = min(batch_rows, len(rows) - done)
+        if loaded in _fits:
+            size = min(size, max(1, _fits[loaded] // row_cost))
+        results = _attempt(run, rows[done : done + size])
+        found += results
+        done += size * len(results)
+        if not results:
+            # Here and not in the handler: there, the error would keep the tensors of its frames alive.
+            _free_memory(loaded.device)
+            tried.append(size)
+            if size == 1:
+                raise ModelError(_does_not_fit(loaded, tried))
+            _fits[loaded] = size // 2 * row_cost
+    return found
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Returns whether an error says that memory ran out, on whatever device."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(phrase in text for phrase in OUT_OF_MEMORY)
+
+
+def _attempt(run: Callable[[range], Batch], batch: range) -> list[Batch]:
+    """Returns the batch's result in a list, which is empty if memory ran out."""
+    try:
+        return [run(batch)]
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return []
+
+
+def _free_memory(device: torch.device) -> None:
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
+def _does_not_fit(loaded: LoadedModel, tried: list[int]) -> str:
+    sizes = ", ".join(str(size) for size in tried)
+    return (
+        f"{loaded.name!r} ran out of memory on {loaded.device} at every batch size tried ({sizes}); "
+        "shorter answers, a smaller dtype such as bfloat16, or another device help"
+    )
