@@ -39,7 +39,8 @@ def even_shares(components: int) -> tuple[float, ...]:
 def next_shares(draws: Draws, defensive_share: float) -> tuple[float, ...]:
     """Returns the shares of the next stage, the target first, that promise the least variance."""
     components = len(draws.component_names)
-    floors = np.full(components, PROPOSAL_FLOOR)
-    floors[-1] = max(defensive_share, PROPOSAL_FLOOR)
+    target = max(defensive_share, PROPOSAL_FLOOR)
+    floors = np.full(components, min(PROPOSAL_FLOOR, (1.0 - target) / (components - 1)))
+    floors[-1] = target
     best = optimal_shares(draws, floors)
     return whole_shares([float(best[-1]), *best[:-1].tolist()], STAGE_PERIOD)

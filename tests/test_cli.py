@@ -143,6 +143,15 @@ def test_bad_input_is_one_sentence(arguments: tuple[str, ...], named: str, capsy
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("share", ["0", "0.97", "1"])
+def test_any_share_of_the_target_can_be_asked_for(share: str, capsys) -> None:
+    arguments = ("--samples", "300", "--defensive", share, "--json")
+    code, out, err = run(capsys, "--query", QUERY, *arguments)
+    assert (code, err) == (0, "")
+    target = json.loads(out)["components"][-1]
+    assert target["rows"] >= 83 + int(49 * float(share))
+
+
 def test_a_missing_query_is_named(capsys) -> None:
     code, _, err = run(capsys)
     assert code == 2
