@@ -37,12 +37,20 @@ def judge_shard(
     store: AnyStore,
     stage: int = 0,
 ) -> JudgedShard:
-    """Returns the shard's scores, stored ones where there are any."""
+    """Returns the shard's scores, stored ones where there are any; what had none is judged again.
+
+    A judge behind a server may have been out of reach: its silence must not be remembered for good.
+    """
     key = f"scores/{spec_hash({'judging': JUDGING_VERSION, **judge.spec()})}/{shard.key}"
     stored = _read(store, key)
-    if stored is not None and len(stored) == len(shard):
+    if stored is None or len(stored) != len(shard):
+        stored = np.full(len(shard), np.nan)
+    missing = np.flatnonzero(np.isnan(stored))
+    if len(missing) == 0:
         return JudgedShard(shard, stored, stage)
-    scores = score_texts(judge, query, answer_texts(loaded, shard))
+    texts = answer_texts(loaded, shard)
+    scores = stored.copy()
+    scores[missing] = score_texts(judge, query, [texts[row] for row in missing])
     # What the store cannot take is among its events; the scores themselves are good.
     with suppress(StoreError):
         store.put(key, Shard(arrays={"scores": scores}))
