@@ -219,6 +219,37 @@ def tune(
         raise TailscopeError(report.not_stored)
 
 
+@app.command()
+def preflight(
+    model: Annotated[
+        str, typer.Option(help="Embedded model (aster, briar), folder, or Hugging Face id.")
+    ] = "aster",
+    revision: Annotated[
+        str | None, typer.Option(help="Branch, tag or commit on the Hugging Face Hub.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    batch: Annotated[int, typer.Option(help="Answers computed at once.")] = 250,
+    max_new_tokens: Annotated[int, typer.Option(help="Longest answer, in tokens.")] = 40,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Tells whether a model can be used here, before its weights are fetched or read."""
+    from core.headless_preflight import preflight_headless
+
+    found = preflight_headless(
+        model,
+        revision=revision,
+        device=device,
+        dtype=dtype,
+        batch_rows=batch,
+        max_new_tokens=max_new_tokens,
+    )
+    _print(found.to_dict() if as_json else found.to_text())
+    if not found.ok:
+        first = found.refused[0]
+        raise TailscopeError(f"model {model!r} is refused ({first.code}): {first.message}")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line; ends the process."""
     try:

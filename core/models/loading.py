@@ -13,19 +13,18 @@ import torch
 from huggingface_hub.errors import HFValidationError
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.modeling_utils import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
-from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from core.errors import ModelError
 from core.models.blocks import find_blocks
+from core.models.checks import check_folder, quiet_transformers, stop_token_ids
 from core.steering.interventions import install_hooks
 from core.threads import use_fitting_threads
 
 EMBEDDED_MODELS = Path(__file__).parents[2] / "sample_data" / "models"
 DEFAULT_MODEL = "aster"
-PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,16 +85,14 @@ def load_model(
     source = resolve_model(name)
     folder = Path(source).expanduser()
     if folder.is_dir():
-        _check_folder(folder)
+        check_folder(folder)
         source = str(folder)
     elif folder.exists() or source.startswith((".", "/", "~")) or not source.strip():
         raise ModelError(
             f"model {name!r} is not a folder; give an embedded model "
             f"({', '.join(embedded_models())}), a model folder, or a Hugging Face id"
         )
-    # Progress bars and advice would land between the lines that our own output consists of.
-    disable_progress_bar()
-    set_verbosity_error()
+    quiet_transformers()
     try:
         # Eager attention: its rows do not depend on how many others are in the batch, bit for bit.
         model = AutoModelForCausalLM.from_pretrained(
@@ -132,7 +129,7 @@ def wrap_model(
     model.requires_grad_(False)
     blocks = find_blocks(model)
     install_hooks(blocks)
-    stops = _stop_token_ids(model, tokenizer)
+    stops = stop_token_ids(getattr(model, "generation_config", None), tokenizer)
     vocabulary = min(len(tokenizer), int(model.config.get_text_config().vocab_size))
     loaded = LoadedModel(
         name=name,
@@ -145,43 +142,6 @@ def wrap_model(
     )
     use_fitting_threads(loaded.parameters)
     return loaded
-
-
-def _check_folder(folder: Path) -> None:
-    if not (folder / "config.json").is_file():
-        raise ModelError(
-            f"{str(folder)!r} is no model folder: it has no config.json; give a folder with config.json, "
-            "safetensors weights and a tokenizer"
-        )
-    try:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (ValueError, OSError, KeyError) as error:
-        raise ModelError(
-            f"{str(folder)!r} cannot be used: its config.json names no architecture this version knows, "
-            f"or asks for code of its own, which is never run ({' '.join(str(error).split())[:160]})"
-        ) from error
-    if config.is_encoder_decoder:
-        raise ModelError(f"{str(folder)!r} is an encoder-decoder model; a causal one is needed")
-    if not any(folder.glob("*.safetensors")):
-        pickled = [path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES]
-        if pickled:
-            raise ModelError(
-                f"{str(folder)!r} has its weights only as pickle ({pickled[0]}), which can run code when "
-                "opened; convert them to safetensors first"
-            )
-        raise ModelError(f"{str(folder)!r} holds no weights; a *.safetensors file is needed")
-    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
-        raise ModelError(f"{str(folder)!r} holds no tokenizer; tokenizer.json is needed")
-
-
-def _stop_token_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
-    # The generation config may list several (Llama-3 does); leaving one out changes every probability.
-    generation = getattr(model, "generation_config", None)
-    listed = getattr(generation, "eos_token_id", None)
-    stops = [listed] if isinstance(listed, int) else list(listed or [])
-    if not stops and tokenizer.eos_token_id is not None:
-        stops = [tokenizer.eos_token_id]
-    return tuple(sorted({int(stop) for stop in stops}))
 
 
 def _fingerprint(

@@ -1,0 +1,126 @@
+"""What a model's files must be, told from its config and their names: no weights are read here."""
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoConfig
+from transformers.configuration_utils import PreTrainedConfig
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+from transformers.utils.logging import disable_progress_bar, set_verbosity_error
+
+from core.errors import ModelError
+
+WEIGHTS_INDEX = "model.safetensors.index.json"
+MAX_LAYERS = 1000
+PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt")
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
+
+
+def quiet_transformers() -> None:
+    """Keeps progress bars and advice from landing between the lines that our own output consists of."""
+    disable_progress_bar()
+    set_verbosity_error()
+
+
+def check_folder(folder: Path) -> None:
+    """Raises ModelError unless a folder holds a causal model that can be loaded, as far as names tell."""
+    label, names = str(folder), file_names(folder)
+    check_causal(label, read_config(label, folder))
+    check_weights(label, names, read_index(label, folder))
+    check_tokenizer(label, names)
+
+
+def file_names(folder: Path) -> frozenset[str]:
+    """Returns the names of the files in a folder."""
+    return frozenset(path.name for path in folder.iterdir() if path.is_file())
+
+
+def read_config(label: str, folder: Path) -> PreTrainedConfig:
+    """Returns a folder's config. label: what messages call the model.
+
+    Raises:
+        ModelError: there is none, or transformers does not know what it describes.
+    """
+    if not (folder / "config.json").is_file():
+        raise ModelError(
+            f"{label!r} is no model folder: it has no config.json; give a folder with config.json, "
+            "safetensors weights and a tokenizer"
+        )
+    try:
+        config: PreTrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"{label!r} cannot be used: its config.json names no architecture this version knows, "
+            f"or asks for code of its own, which is never run ({' '.join(str(error).split())[:160]})"
+        ) from error
+    return config
+
+
+def check_causal(label: str, config: PreTrainedConfig) -> None:
+    """Raises ModelError unless transformers has a causal language model for this config."""
+    if config.is_encoder_decoder:
+        raise ModelError(f"{label!r} is an encoder-decoder model; a causal one is needed")
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        raise ModelError(
+            f"{label!r} is of type {config.model_type!r}, which is no causal language model; a causal one "
+            "is needed"
+        )
+    layers = getattr(config.get_text_config(), "num_hidden_layers", None)
+    if isinstance(layers, int) and layers > MAX_LAYERS:
+        # Building it would use up the memory before anything else could be noticed.
+        raise ModelError(f"{label!r} asks for {layers:,} layers, more than any model has")
+
+
+def read_index(label: str, folder: Path) -> dict[str, Any] | None:
+    """Returns the index of sharded weights; None if they are not sharded.
+
+    Raises:
+        ModelError: the index cannot be read.
+    """
+    path = folder / WEIGHTS_INDEX
+    if not path.is_file():
+        return None
+    try:
+        index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        index["weight_map"].values()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"{label!r} has a damaged {WEIGHTS_INDEX}; fetch it again ({error})"
+        ) from error
+    return index
+
+
+def check_weights(label: str, names: Collection[str], index: dict[str, Any] | None = None) -> None:
+    """Raises ModelError unless safetensors weights are among the files, every shard of them."""
+    if not any(name.endswith(".safetensors") for name in names):
+        pickled = sorted(name for name in names if name.endswith(PICKLE_SUFFIXES))
+        if pickled:
+            raise ModelError(
+                f"{label!r} has its weights only as pickle ({pickled[0]}), which can run code when "
+                "opened; convert them to safetensors first"
+            )
+        raise ModelError(f"{label!r} holds no weights; a *.safetensors file is needed")
+    missing = sorted(set(index["weight_map"].values()) - set(names)) if index else []
+    if missing and "model.safetensors" not in names:
+        raise ModelError(
+            f"{label!r} lacks {len(missing)} of its weights' files, the first of them {missing[0]}"
+        )
+
+
+def check_tokenizer(label: str, names: Collection[str]) -> None:
+    """Raises ModelError unless a tokenizer is among the files."""
+    if not any(name in names for name in TOKENIZER_FILES):
+        raise ModelError(f"{label!r} holds no tokenizer; tokenizer.json is needed")
+
+
+def stop_token_ids(generation: Any, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    """Returns every token that ends an answer, ascending. generation: a generation config, or None."""
+    # The generation config may list several (Llama-3 does); leaving one out changes every probability.
+    listed = getattr(generation, "eos_token_id", None)
+    stops = [listed] if isinstance(listed, int) else list(listed or [])
+    if not stops and tokenizer.eos_token_id is not None:
+        stops = [tokenizer.eos_token_id]
+    return tuple(sorted({int(stop) for stop in stops}))

@@ -1,0 +1,114 @@
+"""Findings about a model's files: config, weights' names and headers, tokenizer, chat template."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from transformers import AutoTokenizer
+from transformers.configuration_utils import PreTrainedConfig
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from core.models.checks import check_causal, check_tokenizer, check_weights, read_config, read_index
+from core.models.findings import Finding, tried
+from core.models.sources import Source
+
+
+def try_config(findings: list[Finding], name: str, source: Source) -> PreTrainedConfig | None:
+    """Returns the config of a causal language model, None if there is none."""
+    own_code = _brings_code(source.folder)
+
+    def checked() -> PreTrainedConfig:
+        config = read_config(name, source.folder)
+        check_causal(name, config)
+        return config
+
+    code = "remote_code" if own_code else "config"
+    config = tried(
+        findings, code, checked, "Use a causal language model that transformers itself knows."
+    )
+    if config is None:
+        return None
+    findings.append(Finding("config", "ok", f"config.json describes a {config.model_type} model."))
+    if own_code:
+        findings.append(
+            Finding("remote_code", "note", "It brings code of its own, which is never run.")
+        )
+    quantised = getattr(config, "quantization_config", None)
+    if quantised:
+        method = quantised.get("quant_method") if isinstance(quantised, dict) else quantised
+        findings.append(
+            Finding(
+                "quantised",
+                "warning",
+                f"Its weights are quantised ({method}), which was not tested here.",
+                "Use the model's full weights if memory allows.",
+            )
+        )
+    return config
+
+
+def _brings_code(folder: Path) -> bool:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return bool(config.get("auto_map"))
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def try_weights(findings: list[Finding], name: str, source: Source) -> dict[str, Any] | None:
+    """Returns the index of sharded weights, if there is one and all its shards are there."""
+
+    def checked() -> dict[str, Any] | None:
+        index = read_index(name, source.folder)
+        check_weights(name, source.names, index)
+        for path in sorted(source.folder.glob("*.safetensors")):
+            with safe_open(path, framework="pt"):  # reads the header, which tells a cut-off file
+                pass
+        return index
+
+    before = len(findings)
+    index = tried(findings, "weights", checked, "Use a model with complete safetensors weights.")
+    if len(findings) == before:
+        findings.append(Finding("weights", "ok", "Its weights are safetensors files."))
+    return index
+
+
+def stored_bytes(index: dict[str, Any] | None) -> int | None:
+    """Returns the size of sharded weights as the index tells it, None if it does not."""
+    metadata = (index or {}).get("metadata")
+    size = metadata.get("total_size") if isinstance(metadata, dict) else None
+    return int(size) if isinstance(size, int | float) and size > 0 else None
+
+
+def try_tokenizer(
+    findings: list[Finding], name: str, source: Source
+) -> PreTrainedTokenizerBase | None:
+    """Returns the tokenizer, None if there is none; its chat template is looked at too."""
+
+    def checked() -> PreTrainedTokenizerBase:
+        check_tokenizer(name, source.names)
+        found: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            source.folder, trust_remote_code=False
+        )
+        return found
+
+    tokenizer = tried(findings, "tokenizer", checked, "Add the model's own tokenizer.json.")
+    if tokenizer is None:
+        return None
+    findings.append(Finding("tokenizer", "ok", f"Its tokenizer knows {len(tokenizer):,} tokens."))
+    if not tokenizer.chat_template:
+        message = "It has no chat template: a plain question-and-answer prompt is used."
+        findings.append(Finding("chat_template", "note", message))
+        return tokenizer
+    text = tried(
+        findings,
+        "chat_template",
+        lambda: tokenizer.apply_chat_template(
+            [{"role": "user", "content": "hello"}], tokenize=False, add_generation_prompt=True
+        ),
+        "Mend the chat template, or remove it for a plain question-and-answer prompt.",
+    )
+    if text is not None:
+        findings.append(Finding("chat_template", "ok", "It has a chat template."))
+    return tokenizer

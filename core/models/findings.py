@@ -1,0 +1,78 @@
+"""What is found about a model before it is used. What is wrong with it is a finding and no error."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeVar
+
+Result = TypeVar("Result")
+Level = Literal["ok", "note", "warning", "refused"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found. message: one sentence. what_to_do: empty if nothing is to be done."""
+
+    code: str
+    level: Level
+    message: str
+    what_to_do: str = ""
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What was found about a model.
+
+    weights_bytes, cache_bytes, logits_bytes: what drawing takes, at most; memory_bytes: what is free on
+    the device; largest_batch: the most answers at once that fit. None where it cannot be told.
+    """
+
+    model: str
+    findings: tuple[Finding, ...]
+    weights_bytes: int | None = None
+    cache_bytes: int | None = None
+    logits_bytes: int | None = None
+    memory_bytes: int | None = None
+    largest_batch: int | None = None
+
+    @property
+    def refused(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.level == "refused")
+
+    @property
+    def ok(self) -> bool:
+        return not self.refused
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the JSON of the command line."""
+        return {"ok": self.ok, **asdict(self)}
+
+    def to_text(self) -> str:
+        """Returns a line a finding, and one more where something is to be done."""
+        lines = []
+        for finding in self.findings:
+            lines.append(f"{finding.level:<8} {finding.code}: {finding.message}")
+            if finding.what_to_do:
+                lines.append(f"{'':<8} -> {finding.what_to_do}")
+        return "\n".join(lines)
+
+
+def tried(
+    findings: list[Finding], code: str, check: Callable[[], Result], what_to_do: str
+) -> Result | None:
+    """Returns what `check` returns; an error becomes a finding."""
+    try:
+        return check()
+    except Exception as error:
+        # Of any type: what a library makes of damaged files is not foreseeable.
+        message = " ".join(str(error).split())[:400] or type(error).__name__
+        findings.append(Finding(code, "refused", message.rstrip(".") + ".", what_to_do))
+        return None
+
+
+def in_bytes(count: float) -> str:
+    """Returns a number of bytes in words: '1.5 GB'."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.1f} TB"

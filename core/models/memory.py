@@ -1,0 +1,127 @@
+"""How much memory a model needs to draw answers, and how much there is. All sizes in bytes."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM
+from transformers.configuration_utils import PreTrainedConfig
+from transformers.modeling_utils import PreTrainedModel
+
+from core.errors import ModelError
+from core.streams import padded_rows
+
+ARMS = 2  # the target and one proposal
+# float32 numbers a token of the vocabulary that are alive at once: each arm's logits and log-probs, their
+# mixture, and what it is made from.
+LOGITS_ALIVE = 6
+
+
+@dataclass(frozen=True)
+class MemoryNeed:
+    """What drawing answers takes at most. cache_row, logits_row: of one answer, all arms together."""
+
+    weights: int
+    cache_row: int
+    logits_row: int
+
+    def cache(self, batch_rows: int) -> int:
+        return padded_rows(batch_rows) * self.cache_row
+
+    def total(self, batch_rows: int) -> int:
+        return self.weights + padded_rows(batch_rows) * (self.cache_row + self.logits_row)
+
+    def largest_batch(self, memory: int) -> int:
+        """Returns the most answers at once that fit, 0 if none do."""
+        rows = (memory - self.weights) // (self.cache_row + self.logits_row)
+        multiple = padded_rows(1)
+        return max(0, rows // multiple * multiple)
+
+
+def empty_model(config: PreTrainedConfig) -> PreTrainedModel:
+    """Returns a model of this config whose weights take no memory and hold nothing."""
+    with torch.device("meta"):
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    return model
+
+
+def memory_need(
+    model: PreTrainedModel, dtype: torch.dtype, tokens: int, stored: int | None = None
+) -> MemoryNeed:
+    """Returns what a model needs. tokens: of prompt and answer. stored: its weights' size, if known."""
+    config = model.config.get_text_config()
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    keys_and_values = 2 * config.num_hidden_layers * heads * width * dtype.itemsize
+    return MemoryNeed(
+        weights=stored or parameters * dtype.itemsize,
+        cache_row=ARMS * tokens * keys_and_values,
+        logits_row=LOGITS_ALIVE * config.vocab_size * torch.float32.itemsize,
+    )
+
+
+def dtype_of(config: PreTrainedConfig, dtype: str) -> torch.dtype:
+    """Returns the number type that weights are loaded in. dtype: 'auto' for what the config says.
+
+    Raises:
+        ModelError: there is no such type.
+    """
+    own = config.dtype or config.get_text_config().dtype or torch.float32
+    found = own if dtype == "auto" else getattr(torch, dtype, None)
+    if isinstance(found, str):
+        found = getattr(torch, found, None)
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise ModelError(f"dtype must be auto, float32, bfloat16 or float16, got {dtype!r}")
+    return found
+
+
+def check_device(device: str) -> torch.device:
+    """Returns a device that this machine has.
+
+    Raises:
+        ModelError: it has none of this name.
+    """
+    try:
+        found = torch.device(device)
+    except RuntimeError:
+        raise ModelError(f"device must be cpu, cuda or mps, got {device!r}") from None
+    count = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
+    }.get(found.type, 0)
+    if (found.index or 0) >= count:
+        raise ModelError(f"this machine has no device {device!r}")
+    return found
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Returns how much memory is free on a device; None if the system does not say."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device.type == "mps":
+        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    known = [size for size in (_available(), _container_limit()) if size is not None]
+    return min(known, default=None)
+
+
+def _available() -> int | None:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _container_limit() -> int | None:
+    try:
+        return int(Path("/sys/fs/cgroup/memory.max").read_text())
+    except (OSError, ValueError):  # none here, or the word "max"
+        return None

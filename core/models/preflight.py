@@ -1,0 +1,215 @@
+"""Whether a model can be used here, told before its weights are fetched or read.
+
+What is wrong with a model is a finding and no error: a stranger's files can be damaged in any way.
+"""
+
+from typing import Any
+
+import torch
+from transformers import DynamicCache, GenerationConfig
+from transformers.cache_utils import DynamicLayer
+from transformers.configuration_utils import PreTrainedConfig
+from transformers.modeling_utils import PreTrainedModel
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from core.errors import ModelError
+from core.models.blocks import find_blocks
+from core.models.checks import quiet_transformers, stop_token_ids
+from core.models.file_findings import stored_bytes, try_config, try_tokenizer, try_weights
+from core.models.findings import Finding, Preflight, in_bytes, tried
+from core.models.memory import (
+    MemoryNeed,
+    check_device,
+    dtype_of,
+    empty_model,
+    free_memory,
+    memory_need,
+)
+from core.models.sources import Source, find_source
+
+BATCH_ROWS = 250
+PROMPT_TOKENS = 200
+NEW_TOKENS = 40
+TIGHT_SHARE = 0.8  # of the free memory: from here on it may not do
+
+
+def preflight(
+    name: str,
+    *,
+    revision: str | None = None,
+    dtype: str = "auto",
+    device: str = "cpu",
+    batch_rows: int = BATCH_ROWS,
+    new_tokens: int = NEW_TOKENS,
+    prompt_tokens: int = PROMPT_TOKENS,
+) -> Preflight:
+    """Returns whether a model can draw `batch_rows` answers at once here. No weights are read.
+
+    name: an embedded model, a folder or a Hugging Face id. revision: of a Hub repository.
+
+    Raises:
+        ModelError: the name is blank.
+    """
+    if not name.strip():
+        raise ModelError(f"model must not be blank, got {name!r}")
+    quiet_transformers()
+    findings: list[Finding] = []
+    place = tried(findings, "device", lambda: check_device(device), "Use cpu.")
+    source, found = find_source(name, revision)
+    findings.append(found)
+    if source is None:
+        return Preflight(name, tuple(findings))
+    config = try_config(findings, name, source)
+    index = try_weights(findings, name, source)
+    if config is None:
+        return Preflight(name, tuple(findings))
+    tokenizer = try_tokenizer(findings, name, source)
+    model = tried(findings, "architecture", lambda: _usable_model(config), "Use another model.")
+    kind = tried(findings, "dtype", lambda: dtype_of(config, dtype), "Use auto.")
+    if model is None:
+        return Preflight(name, tuple(findings))
+    findings += _architecture(model)
+    findings.append(_context(model, new_tokens))
+    if tokenizer is not None:
+        findings.append(_stops(model, tokenizer, source))
+        findings.append(_vocabulary(model, tokenizer))
+    if kind is None or place is None:
+        return Preflight(name, tuple(findings))
+    tokens = min(prompt_tokens + new_tokens, _room(model.config) or prompt_tokens + new_tokens)
+    stored = stored_bytes(index) if dtype == "auto" else None
+    need = tried(
+        findings, "memory", lambda: memory_need(model, kind, tokens, stored), "Use another model."
+    )
+    if need is None:
+        return Preflight(name, tuple(findings))
+    free = free_memory(place)
+    findings.append(_memory(need, free, place, batch_rows))
+    if place.type != "cpu":
+        findings += _memory_while_loading(need)
+    return Preflight(
+        name,
+        tuple(findings),
+        weights_bytes=need.weights,
+        cache_bytes=need.cache(batch_rows),
+        logits_bytes=need.total(batch_rows) - need.weights - need.cache(batch_rows),
+        memory_bytes=free,
+        largest_batch=None if free is None else need.largest_batch(free),
+    )
+
+
+def _usable_model(config: PreTrainedConfig) -> PreTrainedModel:
+    """Returns the model without weights. Raises ModelError if it cannot be steered or sampled from."""
+    model = empty_model(config)
+    find_blocks(model)
+    for layer in DynamicCache(config=config).layers:
+        if not isinstance(layer, DynamicLayer):
+            raise ModelError(
+                f"{type(model).__name__} keeps a {type(layer).__name__} in its cache, whose rows cannot be "
+                "taken apart; models with attention layers only are supported"
+            )
+    return model
+
+
+def _architecture(model: PreTrainedModel) -> list[Finding]:
+    own, listed = type(model).__name__, model.config.architectures or []
+    if listed and own not in listed:
+        return [
+            Finding(
+                "architecture",
+                "warning",
+                f"Its weights are a {listed[0]}'s, and a {own} may need others, which would be random.",
+                "Use the model's causal language model.",
+            )
+        ]
+    return [Finding("architecture", "ok", f"{own}, {len(find_blocks(model))} blocks.")]
+
+
+def _room(config: PreTrainedConfig) -> int | None:
+    """Returns how many tokens prompt and answer may have together; None if the config does not say."""
+    room = getattr(config.get_text_config(), "max_position_embeddings", None)
+    return int(room) if room else None
+
+
+def _context(model: PreTrainedModel, new_tokens: int) -> Finding:
+    room = _room(model.config)
+    if room is not None and new_tokens >= room:
+        return Finding(
+            "context",
+            "refused",
+            f"An answer of {new_tokens:,} tokens leaves no room for a query: there is room for {room:,}.",
+            "Allow shorter answers.",
+        )
+    known = "an unknown number of" if room is None else f"{room:,}"
+    return Finding("context", "ok", f"Query and answer may have {known} tokens together.")
+
+
+def _stops(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, source: Source) -> Finding:
+    generation: Any = getattr(model, "generation_config", None)
+    if "generation_config.json" in source.names:
+        try:
+            generation = GenerationConfig.from_pretrained(source.folder)
+        except (OSError, ValueError, TypeError):
+            return Finding(
+                "stop_tokens",
+                "warning",
+                "generation_config.json cannot be read: some tokens that end an answer may be unknown.",
+                "Fetch generation_config.json again.",
+            )
+    stops = stop_token_ids(generation, tokenizer)
+    if not stops:
+        return Finding(
+            "stop_tokens",
+            "warning",
+            "No token ends an answer: all run to the length limit.",
+            "Set eos_token_id in generation_config.json.",
+        )
+    words = ", ".join(f"{tokenizer.decode([stop])!r}" for stop in stops)
+    return Finding("stop_tokens", "ok", f"Answers end at {words}.")
+
+
+def _vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Finding:
+    known, scored = len(tokenizer), int(model.config.get_text_config().vocab_size)
+    if known > scored:
+        return Finding(
+            "vocabulary",
+            "refused",
+            f"Its tokenizer knows {known:,} tokens, but the model only {scored:,}.",
+            "Use the tokenizer that belongs to the model.",
+        )
+    if known < scored:
+        message = f"{scored - known:,} of {scored:,} logits stand for no token; they are left out."
+        return Finding("vocabulary", "note", message)
+    return Finding("vocabulary", "ok", f"Model and tokenizer agree on {known:,} tokens.")
+
+
+def _memory(need: MemoryNeed, free: int | None, place: torch.device, batch_rows: int) -> Finding:
+    total = need.total(batch_rows)
+    message = (
+        f"{batch_rows:,} answers at once need about {in_bytes(total)} on {place}, "
+        f"{in_bytes(need.weights)} of them for the weights"
+    )
+    if free is None:
+        return Finding("memory", "note", f"{message}; how much is free is not known.")
+    message += f"; {in_bytes(free)} are free."
+    if total <= TIGHT_SHARE * free:
+        return Finding("memory", "ok", message)
+    largest = need.largest_batch(free)
+    smaller = f"Draw at most {largest:,} at once, or use" if largest else "Use"
+    return Finding(
+        "memory",
+        "refused" if total > free else "warning",
+        message,
+        f"{smaller} a smaller dtype, a smaller model or another device.",
+    )
+
+
+def _memory_while_loading(need: MemoryNeed) -> list[Finding]:
+    """Weights are loaded into the machine's memory first, and then moved to the device."""
+    free = free_memory(torch.device("cpu"))
+    if free is None or need.weights <= free:
+        return []
+    message = (
+        f"Loading takes {in_bytes(need.weights)} of the machine's own memory, but only "
+        f"{in_bytes(free)} are free."
+    )
+    return [Finding("memory_while_loading", "refused", message, "Use a smaller model or dtype.")]

@@ -1,0 +1,116 @@
+"""Where a model comes from, and its small files: config, tokenizer, index; never its weights."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import model_info, snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HFValidationError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from core.models.checks import file_names
+from core.models.findings import Finding, in_bytes
+from core.models.loading import EMBEDDED_MODELS, embedded_models, resolve_model
+
+SMALL_FILES = ["*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken"]
+TIMEOUT = 5.0  # seconds
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model's small files in a folder. names: all its files, also those not in the folder (yet)."""
+
+    folder: Path
+    names: frozenset[str]
+
+
+def find_source(name: str, revision: str | None = None) -> tuple[Source | None, Finding]:
+    """Returns where a model is, None if it cannot be had, and in words what was found.
+
+    revision: branch, tag or commit of a Hub repository; a folder has none. The Hub is asked, and small
+    files are fetched from it; if it cannot be reached, what was fetched before counts.
+    """
+    resolved = resolve_model(name)
+    folder = Path(resolved).expanduser()
+    if folder.is_dir():
+        kind = "comes with Tailscope" if folder.parent == EMBEDDED_MODELS else "is a folder"
+        found = Finding("source", "ok", f"{name!r} {kind}.")
+        return Source(folder, file_names(folder)), found
+    if folder.exists() or resolved.startswith((".", "/", "~")):
+        return None, _unknown(name)
+    return _on_hub(name, revision)
+
+
+def _on_hub(name: str, revision: str | None) -> tuple[Source | None, Finding]:
+    try:
+        info = model_info(name, revision=revision, timeout=TIMEOUT, files_metadata=True)
+        # At the commit that was listed, so that names and files belong together.
+        folder = snapshot_download(
+            name, revision=info.sha or revision, allow_patterns=SMALL_FILES, etag_timeout=TIMEOUT
+        )
+    except GatedRepoError:
+        return None, Finding(
+            "gated",
+            "refused",
+            f"{name!r} is gated: its owner grants access, and this machine has none.",
+            "Accept the terms on the model's page, then log in with `hf auth login`.",
+        )
+    except RevisionNotFoundError:
+        return None, Finding(
+            "revision",
+            "refused",
+            f"{name!r} has no revision {revision!r}.",
+            "Name a branch, a tag or a commit that the repository has.",
+        )
+    except RepositoryNotFoundError:
+        return None, Finding(
+            "not_found",
+            "refused",
+            f"There is no {name!r} on the Hugging Face Hub, or it is private.",
+            "Check the spelling; for a private model, log in with `hf auth login`.",
+        )
+    except HFValidationError:
+        return None, _unknown(name)
+    except Exception as error:
+        # No connection, offline mode, a server's error: the client's errors have no common base.
+        return _fetched_before(name, revision, error)
+    files = {file.rfilename: file.size or 0 for file in info.siblings or []}
+    names = frozenset(file for file in files if "/" not in file)
+    weights = sum(files[file] for file in names if file.endswith(".safetensors"))
+    message = f"{name!r} is on the Hugging Face Hub, {in_bytes(weights)} of weights."
+    return Source(Path(folder), names), Finding("source", "ok", message)
+
+
+def _fetched_before(
+    name: str, revision: str | None, error: Exception
+) -> tuple[Source | None, Finding]:
+    try:
+        folder = Path(
+            snapshot_download(
+                name, revision=revision, allow_patterns=SMALL_FILES, local_files_only=True
+            )
+        )
+        found = Finding(
+            "source", "note", f"The Hub cannot be reached; {name!r} was fetched from it before."
+        )
+        return Source(folder, file_names(folder)), found
+    except Exception:  # as above
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        return None, Finding(
+            "offline",
+            "refused",
+            f"{name!r} is not on this machine, and the Hugging Face Hub cannot be reached ({reason}).",
+            "Connect this machine (and unset HF_HUB_OFFLINE), or give the folder of a model.",
+        )
+
+
+def _unknown(name: str) -> Finding:
+    return Finding(
+        "not_found",
+        "refused",
+        f"{name!r} is neither a folder nor a Hugging Face id.",
+        f"Give an embedded model ({', '.join(embedded_models())}), a model folder, or a Hugging Face id.",
+    )
