@@ -5,6 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig
 from transformers.configuration_utils import PreTrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
@@ -15,6 +16,16 @@ from core.errors import ModelError
 
 WEIGHTS_INDEX = "model.safetensors.index.json"
 MAX_LAYERS = 1000
+# What transformers raises for a config that holds nonsense.
+CONFIG_ERRORS = (
+    ValueError,
+    OSError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    StrictDataclassError,
+)
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
@@ -51,7 +62,7 @@ def read_config(label: str, folder: Path) -> PreTrainedConfig:
         )
     try:
         config: PreTrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
+    except CONFIG_ERRORS as error:
         raise ModelError(
             f"{label!r} cannot be used: its config.json names no architecture this version knows, "
             f"or asks for code of its own, which is never run ({' '.join(str(error).split())[:160]})"

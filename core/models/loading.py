@@ -19,7 +19,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from core.errors import ModelError
 from core.models.blocks import find_blocks
-from core.models.checks import check_folder, quiet_transformers, stop_token_ids
+from core.models.checks import CONFIG_ERRORS, check_folder, quiet_transformers, stop_token_ids
 from core.steering.interventions import install_hooks
 from core.threads import use_fitting_threads
 
@@ -103,14 +103,7 @@ def load_model(
             attn_implementation="eager",
         )
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        HFValidationError,
-        RuntimeError,
-        SafetensorError,
-    ) as error:
+    except (*CONFIG_ERRORS, HFValidationError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(
             f"model {name!r} could not be loaded; give an embedded model "
