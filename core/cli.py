@@ -99,7 +99,7 @@ def estimate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Estimates how often the model answers a query harmfully."""
-    from core.headless import EstimateOptions, estimate_headless
+    from core.headless.estimate import EstimateOptions, estimate_headless
 
     options = EstimateOptions(
         query=query,
@@ -193,7 +193,7 @@ def tune(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Searches for the best proposal on pilot queries, which an audit should then leave out."""
-    from core.headless_tune import TuneOptions, tune_headless
+    from core.headless.tune import TuneOptions, tune_headless
 
     options = TuneOptions(
         model=model,
@@ -234,7 +234,7 @@ def preflight(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Tells whether a model can be used here, before its weights are fetched or read."""
-    from core.headless_preflight import preflight_headless
+    from core.headless.preflight import preflight_headless
 
     found = preflight_headless(
         model,

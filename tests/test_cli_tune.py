@@ -10,7 +10,7 @@ from tiny_models import tiny_model
 
 from core.cli import main
 from core.defaults import BLENDS, FRACTIONS, RELATIVE_STRENGTHS, default_rungs
-from core.headless_tune import TuneOptions, choose_pilot
+from core.headless.tune import TuneOptions, choose_pilot
 from core.proposals import AblateSpec, ContextSpec, SteerSpec, build_proposal
 from core.query_files import evenly_spread, read_queries
 from core.spec import MAX_STRENGTH

@@ -8,7 +8,7 @@ from core.companions import companions
 from core.defaults import known_default
 from core.engine import AnyStore
 from core.first_look import FirstLook, first_look
-from core.headless import find_reference
+from core.headless.estimate import find_reference
 from core.jobs import Job, JobRegistry
 from core.judges import RuleJudge, load_rule_judge
 from core.models.loading import DEFAULT_MODEL, LoadedModel, load_model

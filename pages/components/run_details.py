@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.estimation import Estimate
-from core.headless import write_dump
+from core.headless.estimate import write_dump
 from core.jobs import Snapshot
 from core.runs import ARMS, RunSpec, command_line
 from pages.components import charts, resources

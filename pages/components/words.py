@@ -3,7 +3,7 @@
 import math
 
 from core.estimation import Estimate
-from core.headless import per_million
+from core.headless.estimate import per_million
 
 __all__ = ["between", "duration", "headline", "one_in", "per_million", "reason_text", "whole"]
 

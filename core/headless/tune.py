@@ -14,7 +14,7 @@ from cache import StoreEvent, default_folder, open_store
 from core.behaviours import check_behaviour
 from core.defaults import PILOT_QUERIES, default_rungs, pilot_layers, pilot_queries
 from core.errors import SpecError
-from core.headless import (
+from core.headless.estimate import (
     Progress,
     check_dump,
     not_stored,
