@@ -14,20 +14,20 @@ from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from core.errors import ModelError
 from core.judges.base import Judgement
-from core.judges.local import check_device, folder_fingerprint, without_special
-from core.judges.templates import check_template, fill
-from core.spec import Spec, within
+from core.judges.local import LocalJudgeSpec, folder_fingerprint, without_special
+from core.judges.templates import fill
+from core.spec import within
 
 # Raise this when the same settings would score the same answer differently.
 CLASSIFIER_VERSION = 1
 
 
-class ClassifierSpec(Spec):
+class ClassifierSpec(LocalJudgeSpec):
     """Which classifier, and what it reads.
 
     path: folder with safetensors weights, config and tokenizer. label: name of the class whose
-    probability is the score; None for class 1. template: holds {query} and {answer}. max_tokens: longest
-    input; None for all that the model has room for. batch_rows: answers computed at once.
+    probability is the score; None for class 1. max_tokens: longest input; None for all
+    that the model has room for.
     """
 
     kind: Literal["classifier"] = "classifier"
@@ -36,27 +36,11 @@ class ClassifierSpec(Spec):
     template: str = "{query}\n{answer}"
     max_tokens: int | None = None
     batch_rows: int = 16
-    device: str = "cpu"
-
-    @field_validator("template")
-    @classmethod
-    def _template(cls, value: str) -> str:
-        return check_template(value)
 
     @field_validator("max_tokens")
     @classmethod
     def _max_tokens(cls, value: int | None) -> int | None:
         return None if value is None else int(within("max_tokens", value, 1, 1_000_000))
-
-    @field_validator("device")
-    @classmethod
-    def _device(cls, value: str) -> str:
-        return check_device(value)
-
-    @field_validator("batch_rows")
-    @classmethod
-    def _batch_rows(cls, value: int) -> int:
-        return int(within("batch_rows", value, 1, 4096))
 
 
 class ClassifierJudge:

@@ -16,11 +16,11 @@ from pydantic import field_validator
 
 from core.errors import ModelError
 from core.judges.base import Judgement
-from core.judges.local import check_device, folder_fingerprint, without_special
-from core.judges.templates import check_template, fill
+from core.judges.local import LocalJudgeSpec, folder_fingerprint, without_special
+from core.judges.templates import fill
 from core.models.chat import message_ids
 from core.models.loading import LoadedModel, load_model
-from core.spec import Spec, within
+from core.spec import within
 
 # Raise this when the same settings would score the same answer differently.
 GRADER_VERSION = 1
@@ -32,7 +32,7 @@ TEMPLATE = (
 )
 
 
-class GraderSpec(Spec):
+class GraderSpec(LocalJudgeSpec):
     """Which grader, and what it is asked.
 
     model: folder, embedded model or Hugging Face id. adapter: a LoRA folder over it, or None. chat: put
@@ -47,27 +47,11 @@ class GraderSpec(Spec):
     chat: bool = True
     min_mass: float = 0.5
     batch_rows: int = 8
-    device: str = "cpu"
-
-    @field_validator("template")
-    @classmethod
-    def _template(cls, value: str) -> str:
-        return check_template(value)
 
     @field_validator("min_mass")
     @classmethod
     def _min_mass(cls, value: float) -> float:
         return within("min_mass", value, 0.0, 1.0)
-
-    @field_validator("device")
-    @classmethod
-    def _device(cls, value: str) -> str:
-        return check_device(value)
-
-    @field_validator("batch_rows")
-    @classmethod
-    def _batch_rows(cls, value: int) -> int:
-        return int(within("batch_rows", value, 1, 4096))
 
 
 class GraderJudge:

@@ -4,9 +4,12 @@ import hashlib
 from pathlib import Path
 
 import torch
+from pydantic import field_validator
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from core.errors import ModelError
+from core.judges.templates import check_template
+from core.spec import Spec, within
 
 # What decides a model's outputs; read-me files and the like do not.
 DECIDING_SUFFIXES = {".json", ".safetensors", ".txt", ".model", ".jinja"}
@@ -31,17 +34,34 @@ def folder_fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def check_device(name: str) -> str:
-    """Returns the device's name if a tensor can be put there.
+class LocalJudgeSpec(Spec):
+    """What judges that run here have in common.
 
-    Raises:
-        ValueError: otherwise.
+    template: holds {query} and {answer}. batch_rows: answers computed at once.
     """
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError):
-        raise ValueError(f"device must be one that is here, as 'cpu', got {name!r}") from None
-    return name
+
+    template: str
+    batch_rows: int
+    device: str = "cpu"
+
+    @field_validator("template")
+    @classmethod
+    def _template(cls, value: str) -> str:
+        return check_template(value)
+
+    @field_validator("device")
+    @classmethod
+    def _device(cls, value: str) -> str:
+        try:
+            torch.empty(0, device=value)
+        except (RuntimeError, AssertionError):
+            raise ValueError(f"device must be one that is here, as 'cpu', got {value!r}") from None
+        return value
+
+    @field_validator("batch_rows")
+    @classmethod
+    def _batch_rows(cls, value: int) -> int:
+        return int(within("batch_rows", value, 1, 4096))
 
 
 def without_special(tokenizer: PreTrainedTokenizerBase, text: str) -> str:

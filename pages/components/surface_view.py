@@ -1,5 +1,7 @@
 """What a search has found: the surface, whose cells can be applied, and variance against strength."""
 
+from collections.abc import Container
+
 import streamlit as st
 
 from core.explain import (
@@ -148,9 +150,9 @@ def _choices(found: SearchResult) -> tuple[Objective, int | None, int]:
     return objective, layer, alphas.index(chosen)
 
 
-def _valid(key: str, options: object, start: object) -> None:
+def _valid(key: str, options: Container[object], start: object) -> None:
     """Keeps a widget's choice while it is one of the options."""
-    if st.session_state.get(key) not in options:  # type: ignore[operator]
+    if st.session_state.get(key) not in options:
         st.session_state[key] = start
 
 
