@@ -12,13 +12,7 @@ st.set_page_config(
     },
 )
 
-with st.spinner("Starting: the first time takes a few seconds ...", show_time=True):
-    # Here and not above, so that the window shows something while the engine is read.
-    from pages.components.address import read_address, write_address
-    from pages.components.brand import brand
-    from pages.components.sidebar import sidebar
-
-brand()
+# First of all: until it is called, the sidebar lists the files of pages/ as they lie there.
 page = st.navigation(
     [
         st.Page("pages/start.py", title="Start", icon=":material/home:", default=True),
@@ -27,6 +21,14 @@ page = st.navigation(
         st.Page("pages/convergence.py", title="Convergence", icon=":material/show_chart:"),
     ]
 )
+
+with st.spinner("Starting: the first time takes a few seconds ...", show_time=True):
+    # Here and not above, so that the window shows something while the engine is read.
+    from pages.components.address import read_address, write_address
+    from pages.components.brand import brand
+    from pages.components.sidebar import sidebar
+
+brand()
 read_address()
 write_address()
 sidebar()
