@@ -150,21 +150,24 @@ def best_scale(over: Array, shape: float) -> float:
     return float(best_scales(over[None], shape)[0])
 
 
-def best_scales(over: Array, shape: float, rounds: int = 8) -> Array:
-    """Returns the scales of largest likelihood of many samples at a given shape. over: (samples, k)."""
+def best_scales(over: Array, shape: float | Array, rounds: int = 8) -> Array:
+    """Returns scales of largest likelihood at given shapes, (n,).
+
+    over: (n, k), or (1, k) for all shapes. shape: one, or (n,). rounds: of a search that is 8 times as fine
+    after each.
+    """
     mean, top = over.mean(1, keepdims=True), over.max(1, keepdims=True)
-    if abs(shape) < 1e-9:
-        return np.asarray(mean[:, 0])
-    low, high = np.log(mean) - 4, np.log(mean) + 4
-    if shape < 0:
-        # Below this scale a point would lie beyond the end of the tail.
-        low = np.maximum(low, np.log(-shape * top * (1 + 1e-12)))
-        high = np.maximum(high, low + 4)
-    steps, rows = np.linspace(0, 1, 17), np.arange(len(over))
+    xi = np.where(np.abs(shape) < 1e-9, 1e-9, shape).reshape(-1, 1)
+    # Below the lower end a point would lie beyond the end of the tail.
+    end = np.where(xi < 0, -xi * top * (1 + 1e-12), 0.0)
+    with np.errstate(divide="ignore"):
+        low = np.maximum(np.log(mean) - 4, np.log(end))
+    high = np.maximum(np.log(mean) + 4, low + 4)
+    steps, rows = np.linspace(0, 1, 17), np.arange(len(low))
     for _ in range(rounds):
         grid = low + (high - low) * steps
-        inside = np.log1p(shape * over[:, None, :] * np.exp(-grid)[:, :, None])
-        best = np.argmin(grid + (1 / shape + 1) * inside.mean(2), axis=1)
+        inside = np.log1p(xi[:, :, None] * over[:, None, :] * np.exp(-grid)[:, :, None])
+        best = np.argmin(grid + (1 / xi + 1) * inside.mean(2), axis=1)
         low = grid[rows, np.maximum(best - 1, 0)][:, None]
         high = grid[rows, np.minimum(best + 1, len(steps) - 1)][:, None]
     return np.asarray(np.exp(grid[rows, best]))

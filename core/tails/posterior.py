@@ -88,7 +88,7 @@ def _grid(over: Array, weight: float) -> tuple[Array, Array, Array]:
     """Returns shapes, scales and probabilities, (SHAPES * SCALES,). weight: of the likelihood."""
     k = len(over)
     shapes = np.linspace(*SHAPE_RANGE, SHAPES)
-    middle = np.array([best_scales(over[None], float(shape), rounds=3)[0] for shape in shapes])
+    middle = best_scales(over[None], shapes, rounds=3)
     # Four standard errors to either side, at the scale's expected information.
     reach = 4 * math.sqrt(2 / (k * weight))
     scales = middle[:, None] * np.exp(np.linspace(-reach, reach, SCALES))
