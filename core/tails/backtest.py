@@ -107,6 +107,33 @@ def backtest(
     Raises:
         SpecError: the queries cannot be split, or a kind has no fit in any split.
     """
+    found: dict[str, Backtest] = {}
+    steps = backtest_steps(sample, kinds, times, by_group=by_group, taus=taus, seed=seed)
+    for number, found in enumerate(steps):
+        if tell is not None:
+            tell(number + 1, times)
+    for name in kinds:
+        if name not in found:
+            raise SpecError(f"{name} has no fit in any of {times} splits; audit more queries")
+    return found
+
+
+def backtest_steps(
+    sample: TailSample,
+    kinds: Mapping[str, MakePredictor],
+    times: int = SPLITS,
+    *,
+    by_group: bool = True,
+    taus: Sequence[float] = TAUS,
+    seed: int = 0,
+) -> Iterator[dict[str, Backtest]]:
+    """Yields after each split how each kind did so far; one without a fit so far is not in it.
+
+    Arguments as for `backtest`.
+
+    Raises:
+        SpecError: the queries cannot be split.
+    """
     if by_group and len(np.unique(sample.group)) < 4:
         raise SpecError(
             f"a backtest by group needs 4 groups or more, got {len(np.unique(sample.group))}; audit more"
@@ -121,9 +148,7 @@ def backtest(
             except SpecError:
                 continue
             rows[name].append(np.concatenate([[worst], found]))
-        if tell is not None:
-            tell(number + 1, times)
-    return {name: _gathered(name, found, taus, times) for name, found in rows.items()}
+        yield {name: _gathered(name, some, taus, number + 1) for name, some in rows.items() if some}
 
 
 def predictor_of(spec: TailSpec) -> MakePredictor:
@@ -146,8 +171,6 @@ def _forecast(predictor: Predictor, n: int, taus: Sequence[float]) -> Array:
 
 
 def _gathered(name: str, rows: list[Array], taus: Sequence[float], times: int) -> Backtest:
-    if not rows:
-        raise SpecError(f"{name} has no fit in any of {times} splits; audit more queries")
     table = np.array(rows)
     worst, level, median, low, high = table[:, :5].T
     failed = times - len(rows)

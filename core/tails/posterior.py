@@ -11,40 +11,66 @@ from core.tails.scores import Array, TailSample, survival_from
 
 # Shapes of scores lie around 0, which is the line of Jones et al.; 95% of them within 0.4.
 PRIOR_DEVIATION = 0.2
-SHAPES = 61
-SCALES = 41
+SHAPES = 25
+SCALES = 21
+# Shapes less likely than this, nats below the best, are left out: five deviations of a normal posterior.
+LEAST = -12.5
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Probabilities of shapes and scales, (s, z). shapes: (s,), evenly spaced. middle: (s,) the logarithm of
+    each shape's best scale. steps: (z,), evenly spaced around it, the same for every shape.
+    """
+
+    shapes: Array
+    middle: Array
+    steps: Array
+    probability: Array
+
+    @property
+    def log_scales(self) -> Array:
+        """(s, z)."""
+        return np.asarray(self.middle[:, None] + self.steps)
+
+    def draws(self, count: int, generator: np.random.Generator) -> tuple[Array, Array]:
+        """Returns shapes and scales, (count,), even within a cell."""
+        cells = generator.choice(self.probability.size, size=count, p=self.probability.ravel())
+        row, column = np.unravel_index(cells, self.probability.shape)
+        within = generator.uniform(-0.5, 0.5, size=(2, count))
+        shapes = self.shapes[row] + within[0] * (self.shapes[1] - self.shapes[0])
+        shapes = np.clip(shapes, *SHAPE_RANGE)
+        steps = self.steps[column] + within[1] * (self.steps[1] - self.steps[0])
+        return shapes, np.exp(np.interp(shapes, self.shapes, self.middle) + steps)
 
 
 @dataclass(frozen=True, eq=False)
 class ParetoPosterior:
     """What the k largest and the prior say of the tail.
 
-    mean: the tail of the posterior mean. shapes, scales, probability: a grid, all (cells,). independent: how
-    many of the exceedances are no rewordings of another, of how many such queries in all.
+    mean: the tail of the posterior mean. independent: how many of the exceedances are no rewordings of
+    another, of how many such queries in all.
     """
 
     mean: ParetoTail
-    shapes: Array
-    scales: Array
-    probability: Array
+    grid: Grid
     independent: int
     queries: int
 
     def draws(self, count: int, seed: int = 0) -> list[ParetoTail]:
         """Returns tails drawn from the posterior, the share above the threshold with its own doubt."""
         generator = np.random.default_rng(seed)
-        cells = generator.choice(len(self.shapes), size=count, p=self.probability)
+        shapes, scales = self.grid.draws(count, generator)
         apart = self.queries - self.independent
         shares = generator.beta(self.independent + 0.5, apart + 0.5, size=count)
         # The mean stays what the sample says, censored queries included.
         rates = np.minimum(shares * self.mean.rate * self.queries / self.independent, 1.0)
         return [
-            ParetoTail(
-                float(self.shapes[cell]), float(self.scales[cell]), float(rate),
-                self.mean.threshold, self.mean.exceedances,
+            ParetoTail(shape, scale, rate, self.mean.threshold, self.mean.exceedances)
+            for shape, scale, rate in zip(
+                shapes.tolist(), scales.tolist(), rates.tolist(), strict=True
             )
-            for cell, rate in zip(cells, rates, strict=True)
-        ]  # fmt: skip
+        ]
 
 
 def pareto_posterior(sample: TailSample, largest: int) -> ParetoPosterior:
@@ -70,36 +96,41 @@ def pareto_posterior(sample: TailSample, largest: int) -> ParetoPosterior:
         )
     above = ~sample.censored & (sample.score > threshold)
     independent = len(np.unique(sample.group[above]))
-    shapes, scales, probability = _grid(over, independent / len(over))
+    grid = _grid(over, independent / len(over))
     mean = ParetoTail(
-        float(probability @ shapes),
-        math.exp(float(probability @ np.log(scales))),
+        float(grid.probability.sum(1) @ grid.shapes),
+        math.exp(float((grid.probability * grid.log_scales).sum())),
         float(reached[len(over) - 1]),
         threshold,
         len(over),
     )
     queries = len(np.unique(sample.group))
-    return ParetoPosterior(
-        mean, shapes, scales, probability, independent, max(queries, independent)
-    )
+    return ParetoPosterior(mean, grid, independent, max(queries, independent))
 
 
-def _grid(over: Array, weight: float) -> tuple[Array, Array, Array]:
-    """Returns shapes, scales and probabilities, (SHAPES * SCALES,). weight: of the likelihood."""
-    k = len(over)
+def _grid(over: Array, weight: float) -> Grid:
+    """Returns the posterior where there is any. weight: of the likelihood."""
     shapes = np.linspace(*SHAPE_RANGE, SHAPES)
-    middle = best_scales(over[None], shapes, rounds=3)
+    best = _log_posterior(over, shapes, np.log(best_scales(over[None], shapes, rounds=2)), weight)
+    likely = np.flatnonzero(best > best.max() + LEAST)
+    # One more to either side: the best of the coarse shapes may lie well below the best of all.
+    ends = shapes[max(likely[0] - 1, 0)], shapes[min(likely[-1] + 1, SHAPES - 1)]
+    shapes = np.linspace(*ends, SHAPES)
+    middle = np.log(best_scales(over[None], shapes, rounds=3))
     # Four standard errors to either side, at the scale's expected information.
-    reach = 4 * math.sqrt(2 / (k * weight))
-    scales = middle[:, None] * np.exp(np.linspace(-reach, reach, SCALES))
-    xi = np.where(np.abs(shapes) < 1e-9, 1e-9, shapes)[:, None]
-    inside = xi[:, :, None] * over / scales[:, :, None]
+    reach = 4 * math.sqrt(2 / (len(over) * weight))
+    steps = np.linspace(-reach, reach, SCALES)
+    found = _log_posterior(over, shapes[:, None], middle[:, None] + steps, weight)
+    probability = np.exp(found - found.max())
+    return Grid(shapes, middle, steps, probability / probability.sum())
+
+
+def _log_posterior(over: Array, shapes: Array, log_scales: Array, weight: float) -> Array:
+    """Returns the log-posterior but for a constant, nats; -inf where an excess lies beyond the end."""
+    xi = np.where(np.abs(shapes) < 1e-9, 1e-9, shapes)
+    inside = (xi * np.exp(-log_scales))[..., None] * over
     with np.errstate(divide="ignore", invalid="ignore"):
-        total = np.log1p(np.maximum(inside, -1.0)).sum(2)
-        likelihood = -k * np.log(scales) - (1 / xi + 1) * total
-    likelihood = np.where(inside.min(2) <= -1, -np.inf, likelihood)
-    log_posterior = weight * likelihood - shapes[:, None] ** 2 / (2 * PRIOR_DEVIATION**2)
-    probability = np.exp(log_posterior - log_posterior.max())
-    probability /= probability.sum()
-    every = np.broadcast_to(shapes[:, None], scales.shape)
-    return every.ravel(), scales.ravel(), probability.ravel()
+        total = np.log1p(np.maximum(inside, -1.0)).sum(-1)
+        likelihood = -len(over) * log_scales - (1 / xi + 1) * total
+    likelihood = np.where(inside.min(-1) <= -1, -np.inf, likelihood)
+    return np.asarray(weight * likelihood - shapes**2 / (2 * PRIOR_DEVIATION**2))

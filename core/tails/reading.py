@@ -1,13 +1,17 @@
 """Samples from an audit's results, or from a CSV of estimates."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from core.behaviours import load_queries, load_references
 from core.errors import SpecError
+from core.query_files import MAX_FILE_BYTES
 from core.tails.scores import Array, Mask, TailSample, tail_sample
 
 # The first of a row that is there is taken.
@@ -26,11 +30,15 @@ NO_NUMBER = ("", "nan", "NaN", "None", "<NA>")
 
 @dataclass(frozen=True, eq=False)
 class ReadSample:
-    """A sample, the name of each of its queries, and what must be said of how it was read."""
+    """A sample, the name of each of its queries, and what must be said of how it was read.
+
+    rows: which row of the table each comes from.
+    """
 
     sample: TailSample
     queries: tuple[str, ...]
     notes: tuple[str, ...]
+    rows: NDArray[np.int64]
 
 
 def read_csv(path: Path, model: str | None = None, *, keep_doubtful: bool = True) -> ReadSample:
@@ -41,12 +49,57 @@ def read_csv(path: Path, model: str | None = None, *, keep_doubtful: bool = True
     Raises:
         SpecError: it cannot be read, or no tail can be fitted to it; one sentence.
     """
+    return sample_from_table(csv_table(path, str(path)), model, keep_doubtful=keep_doubtful)
+
+
+def csv_table(source: Path | bytes, name: str) -> pd.DataFrame:
+    """Returns the cells of a CSV as they are written. source: the file, or what it holds.
+
+    Raises:
+        SpecError: it cannot be read, or is larger than 64 MB; `name` is what the sentence calls it.
+    """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
+        content = source if isinstance(source, bytes) else source.read_bytes()
+        if len(content) > MAX_FILE_BYTES:
+            raise SpecError(
+                f"input {name!r} must be at most {MAX_FILE_BYTES:,} bytes, got {len(content):,}"
+            )
+        found: pd.DataFrame = pd.read_csv(
+            io.BytesIO(content), dtype=str, keep_default_na=False, skipinitialspace=True
+        )
     except (OSError, ValueError, pd.errors.ParserError) as error:
         reason = getattr(error, "strerror", None) or str(error).strip()
-        raise SpecError(f"input {str(path)!r} could not be read: {reason}") from None
-    return sample_from_table(table, model, keep_doubtful=keep_doubtful)
+        raise SpecError(f"input {name!r} could not be read: {reason}") from None
+    return found
+
+
+def shipped_sample(model: str) -> ReadSample:
+    """Returns the references of an embedded model's misuse queries, in the groups they come in.
+
+    Raises:
+        SpecError: the model has none.
+    """
+    return sample_from_table(shipped_table(model))
+
+
+def shipped_table(model: str) -> pd.DataFrame:
+    """Returns what `shipped_sample` is made of, as a CSV of estimates has it."""
+    references, queries = load_references(model, "misuse"), load_queries("misuse")
+    known = [query for query in queries if query.query_id in references]
+    return pd.DataFrame(
+        {
+            "query": [query.text for query in known],
+            "estimate": [references[query.query_id].qrisk for query in known],
+            "standard_error": [references[query.query_id].standard_error for query in known],
+            "group": [query.group for query in known],
+        }
+    )
+
+
+def models_of(table: pd.DataFrame) -> list[str]:
+    """Returns the names of the models whose estimates a table holds, sorted; none if it names none."""
+    found = next((table[name] for name in table if str(name).strip().lower() == "model"), None)
+    return [] if found is None else sorted({str(name) for name in found})
 
 
 def sample_from_table(
@@ -82,7 +135,8 @@ def sample_from_table(
         list(np.where(groups == "", alone, groups)[keep]),
         doubtful[keep],
     )
-    return ReadSample(sample, tuple(str(name) for name in names[keep]), tuple(notes))
+    rows = table["row"].to_numpy(dtype=np.int64)[keep]
+    return ReadSample(sample, tuple(str(name) for name in names[keep]), tuple(notes), rows)
 
 
 def _bounds(estimate: Array, bound: Array, keep: Mask) -> tuple[Array, list[str]]:
@@ -100,18 +154,18 @@ def _bounds(estimate: Array, bound: Array, keep: Mask) -> tuple[Array, list[str]
 
 def _renamed(table: pd.DataFrame) -> pd.DataFrame:
     plain = {str(name).strip().lower(): name for name in table.columns}
-    found = {}
+    found: dict[str, object] = {"row": np.arange(len(table))}
     for name, spellings in COLUMNS.items():
         for spelling in spellings:
             if spelling in plain:
-                found[name] = table[plain[spelling]]
+                found[name] = table[plain[spelling]].to_numpy()
                 break
     for name in ("estimate", "error"):
         if name not in found:
             raise SpecError(
                 f"input needs a column {COLUMNS[name][0]}, got {', '.join(map(str, table.columns))}"
             )
-    return pd.DataFrame(found).reset_index(drop=True)
+    return pd.DataFrame(found)
 
 
 def _of_model(table: pd.DataFrame, model: str | None) -> tuple[pd.DataFrame, np.ndarray]:
