@@ -13,6 +13,8 @@ from core.tails.scores import Array, TailSample, survival_from
 SHAPE_RANGE = (-0.5, 1.0)
 FEWEST_EXCEEDANCES = 5
 METHODS = ("ml", "pwm", "exponential")
+# Of Newton's method; near the pole each doubles the distance from it.
+MOST_STEPS = 60
 
 
 @dataclass(frozen=True)
@@ -150,27 +152,34 @@ def best_scale(over: Array, shape: float) -> float:
     return float(best_scales(over[None], shape)[0])
 
 
-def best_scales(over: Array, shape: float | Array, rounds: int = 8) -> Array:
+def best_scales(over: Array, shape: float | Array) -> Array:
     """Returns scales of largest likelihood at given shapes, (n,).
 
-    over: (n, k), or (1, k) for all shapes. shape: one, or (n,). rounds: of a search that is 8 times as fine
-    after each.
+    over: (n, k), or (1, k) for all shapes. shape: one, or (n,).
+
+    The best scale s makes the mean of (1 + shape) y / (s + shape y) equal to 1. As a function of 1/s it is
+    concave or convex as the shape is positive or negative; Newton's steps from its outer side never miss.
     """
-    mean, top = over.mean(1, keepdims=True), over.max(1, keepdims=True)
-    xi = np.where(np.abs(shape) < 1e-9, 1e-9, shape).reshape(-1, 1)
-    # Below the lower end a point would lie beyond the end of the tail.
-    end = np.where(xi < 0, -xi * top * (1 + 1e-12), 0.0)
-    with np.errstate(divide="ignore"):
-        low = np.maximum(np.log(mean) - 4, np.log(end))
-    high = np.maximum(np.log(mean) + 4, low + 4)
-    steps, rows = np.linspace(0, 1, 17), np.arange(len(low))
-    for _ in range(rounds):
-        grid = low + (high - low) * steps
-        inside = np.log1p(xi[:, :, None] * over[:, None, :] * np.exp(-grid)[:, :, None])
-        best = np.argmin(grid + (1 / xi + 1) * inside.mean(2), axis=1)
-        low = grid[rows, np.maximum(best - 1, 0)][:, None]
-        high = grid[rows, np.minimum(best + 1, len(steps) - 1)][:, None]
-    return np.asarray(np.exp(grid[rows, best]))
+    k = over.shape[1]
+    xi = np.broadcast_to(
+        np.asarray(shape, dtype=float).reshape(-1), (max(len(over), np.size(shape)),)
+    )
+    mean, top = over.mean(1), over.max(1)
+    inverse = 1 / ((1 + xi) * mean)
+    # Beyond the pole a point would lie past the end of the tail; this near to it the mean is above 1.
+    pole = 1 / np.maximum(-xi * top, 1e-300)
+    near = np.minimum(0.5, (1 + xi) / np.maximum(-xi * k, 1e-300)) / 2
+    inverse = np.minimum(inverse, pole * (1 - near))
+    for _ in range(MOST_STEPS):
+        # y / (1 + shape y / s), and its derivative by 1/s.
+        part = over / (1 + (xi * inverse)[:, None] * over)
+        value = (1 + xi) * inverse * part.mean(1) - 1
+        slope = (1 + xi) * (part * part / over).mean(1)
+        step = value / slope
+        inverse = inverse - step
+        if (np.abs(step) <= 1e-12 * inverse).all():
+            break
+    return np.asarray(1 / inverse)
 
 
 def pareto_by_moments(over: Array) -> tuple[float, float]:

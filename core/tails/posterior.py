@@ -111,12 +111,12 @@ def pareto_posterior(sample: TailSample, largest: int) -> ParetoPosterior:
 def _grid(over: Array, weight: float) -> Grid:
     """Returns the posterior where there is any. weight: of the likelihood."""
     shapes = np.linspace(*SHAPE_RANGE, SHAPES)
-    best = _log_posterior(over, shapes, np.log(best_scales(over[None], shapes, rounds=2)), weight)
+    best = _log_posterior(over, shapes, np.log(best_scales(over[None], shapes)), weight)
     likely = np.flatnonzero(best > best.max() + LEAST)
     # One more to either side: the best of the coarse shapes may lie well below the best of all.
     ends = shapes[max(likely[0] - 1, 0)], shapes[min(likely[-1] + 1, SHAPES - 1)]
     shapes = np.linspace(*ends, SHAPES)
-    middle = np.log(best_scales(over[None], shapes, rounds=3))
+    middle = np.log(best_scales(over[None], shapes))
     # Four standard errors to either side, at the scale's expected information.
     reach = 4 * math.sqrt(2 / (len(over) * weight))
     steps = np.linspace(-reach, reach, SCALES)

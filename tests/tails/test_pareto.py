@@ -107,3 +107,16 @@ def test_a_threshold_above_every_point_is_refused() -> None:
         fit_pareto(sample_of(gumbel_scores(50)), 10.0)
     with pytest.raises(SpecError, match="method must be one of ml, pwm, exponential, got 'mm'"):
         fit_pareto(sample_of(gumbel_scores(50)), -2.5, "mm")
+
+
+@pytest.mark.parametrize("true", [-0.4, 0.0, 0.9])
+@pytest.mark.parametrize("k", [5, 200])
+def test_the_best_scale_of_every_shape_is_the_likeliest(true: float, k: int) -> None:
+    over = pareto_excesses(true, k, seed=k)
+    shapes = np.linspace(-0.5, 1.0, 16)
+    for shape, scale in zip(shapes, best_scales(over[None], shapes), strict=True):
+        best = pareto_log_likelihood(over, shape, scale)
+        for factor in (0.99, 1.01):
+            assert pareto_log_likelihood(over, shape, scale * factor) < best
+    rows = np.array([over, over * 2])
+    assert best_scales(rows, 0.1)[1] == pytest.approx(2 * best_scales(rows, 0.1)[0])
