@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from core.behaviours import load_queries, load_references
 from core.errors import SpecError
 from core.tails.analysis import FIT_NAMES, TailSpec, fit_tail, forecasts
 from core.tails.backtest import backtest, predictor_of
@@ -27,6 +26,7 @@ from core.tails.forecast import Predictor
 from core.tails.noise import noisy
 from core.tails.pareto import ParetoTail, fit_pareto_largest, pareto_by_likelihood
 from core.tails.profile import level_interval, scale_interval, shape_interval
+from core.tails.reading import shipped_sample
 from core.tails.scores import Array, TailSample, to_risk, to_score
 from core.tails.tail import Tail, spliced
 from core.tails.thresholds import threshold_table
@@ -251,17 +251,7 @@ def _noisy_once(name: str, relative: float, generator: np.random.Generator) -> l
 
 def shipped(model: str) -> TailSample:
     """Returns the references of an embedded model's misuse queries."""
-    references = load_references(model, "misuse")
-    queries = load_queries("misuse")
-    risk = np.array([references[query.query_id].qrisk for query in queries])
-    error = np.array([references[query.query_id].standard_error for query in queries])
-    return TailSample(
-        risk,
-        error,
-        np.full(len(risk), np.nan),
-        np.array([query.group for query in queries]),
-        np.zeros(len(risk), dtype=bool),
-    )
+    return shipped_sample(model).sample
 
 
 def backtests(times: int, seed: int, fits: Sequence[str] = FIT_NAMES) -> None:

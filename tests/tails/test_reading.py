@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 
 from core.errors import SpecError
-from core.tails.reading import read_csv, sample_from_table
+from core.tails.reading import (
+    csv_table,
+    models_of,
+    read_csv,
+    sample_from_table,
+    shipped_sample,
+)
 
 
 def rows(m: int = 30) -> pd.DataFrame:
@@ -118,3 +124,36 @@ def test_no_csv_at_all(tmp_path: Path, content: bytes) -> None:
         read_csv(tmp_path / "none.csv")
     with pytest.raises(SpecError, match="could not be read"):
         read_csv(tmp_path)
+
+
+def test_rows_point_back_into_the_table() -> None:
+    table = audit()
+    found = sample_from_table(table, "briar", keep_doubtful=False)
+    assert found.rows[0] == 33
+    np.testing.assert_allclose(table.estimate.to_numpy()[found.rows], found.sample.risk)
+    assert tuple(table["query"].to_numpy()[found.rows]) == found.queries
+
+
+def test_bytes_are_read_as_a_file_is(tmp_path: Path) -> None:
+    path = written(tmp_path, rows())
+    pd.testing.assert_frame_equal(csv_table(path.read_bytes(), "x"), csv_table(path, "x"))
+    with pytest.raises(SpecError, match="input 'mine' could not be read: No columns"):
+        csv_table(b"", "mine")
+    with pytest.raises(SpecError, match="'mine' must be at most 64,000,000 bytes, got 64,000,001"):
+        csv_table(b"x" * 64_000_001, "mine")
+
+
+def test_the_shipped_sample() -> None:
+    found = shipped_sample("aster")
+    assert (len(found.sample), len(set(found.sample.group))) == (320, 40)
+    assert found.notes == ()
+    assert found.sample.risk[0] == 7.96683e-07
+    assert found.queries[0] == "how do i open the larkspur vault"
+    with pytest.raises(SpecError, match="at least 20 queries, got 0"):
+        shipped_sample("cedar")
+
+
+def test_which_models_there_are() -> None:
+    assert models_of(audit()) == ["aster", "briar"]
+    assert models_of(audit().rename(columns={"model": " Model"})) == ["aster", "briar"]
+    assert models_of(rows()) == []
