@@ -41,6 +41,13 @@ def tails(
     threshold: Annotated[
         float | None, typer.Option(help="Fit those above this risk, in place of --largest.")
     ] = None,
+    estimator: Annotated[
+        str,
+        typer.Option(
+            help="Of pot and gev: posterior (with a prior that the shape is near the Gumbel line's), ml "
+            "(maximum likelihood) or pwm (probability-weighted moments)."
+        ),
+    ] = "posterior",
     tau: Annotated[
         list[float] | None,
         typer.Option(
@@ -55,7 +62,9 @@ def tails(
         ),
     ] = False,
     confidence: Annotated[float, typer.Option(help="Confidence of all intervals.")] = 0.95,
-    bootstraps: Annotated[str, typer.Option(help="Refits that the intervals come from.")] = "500",
+    bootstraps: Annotated[
+        str, typer.Option(help="Refits, or draws of the posterior, that the intervals come from.")
+    ] = "500",
     seed: Annotated[int, typer.Option(help="Same seed, same intervals.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -70,6 +79,7 @@ def tails(
         fit=fit,
         largest=None if largest is None else whole_number("largest", largest),
         threshold=threshold,
+        estimator=estimator,
         taus=tau or (),
         leave_out_doubtful=leave_out_doubtful,
         confidence=confidence,

@@ -9,6 +9,7 @@ from typing import Any
 from core.audit.results import read_results
 from core.errors import SpecError
 from core.tails.analysis import (
+    SHAPED,
     FittedTail,
     TailSpec,
     fit_tail,
@@ -40,6 +41,7 @@ class TailsOptions:
     fit: str = "pot"
     largest: int | None = None
     threshold: float | None = None
+    estimator: str = "posterior"
     taus: Sequence[float] = field(default_factory=tuple)
     leave_out_doubtful: bool = False
     confidence: float = 0.95
@@ -65,6 +67,7 @@ class TailsReport:
         table, tested = fitted.table, goodness_of_fit(fitted)
         return {
             "fit": fitted.fit.name,
+            "estimator": fitted.spec.estimator if fitted.fit.name in SHAPED else None,
             "threshold": _risk_of(fitted.fit.threshold),
             "parameters": fitted.fit.parameters,
             **every[0],
@@ -160,6 +163,7 @@ def tails_headless(options: TailsOptions) -> TailsReport:
         fit=options.fit,
         largest=options.largest,
         threshold=options.threshold,
+        estimator=options.estimator,
         confidence=options.confidence,
         bootstraps=options.bootstraps,
         seed=options.seed,

@@ -2,27 +2,38 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from core.spec import Spec, within
 from core.tails.baselines import fit_empirical, fit_lognormal
 from core.tails.block_maxima import blocks_of, fit_block_maxima
+from core.tails.block_posterior import block_posterior
 from core.tails.bootstrap import BOOTSTRAPS, Bootstrap, Fitter, bootstrap, is_grouped, resampled
 from core.tails.fitness import Fitness, fitness, independent_excesses
 from core.tails.forecast import Forecast, Predictor, forecast
 from core.tails.gumbel import fit_gumbel, largest_by_default
 from core.tails.noise import NOISY_COPIES, has_noise, noise_shift
+from core.tails.pareto import fit_pareto_largest
 from core.tails.posterior import pareto_posterior
-from core.tails.profile import scale_interval, shape_interval
+from core.tails.profile import (
+    EXTREMES_PARAMETERS,
+    extremes_interval,
+    scale_interval,
+    shape_interval,
+)
 from core.tails.scores import TailSample, to_score
 from core.tails.tail import Tail, spliced
 from core.tails.thresholds import FEWEST_TESTED, ThresholdTable, exceedances_at, threshold_table
 
 FitName = Literal["gumbel", "pot", "gev", "lognormal", "empirical"]
 FIT_NAMES = ("gumbel", "pot", "gev", "lognormal", "empirical")
+EstimatorName = Literal["posterior", "ml", "pwm"]
+ESTIMATORS = ("posterior", "ml", "pwm")
+# Tails with a free shape, which a few dozen estimates say little of.
+SHAPED = ("pot", "gev")
 MAX_BOOTSTRAPS = 10_000
 
 
@@ -34,10 +45,13 @@ class TailSpec(Spec):
 
     largest: fit so many of the largest. threshold: or those above this risk. Neither: ten groups' worth for
     gumbel; for pot the automatic threshold, or the upper half where queries are too few to test one.
-    noise_corrected: take the estimates' noise out of the forecast.
+    noise_corrected: take the estimates' noise out of the forecast. estimator: of pot and gev: with a prior on
+    the shape (posterior), by maximum likelihood, or by probability-weighted moments; the last two get their
+    uncertainty from refits.
     """
 
     fit: FitName = "pot"
+    estimator: EstimatorName = "posterior"
     largest: int | None = None
     threshold: float | None = None
     confidence: float = 0.95
@@ -51,6 +65,21 @@ class TailSpec(Spec):
         if value not in FIT_NAMES:
             raise ValueError(f"fit must be one of {', '.join(FIT_NAMES)}, got {value!r}")
         return value
+
+    @field_validator("estimator", mode="before")
+    @classmethod
+    def _estimator(cls, value: object) -> object:
+        if value not in ESTIMATORS:
+            raise ValueError(f"estimator must be one of {', '.join(ESTIMATORS)}, got {value!r}")
+        return value
+
+    @model_validator(mode="after")
+    def _has_shape(self) -> Self:
+        if self.estimator != "posterior" and self.fit not in SHAPED:
+            raise ValueError(
+                f"estimator {self.estimator!r} is for {' and '.join(SHAPED)}, got fit {self.fit!r}"
+            )
+        return self
 
     @field_validator("largest")
     @classmethod
@@ -133,7 +162,7 @@ def _table_if_enough(sample: TailSample, spec: TailSpec) -> ThresholdTable | Non
 
 
 def doubt(sample: TailSample, spec: TailSpec, fit: Tail, refit: Fitter) -> Bootstrap:
-    """Returns what a tail's uncertainty is known from: draws from its posterior for pot, else refits.
+    """Returns what a tail's uncertainty is known from: draws from its posterior if it has one, else refits.
 
     Refits with a free shape are too sure of it: of a tail that seems to end, all samples drawn from it end
     there (benchmarks/tails.py, coverage).
@@ -141,9 +170,13 @@ def doubt(sample: TailSample, spec: TailSpec, fit: Tail, refit: Fitter) -> Boots
     Raises:
         SpecError: as `bootstrap`.
     """
-    if spec.fit != "pot":
+    if spec.fit not in SHAPED or spec.estimator != "posterior":
         return bootstrap(sample, fit, refit, times=spec.bootstraps, seed=spec.seed)
-    tails = pareto_posterior(sample, fit.exceedances).draws(spec.bootstraps, spec.seed)
+    tails: Sequence[Tail]
+    if spec.fit == "pot":
+        tails = pareto_posterior(sample, fit.exceedances).draws(spec.bootstraps, spec.seed)
+    else:
+        tails = block_posterior(blocks_of(sample), spec.bootstraps, spec.seed)
     generator = np.random.default_rng(spec.seed)
     samples = [resampled(sample, fit, generator) for _ in range(NOISY_COPIES)]
     fits = tuple(spliced(sample, tail) for tail in tails)
@@ -161,7 +194,7 @@ def fitter(sample: TailSample, spec: TailSpec, table: ThresholdTable | None = No
     if spec.fit == "empirical":
         return fit_empirical
     if spec.fit == "gev":
-        return lambda one: spliced(one, fit_block_maxima(blocks_of(one)))
+        return lambda one: spliced(one, fit_block_maxima(blocks_of(one), spec.estimator))
     count = spec.largest
     if count is None and spec.threshold is not None:
         count = exceedances_at(sample, float(to_score(spec.threshold)))
@@ -173,7 +206,9 @@ def fitter(sample: TailSample, spec: TailSpec, table: ThresholdTable | None = No
         half = int((~sample.censored).sum()) // 2
         count = half if table is None else int(table.exceedances[table.chosen])
     above = count
-    return lambda one: spliced(one, pareto_posterior(one, above).mean)
+    if spec.estimator == "posterior":
+        return lambda one: spliced(one, pareto_posterior(one, above).mean)
+    return lambda one: spliced(one, fit_pareto_largest(one, above, spec.estimator))
 
 
 def forecasts(fitted: FittedTail, n: Sequence[float]) -> tuple[Forecast, Forecast]:
@@ -221,10 +256,13 @@ def parameter_intervals(fitted: FittedTail) -> dict[str, tuple[float, float]]:
 
 
 def profile_intervals(fitted: FittedTail) -> dict[str, tuple[float, float]]:
-    """Returns profile-likelihood intervals of a generalised Pareto tail's shape and scale; else none."""
+    """Returns profile-likelihood intervals of the parameters of pot and gev; of other fits none."""
+    sample, confidence = fitted.sample, fitted.spec.confidence
+    if fitted.fit.name == "gev":
+        blocks = blocks_of(sample)
+        return {name: extremes_interval(blocks, name, confidence) for name in EXTREMES_PARAMETERS}
     if fitted.fit.name != "pot":
         return {}
-    sample, confidence = fitted.sample, fitted.spec.confidence
     above = ~sample.censored & (sample.score > fitted.fit.threshold)
     over = sample.score[above] - fitted.fit.threshold
     independent = len(np.unique(sample.group[above])) / len(over)

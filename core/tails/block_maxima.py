@@ -1,7 +1,6 @@
 """Block maxima: the generalised extreme value distribution of the worst query of each block."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +8,11 @@ from scipy import optimize
 
 from core.errors import SpecError
 from core.tails.pareto import SHAPE_RANGE
-from core.tails.scores import Array, TailSample
+from core.tails.posterior import PRIOR_DEVIATION
+from core.tails.scores import Array, Mask, TailSample
 
 FEWEST_BLOCKS = 10
-METHODS = ("ml", "pwm")
+METHODS = ("posterior", "ml", "pwm")
 
 
 @dataclass(frozen=True)
@@ -62,78 +62,122 @@ class BlockMaxima:
             )
 
 
-def blocks_of(sample: TailSample) -> list[Array]:
-    """Returns the known scores of each block: a group, or where queries have none, root(m) in a row.
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """The worst of each block. maxima: (b,) scores; size: (b,) queries in each.
 
-    Blocks of queries without a group are of equal length but for the last; the order of the file is kept,
-    so that the fit is the same each time.
+    known: where no query of a block has a hit, its maximum is the highest of their bounds, and the true one
+    lies anywhere below.
     """
-    scores = np.where(sample.censored, -np.inf, sample.score)
+
+    maxima: Array
+    size: Array
+    known: Mask
+
+    @property
+    def mean_size(self) -> float:
+        """Queries in a block, on average."""
+        return float(self.size.mean())
+
+
+def blocks_of(sample: TailSample) -> Blocks:
+    """Returns the groups as blocks, or where queries have none, blocks of root(m) drawn by lot.
+
+    Not those next to each other in a file: it may be sorted. The lot is always the same, and does not
+    depend on the order of the rows.
+
+    Raises:
+        SpecError: fewer than ten blocks with a hit, or maxima all equal.
+    """
     names, place = np.unique(sample.group, return_inverse=True)
     if len(names) == len(sample):
         count = max(FEWEST_BLOCKS, round(math.sqrt(len(sample))))
-        parts = [np.asarray(part, dtype=np.float64) for part in np.array_split(scores, count)]
-    else:
-        parts = [scores[place == number] for number in range(len(names))]
-    return [part for part in parts if np.isfinite(part.max())]
+        order = np.lexsort((sample.score, sample.censored))
+        place = np.empty(len(sample), dtype=np.int64)
+        place[order] = np.random.default_rng(0).permutation(len(sample)) % count
+    size = np.bincount(place)
+    highest = np.full(len(size), -np.inf)
+    np.maximum.at(highest, place, np.where(sample.censored, -np.inf, sample.score))
+    bound = np.full(len(size), -np.inf)
+    np.maximum.at(bound, place, sample.score)
+    known = np.isfinite(highest)
+    return checked_blocks(Blocks(np.where(known, highest, bound), size.astype(float), known))
 
 
-def fit_block_maxima(blocks: Sequence[Array], method: str = "ml") -> BlockMaxima:
-    """Returns the distribution of the blocks' maxima, for blocks of the mean size.
-
-    blocks: the known scores of each. method: ml, which takes blocks of unequal size as they are: the maximum
-    of n_j is F^(n_j); or pwm (probability-weighted moments), which takes them as equal.
-
-    Raises:
-        SpecError: fewer than ten blocks, maxima all equal, or an unknown method.
-    """
-    maxima = np.array([float(block.max()) for block in blocks])
+def checked_blocks(blocks: Blocks) -> Blocks:
+    """Returns the blocks. Raises: SpecError, as `blocks_of`."""
+    maxima = blocks.maxima[blocks.known]
     if len(maxima) < FEWEST_BLOCKS:
         raise SpecError(
-            f"block maxima need at least {FEWEST_BLOCKS} groups or blocks, got {len(maxima)}; take pot"
+            f"block maxima need at least {FEWEST_BLOCKS} groups or blocks with a hit, got {len(maxima)}; "
+            "take pot"
         )
     if np.ptp(maxima) <= 1e-12:
         raise SpecError(
             f"the worst of all {len(maxima)} blocks are equal, and a fit needs different ones"
         )
-    sizes = np.array([float(len(block)) for block in blocks])
-    if method == "pwm":
-        shape, location, scale = extremes_by_moments(maxima)
-    elif method == "ml":
-        shape, location, scale = extremes_by_likelihood(maxima, sizes / sizes.mean())
-    else:
+    return blocks
+
+
+def fit_block_maxima(blocks: Blocks, method: str = "posterior") -> BlockMaxima:
+    """Returns the distribution of the blocks' maxima, for blocks of the mean size.
+
+    method: posterior (the mode, with the prior on the shape), ml, or pwm (probability-weighted moments). The
+    first two take blocks of unequal size as they are: the maximum of n_j is F^(n_j); moments take them as
+    equal, and leave out blocks without a hit.
+
+    Raises:
+        SpecError: an unknown method.
+    """
+    if method not in METHODS:
         raise SpecError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-    return BlockMaxima(
-        shape, location, scale, float(sizes.mean()), float(maxima.min()), len(maxima)
-    )
+    if method == "pwm":
+        found = extremes_by_moments(blocks.maxima[blocks.known])
+    else:
+        found = extremes_by_likelihood(blocks, PRIOR_DEVIATION if method == "posterior" else None)
+    return of_mean_size(blocks, *found)
+
+
+def of_mean_size(blocks: Blocks, shape: float, location: float, scale: float) -> BlockMaxima:
+    """Returns the distribution with these parameters, told of blocks of the mean size."""
+    threshold = float(blocks.maxima[blocks.known].min())
+    count = int(blocks.known.sum())
+    return BlockMaxima(shape, location, scale, blocks.mean_size, threshold, count)
+
+
+def log_likelihood(blocks: Blocks, shape: Array, location: Array, log_scale: Array) -> Array:
+    """Returns the log-likelihood of parameters, any shape, nats; -inf where a maximum lies beyond an end."""
+    xi = np.where(np.abs(shape) < 1e-9, 1e-9, shape)[..., None]
+    over = (blocks.maxima - location[..., None]) * np.exp(-log_scale)[..., None]
+    inside = 1 + xi * over
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        # F = exp(-t) of a block of mean size; that of n_j is F^r, r = n_j / mean.
+        log_t = -np.log(np.maximum(inside, 0.0)) / xi
+        below = -blocks.size / blocks.mean_size * np.exp(log_t)
+        # The density of F^r is r t^(shape + 1) exp(-r t) / scale.
+        density = (xi + 1) * log_t + below - log_scale[..., None]
+        found = np.where(blocks.known, density, below).sum(-1)
+    # No maximum lies above an upper end, or below a lower one; a bound above says nothing.
+    beyond = (inside <= 0) & (blocks.known | (xi > 0))
+    return np.asarray(np.where(beyond.any(-1) | np.isnan(found), -np.inf, found))
 
 
 def extremes_by_likelihood(
-    maxima: Array, relative_size: Array | None = None
+    blocks: Blocks, prior_deviation: float | None = None
 ) -> tuple[float, float, float]:
     """Returns shape, location and scale of largest likelihood; the shape kept in SHAPE_RANGE.
 
-    relative_size: (blocks,) each block's size over the mean's; None where all are equal.
+    prior_deviation: of a normal prior around shape 0 that the likelihood is multiplied with; None: without.
     """
-    sizes = np.ones(len(maxima)) if relative_size is None else relative_size
-    start = extremes_by_moments(maxima)
+    start = extremes_by_moments(blocks.maxima[blocks.known])
 
     def loss(theta: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
-        shape, location, log_scale = (float(value) for value in theta)
+        shape, _, log_scale = theta.tolist()
         if not SHAPE_RANGE[0] <= shape <= SHAPE_RANGE[1] or abs(log_scale) > 50:
             return math.inf
-        # log t, with F = exp(-t): the density of F^size is size t^(shape + 1) exp(-size t) / scale.
-        over = (maxima - location) / math.exp(log_scale)
-        if abs(shape) < 1e-9:
-            log_t = -over
-        else:
-            inside = 1 + shape * over
-            if inside.min() <= 0:
-                return math.inf
-            log_t = -np.log(inside) / shape
-        with np.errstate(over="ignore"):
-            log_density = (shape + 1) * log_t - sizes * np.exp(log_t) - log_scale
-        return -float(log_density.sum())
+        found = float(log_likelihood(blocks, *np.asarray(theta)[:, None])[0])
+        prior = 0.0 if prior_deviation is None else shape**2 / (2 * prior_deviation**2)
+        return prior - found
 
     first = np.array([min(max(start[0], -0.4), 0.9), start[1], math.log(start[2])])
     if not math.isfinite(loss(first)):

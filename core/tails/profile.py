@@ -1,11 +1,13 @@
-"""Profile-likelihood intervals of the generalised Pareto tail: shape, scale, and the level of one in n."""
+"""Profile-likelihood intervals: of the generalised Pareto tail and its levels, and of block maxima."""
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from scipy import optimize, stats
 
+from core.tails.block_maxima import Blocks, extremes_by_likelihood, log_likelihood
 from core.tails.pareto import (
     SHAPE_RANGE,
     ParetoTail,
@@ -14,6 +16,11 @@ from core.tails.pareto import (
     pareto_log_likelihood,
 )
 from core.tails.scores import Array
+
+ExtremesParameter = Literal["shape", "location", "scale"]
+# Finite, so that a search may subtract two.
+IMPOSSIBLE = 1e100
+EXTREMES_PARAMETERS: tuple[ExtremesParameter, ...] = ("shape", "location", "scale")
 
 
 def shape_interval(
@@ -72,6 +79,39 @@ def level_interval(
     middle = math.log(scale * stretch(shape))
     low, high = _ends(profile, middle, middle - 4, middle + 6, confidence, independent)
     return tail.threshold + math.exp(low), tail.threshold + math.exp(high)
+
+
+def extremes_interval(
+    blocks: Blocks, parameter: ExtremesParameter, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Returns the values of a parameter of the blocks' maxima that the likelihood does not reject."""
+    shape, location, scale = extremes_by_likelihood(blocks)
+    best = np.array([shape, location, math.log(scale)])
+    held = EXTREMES_PARAMETERS.index(parameter)
+    others = [place for place in range(3) if place != held]
+    # Where the best of all is impossible, a tail of shape 0 is not: it has no end.
+    starts = [best, np.array([0.0, location, best[2]]), np.array([0.0, location, best[2] + 1])]
+
+    def profile(value: float) -> float:
+        def loss(free: Array) -> float:
+            theta = np.insert(free, held, value)
+            if not SHAPE_RANGE[0] <= theta[0] <= SHAPE_RANGE[1] or abs(theta[2]) > 50:
+                return IMPOSSIBLE
+            return min(-float(log_likelihood(blocks, *theta[:, None])[0]), IMPOSSIBLE)
+
+        first: Array = min((start[others] for start in starts), key=loss)
+        found = optimize.minimize(
+            loss, first, method="Nelder-Mead", options={"xatol": 1e-5, "fatol": 1e-7}
+        )
+        return -float(found.fun)
+
+    middle = float(best[held])
+    reach = {"shape": math.inf, "location": 4 * scale, "scale": 2.0}[parameter]
+    low, high = middle - reach, middle + reach
+    if parameter == "shape":
+        low, high = SHAPE_RANGE
+    low, high = _ends(profile, middle, low, high, confidence, 1.0)
+    return (math.exp(low), math.exp(high)) if parameter == "scale" else (low, high)
 
 
 def _best_shape(over: Array, scale_of: Callable[[float], float]) -> float:

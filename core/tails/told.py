@@ -113,10 +113,10 @@ def _fit(fitted: FittedTail) -> list[str]:
             f"the tail does not fit the largest estimates (Anderson-Darling p = {tested.anderson_p:.2g}); "
             "try another fit or threshold"
         )
-    if fit.name == "gev":
+    if spec.estimator != "posterior":
         found.append(
-            "the interval of gev is too narrow: on simulated tails it held half of the worst of ten times as "
-            "many queries; take gumbel or pot to be sure"
+            f"refits by {spec.estimator} are too sure of the tail's shape, so the interval is too narrow far "
+            "out; take the estimator posterior to be sure"
         )
     if fit.name == "gev" and fit.parameters["shape"] in SHAPE_RANGE:
         found.append(

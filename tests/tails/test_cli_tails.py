@@ -37,6 +37,19 @@ def file_of(tmp_path: Path, scores: np.ndarray, relative: float = 0.1, **more: o
     return str(path)
 
 
+@pytest.mark.parametrize("fit", ["pot", "gev"])
+@pytest.mark.parametrize("estimator", ["ml", "pwm"])
+def test_other_estimators(capsys, tmp_path: Path, fit: str, estimator: str) -> None:
+    path = file_of(tmp_path, gumbel_scores(200, 3))
+    options = ("--input", path, "--horizon", "500", "--fit", fit, "--bootstraps", "60", "--json")
+    found = json.loads(run(capsys, *options, "--estimator", estimator)[1])
+    usual = json.loads(run(capsys, *options)[1])
+    assert found["estimator"] == estimator
+    assert found["parameters"]["shape"] != usual["parameters"]["shape"]
+    assert any("too sure of the tail's shape" in warning for warning in found["warnings"])
+    assert not any("too sure" in warning for warning in usual["warnings"])
+
+
 @pytest.mark.parametrize("fit", ["gumbel", "pot", "gev", "lognormal", "empirical"])
 def test_json_of_each_fit(capsys, tmp_path: Path, fit: str) -> None:
     path = file_of(tmp_path, gumbel_scores(120))
@@ -66,7 +79,9 @@ def test_json_of_each_fit(capsys, tmp_path: Path, fit: str) -> None:
     assert all(isinstance(one, str) and one for one in found["warnings"])
     assert (found["threshold_choice"] is not None) == (fit == "pot")
     assert (found["goodness_of_fit"] is not None) == (fit in ("gumbel", "pot"))
-    assert set(found["profile_intervals"]) == ({"shape", "scale"} if fit == "pot" else set())
+    profiled = {"pot": {"shape", "scale"}, "gev": {"shape", "location", "scale"}}
+    assert set(found["profile_intervals"]) == profiled.get(fit, set())
+    assert found["estimator"] == ("posterior" if fit in profiled else None)
     for name, value in found["parameters"].items():
         low, high = found["parameter_intervals"][name]
         assert low <= value <= high or fit in ("gev", "empirical")
@@ -155,6 +170,11 @@ def test_few_different_queries_are_answered_with_doubt(capsys, tmp_path: Path) -
         (("--horizon", "0"), "horizon must be in 1..1,000,000,000,000, got 0"),
         (("--horizon", "some"), "horizon must be a whole number, got 'some'"),
         (("--horizon", "10", "--fit", "weibull"), "got 'weibull'"),
+        (("--horizon", "10", "--estimator", "mle"), "posterior, ml, pwm, got 'mle'"),
+        (
+            ("--horizon", "10", "--fit", "gumbel", "--estimator", "ml"),
+            "estimator 'ml' is for pot and gev, got fit 'gumbel'",
+        ),
         (("--horizon", "10", "--tau", "2"), "tau must be above 0 and below 1, got 2"),
         (("--horizon", "10", "--threshold", "0.99999"), "with 0 above (the highest is"),
         (("--horizon", "10", "--largest", "500"), "largest must be in 5..59"),

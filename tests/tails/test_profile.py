@@ -5,8 +5,15 @@ import pytest
 from scipy import optimize, stats
 from tails.samples import SCALE, pareto_excesses
 
+from core.tails.block_maxima import Blocks
 from core.tails.pareto import ParetoTail, pareto_by_likelihood, pareto_log_likelihood
-from core.tails.profile import level_interval, scale_interval, shape_interval
+from core.tails.profile import (
+    EXTREMES_PARAMETERS,
+    extremes_interval,
+    level_interval,
+    scale_interval,
+    shape_interval,
+)
 
 HALF_CHI2 = 1.9207
 
@@ -65,3 +72,35 @@ def test_coverage(shape: float) -> None:
     assert (share > 0.9).all(), share
     # All of them inside would be an interval that is far too wide.
     assert share.min() < 1, share
+
+
+def test_block_maxima_are_profiled() -> None:
+    maxima = np.asarray(stats.genextreme.rvs(-0.1, -2.0, 0.4, size=80, random_state=4))
+    blocks = Blocks(maxima, np.full(80, 5.0), np.ones(80, dtype=bool))
+
+    def best(held: int | None = None, value: float = 0.0) -> float:
+        def loss(free: np.ndarray) -> float:
+            theta = list(free) if held is None else np.insert(free, held, value).tolist()
+            if theta[2] <= 0:
+                return np.inf
+            return -float(stats.genextreme.logpdf(maxima, -theta[0], theta[1], theta[2]).sum())
+
+        start = np.array([0.05, -2.0, 0.4])
+        first = start if held is None else np.delete(start, held)
+        return -float(
+            optimize.minimize(loss, first, method="Nelder-Mead", options={"xatol": 1e-8}).fun
+        )
+
+    for held, name in enumerate(EXTREMES_PARAMETERS):
+        for end in extremes_interval(blocks, name):
+            assert best() - best(held, end) == pytest.approx(HALF_CHI2, abs=2e-3)
+
+
+def test_coverage_of_block_maxima() -> None:
+    inside = []
+    for seed in range(60):
+        maxima = np.asarray(stats.genextreme.rvs(-0.1, -2.0, 0.4, size=60, random_state=seed))
+        blocks = Blocks(maxima, np.ones(60), np.ones(60, dtype=bool))
+        low, high = extremes_interval(blocks, "shape")
+        inside.append(low <= 0.1 <= high)
+    assert 0.86 < np.mean(inside) < 1
