@@ -109,9 +109,10 @@ def backtest(
     """
     found: dict[str, Backtest] = {}
     steps = backtest_steps(sample, kinds, times, by_group=by_group, taus=taus, seed=seed)
-    for number, found in enumerate(steps):
+    for done, so_far in enumerate(steps, start=1):
+        found = so_far
         if tell is not None:
-            tell(number + 1, times)
+            tell(done, times)
     for name in kinds:
         if name not in found:
             raise SpecError(f"{name} has no fit in any of {times} splits; audit more queries")
@@ -142,7 +143,8 @@ def backtest_steps(
     for number, mask in enumerate(splits(sample, times, by_group=by_group, seed=seed)):
         fit_on, rest = sample.take(mask), sample.take(~mask)
         worst = float(rest.risk.max())
-        for name, make in kinds.items():
+        # Without a hit among the rest, what came is not known.
+        for name, make in kinds.items() if worst > 0 else ():
             try:
                 found = _forecast(make(fit_on, seed + number), len(rest), taus)
             except SpecError:

@@ -1,0 +1,138 @@
+"""The backtest as work that can be watched: by group and naively, how far it is and what is known so far."""
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pydantic import field_validator
+
+from core.errors import SpecError
+from core.spec import Spec, within
+from core.tails.analysis import FIT_NAMES, FitName, TailSpec, fit_tail
+from core.tails.backtest import (
+    SHARE,
+    SPLITS,
+    Backtest,
+    MakePredictor,
+    backtest_steps,
+)
+from core.tails.bootstrap import is_grouped
+from core.tails.forecast import Predictor
+from core.tails.scores import TailSample
+from core.tails.thresholds import threshold_table
+
+# Fewer than for a forecast: each split has its own.
+REFITS = 100
+SIMULATIONS = 99
+FEWEST_FITTED = 5
+MAX_SPLITS = 10_000
+
+
+class TrialSpec(Spec):
+    """Which kinds of tail are put to the test, over how many splits.
+
+    tail: the choices made for the fit it names; the others are tested as they come.
+    """
+
+    fits: tuple[FitName, ...]
+    splits: int = SPLITS
+    tail: TailSpec = TailSpec()
+    seed: int = 0
+
+    @field_validator("fits", mode="before")
+    @classmethod
+    def _fits(cls, value: object) -> object:
+        names = tuple(value) if isinstance(value, list | tuple) else (value,)
+        if not names or not set(names) <= set(FIT_NAMES) or len(set(names)) < len(names):
+            raise ValueError(
+                f"fits must be one or more of {', '.join(FIT_NAMES)}, each once, got {list(names)!r}"
+            )
+        return names
+
+    @field_validator("splits")
+    @classmethod
+    def _splits(cls, value: int) -> int:
+        return int(within("splits", value, 2, MAX_SPLITS))
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """How far a test is, and what is known so far: name of the fit -> its forecasts.
+
+    naive: with wordings of one query on both sides of a split; None where no query is another's wording, for
+    then it is the same. seconds: since the start. A fit that has failed in every split so far is missing.
+    """
+
+    spec: TrialSpec
+    done: int
+    by_group: Mapping[str, Backtest]
+    naive: Mapping[str, Backtest] | None
+    seconds: float = 0.0
+
+    @property
+    def whole(self) -> bool:
+        """Whether all splits are done."""
+        return self.done == self.spec.splits
+
+    @property
+    def without_fit(self) -> tuple[str, ...]:
+        """Names of the fits that could be made in none of the splits by group."""
+        return tuple(name for name in self.spec.fits if name not in self.by_group)
+
+
+def trial(sample: TailSample, spec: TrialSpec) -> Iterator[Trial]:
+    """Yields how a test goes, after each split; the last is the result.
+
+    Raises:
+        SpecError: the queries cannot be split, or not one kind has a fit in any split.
+    """
+    begun = time.monotonic()
+    kinds = kinds_of(spec)
+    by_group = backtest_steps(sample, kinds, spec.splits, seed=spec.seed)
+    naive = (
+        backtest_steps(sample, kinds, spec.splits, by_group=False, seed=spec.seed)
+        if is_grouped(sample)
+        else None
+    )
+    found: Mapping[str, Backtest] = {}
+    for done, found in enumerate(by_group, start=1):
+        also = None if naive is None else next(naive)
+        yield Trial(spec, done, found, also, time.monotonic() - begun)
+    if not found:
+        raise SpecError(
+            f"{', '.join(spec.fits)}: no fit in any of {spec.splits} splits; audit more different queries"
+        )
+
+
+def kinds_of(spec: TrialSpec) -> dict[str, MakePredictor]:
+    """Returns what fits each kind of tail to the queries of a split.
+
+    A number of largest that was chosen is taken as a share of the queries: a split has fewer of them.
+    """
+    found: dict[str, MakePredictor] = {}
+    for name in spec.fits:
+        tail = TailSpec.build(
+            fit=name, confidence=0.95, bootstraps=REFITS, noise_corrected=False, seed=spec.seed
+        )
+        if name == spec.tail.fit:
+            largest = spec.tail.largest
+            if largest is not None:
+                largest = max(round(SHARE * largest), FEWEST_FITTED)
+            tail = tail.model_copy(update={"largest": largest, "threshold": spec.tail.threshold})
+        found[name] = _predictor_of(tail)
+    return found
+
+
+def _predictor_of(spec: TailSpec) -> MakePredictor:
+    """Returns what `predictor_of` does, with fewer simulations to choose a start by."""
+
+    def make(sample: TailSample, seed: int) -> Predictor:
+        table = None
+        if spec.fit == "pot" and spec.largest is None and spec.threshold is None:
+            with contextlib.suppress(SpecError):
+                table = threshold_table(sample, spec.confidence, SIMULATIONS, seed)
+        mine = spec.model_copy(update={"seed": seed})
+        return fit_tail(sample, mine, table, furthest=float(len(sample)) * 10).predictor
+
+    return make

@@ -1,0 +1,158 @@
+"""What a test of the forecast found: in one sentence, as a table, and as pictures."""
+
+import pandas as pd
+import streamlit as st
+
+from core.tails.backtest import Backtest
+from core.tails.trial import Trial
+from pages.components.charts import INK
+from pages.components.deployment_words import big, chance
+from pages.components.tails_backtest_charts import reliability, scatter
+from pages.components.tails_fits import short
+from pages.components.tails_state import remembered
+
+SHARES = ("Within a factor of 10", "Too low", "95% range held it")
+BY_GROUP, NAIVE = "Wordings kept together", "Wordings mixed: too optimistic"
+
+
+def result_view(at: Trial) -> None:
+    """Draws what is known so far."""
+    name = main_fit(at)
+    st.html(big(*headline(at.by_group[name], short(name) if name != at.spec.tail.fit else "")))
+    _scores(at)
+    _pictures(at)
+
+
+def main_fit(at: Trial) -> str:
+    """Returns the fit in use, or the first that was tested."""
+    fit = at.spec.tail.fit
+    return fit if fit in at.by_group else next(iter(at.by_group))
+
+
+def headline(found: Backtest, name: str = "") -> tuple[str, str]:
+    """Returns the big words and the small ones below them. name: of the fit, if it is not the one in use."""
+    scores = found.scores()
+    whose = f"{name}: the forecast" if name else "The forecast"
+    count = len(found.worst)
+    return (
+        f"{whose} of the worst query was within a factor of 10 in "
+        f"{chance(scores['within_a_decade'])} of trials",
+        f"In {count:,} {'trial' if count == 1 else 'trials'} it was too low in "
+        f"{chance(scores['underestimates'])} and too high in the others; its 95% range held the worst "
+        f"query in {chance(scores['coverage'])}.",
+    )
+
+
+def score_table(at: Trial) -> pd.DataFrame:
+    """Returns a row a fit and way to split, with its scores."""
+    ways = [(BY_GROUP, at.by_group), *([] if at.naive is None else [(NAIVE, at.naive)])]
+    rows = []
+    for name in at.spec.fits:
+        for way, found in ways:
+            if name in found:
+                scores = found[name].scores()
+                rows.append(
+                    {
+                        "Forecast": short(name),
+                        "Split": way,
+                        "Average miss": scores["mean_absolute_log_error"],
+                        "Within a factor of 10": scores["within_a_decade"],
+                        "Too low": scores["underestimates"],
+                        "95% range held it": scores["coverage"],
+                        "Brier score": scores["brier"],
+                    }
+                )
+    table = pd.DataFrame(rows)
+    return table if at.naive is not None else table.drop(columns="Split")
+
+
+def _scores(at: Trial) -> None:
+    shown = score_table(at).round(dict.fromkeys(SHARES, 2))
+    st.dataframe(
+        shown,
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "Average miss": st.column_config.NumberColumn(
+                format="%.2f",
+                help="In powers of ten, up or down: 0.3 is a factor of 2, 1 a factor of 10.",
+            ),
+            "Within a factor of 10": st.column_config.NumberColumn(format="percent"),
+            "Too low": st.column_config.NumberColumn(
+                format="percent",
+                help="Half of the time is fair. Much more often: the forecast plays down.",
+            ),
+            "95% range held it": st.column_config.NumberColumn(
+                format="percent", help="95% would be as promised."
+            ),
+            "Brier score": st.column_config.NumberColumn(
+                format="%.3f",
+                help="How far the chances forecast for passing a level were from what came, squared: 0 is "
+                "perfect, 0.25 is a coin's.",
+            ),
+        },
+    )
+    if at.naive is None:
+        st.caption(
+            "No query here is another's wording, so keeping wordings together or not is the same, and was "
+            "tested once."
+        )
+    else:
+        st.caption(
+            "“Wordings mixed” lets wordings of one question lie on both sides: the worst has then often been "
+            "seen already, and the forecast looks better than it is. Trust the other."
+        )
+
+
+def _pictures(at: Trial) -> None:
+    names = [name for name in at.spec.fits if name in at.by_group]
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        name, way = names[0], BY_GROUP
+        if len(names) > 1:
+            name = (
+                st.segmented_control(
+                    "Forecast",
+                    names,
+                    format_func=short,
+                    label_visibility="collapsed",
+                    **remembered(f"trial_shown {'-'.join(names)}", main_fit(at)),
+                )
+                or names[0]
+            )
+        if at.naive is not None:
+            way = (
+                st.segmented_control(
+                    "Split",
+                    (BY_GROUP, NAIVE),
+                    label_visibility="collapsed",
+                    **remembered("trial_way", BY_GROUP),
+                )
+                or BY_GROUP
+            )
+    found = (at.naive if way == NAIVE and at.naive is not None else at.by_group).get(name)
+    if found is None:
+        return
+    ink = INK[st.context.theme.type or "light"]
+    with st.grid(2, min_column_width=360, gap="large"):
+        with st.container(gap="xsmall"):
+            st.vega_lite_chart(
+                scatter(found, ink),
+                key="tails.trial.scatter",
+                width="stretch",
+                alt="The forecast of the worst query against what came, a point a trial",
+            )
+            st.caption(
+                "A point a trial. On the dashed line the forecast was right; in the grey band it was within "
+                "a factor of 10. Points above the line: the forecast was too low."
+            )
+        with st.container(gap="xsmall"):
+            st.vega_lite_chart(
+                reliability(found, ink),
+                key="tails.trial.reliability",
+                width="stretch",
+                alt="How often the worst query passed a level, against the chance forecast for it",
+            )
+            st.caption(
+                "The chances that the worst passes a level, forecasts alike in chance taken together. On the "
+                "dashed line, what was forecast at 30% happened in 30%. Larger points: more forecasts."
+            )
