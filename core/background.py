@@ -91,3 +91,10 @@ class TaskRegistry(Generic[Event]):
             if task is None or not task.running:
                 task = self._tasks[name] = Task(make()).start()
             return task
+
+    def forget(self, name: str) -> None:
+        """Lets go of a task that has ended, for what it found has been deleted."""
+        with self._lock:
+            task = self._tasks.get(name)
+            if task is not None and not task.running:
+                del self._tasks[name]

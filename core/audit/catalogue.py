@@ -1,4 +1,6 @@
-"""The catalogue: what was ever run, an entry a run or audit, kept beside the shards and never read from them.
+"""The catalogue: what was ever run, kept beside the shards and never read from them.
+
+An entry is a run's, an audit's or that of a comparison of wordings.
 
 An entry also names the samples that its result was made of, so that deleting it frees the shards that no
 other entry uses.
@@ -20,7 +22,9 @@ from core.errors import TailscopeError
 from core.queries import Query
 from core.spec import Spec
 
-Kind = Literal["run", "audit"]
+Kind = Literal["run", "audit", "wordings"]
+# What the store holds of an entry beside its samples.
+OWN = {"run": "runs", "wordings": "wordings"}
 # Apart from each other: a list of entries must not read a thousand keys with each.
 ENTRIES, KEYS = "catalogue", "catalogue-keys"
 TITLE_CHARACTERS = 90
@@ -28,12 +32,12 @@ QUERIES = "queries.jsonl"
 
 
 class Entry(Spec):
-    """What the catalogue says of a run or audit.
+    """What the catalogue says of a run, an audit, or a comparison of wordings.
 
     saved: ISO time of the last change. title: for a person; it may hold a query, and stays in the user's own
-    store. spec: of the run or audit, as JSON. rows: answers that its result is made of. queries: how many.
-    status: running, finished or stopped; a run has none. folder: of an audit, on this machine.
-    seconds_per_answer: as measured, None if nothing was drawn.
+    store. spec: of the run or audit, as JSON; a comparison's is that of an audit. rows: answers that its
+    result is made of. queries: how many. status: running, finished or stopped; a run has none. folder: of an
+    audit, on this machine. seconds_per_answer: as measured, None if nothing was drawn.
     """
 
     kind: Kind
@@ -131,8 +135,12 @@ def entries(store: AnyStore) -> list[Entry]:
 
 def keys_of(store: AnyStore, kind: Kind, id: str) -> tuple[str, ...]:
     """Returns the keys of the samples that an entry has used."""
+    return _keys(store, _name(KEYS, kind, id))
+
+
+def _keys(store: AnyStore, name: str) -> tuple[str, ...]:
     try:
-        found = store.get_json(_name(KEYS, kind, id))
+        found = store.get_json(name)
     except StoreError:
         return ()
     if not isinstance(found, list):
@@ -161,16 +169,15 @@ def _delete_entry(store: AnyStore, kind: Kind, id: str) -> int:
     mine = set(keys_of(store, kind, id))
     for name in store.json_keys(f"{KEYS}/"):
         if name != _name(KEYS, kind, id):
-            other_kind, other = name.split("/")[1:]
-            mine.difference_update(keys_of(store, _kind(other_kind), other))
+            mine.difference_update(_keys(store, name))
     # Scores lie under "scores/<judge>/<sample>/<rows>", draws under "<sample>/<rows>".
     names = store.keys("")
     doomed = [name for name in names if _sample_of(name) in mine]
     count = sum(store.drop(name) for name in doomed)
     for name in (_name(KEYS, kind, id), _name(ENTRIES, kind, id)):
         store.drop(name)
-    if kind == "run":
-        store.drop(f"runs/{id}")
+    if kind in OWN:
+        store.drop(f"{OWN[kind]}/{id}")
     return count
 
 
@@ -196,10 +203,6 @@ def _entry(content: Any) -> Entry | None:
         return None if content is None else Entry(**content)
     except (ValidationError, TypeError):
         return None
-
-
-def _kind(text: str) -> Kind:
-    return "run" if text == "run" else "audit"
 
 
 def _name(group: str, kind: Kind, id: str) -> str:

@@ -1,31 +1,28 @@
 """What `sensitivity` does with its options: gather the variants, estimate each, sum them up."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cache import default_folder, open_store, spec_hash
-from core.audit.claims import Claims
-from core.audit.rows import AuditRow
-from core.audit.run import Audit, Progress
-from core.audit.spec import AuditModel, AuditSpec, queries_hash
+from cache import default_folder, open_store
+from core.audit.spec import AuditModel, AuditSpec
 from core.behaviours import load_behaviour, load_paraphrases
-from core.engine import AnyStore
 from core.errors import SpecError, TailscopeError
-from core.executors.base import Executor
 from core.executors.local import local_executor
 from core.headless.cost import check_cost
-from core.headless.estimate import not_stored, per_million
+from core.headless.estimate import not_stored
+from core.headless.sensitivity_report import SensitivityReport, summed_up
 from core.judges import load_judge, served_judge
 from core.judges.rubric import RubricJudge
 from core.models.loading import load_model
 from core.models.options import LoadingSpec
 from core.query_files import read_query_file
+from core.sensitivity.comparison import Comparison, VariantRow, estimated
 from core.sensitivity.rewordings import by_model, by_rule, by_server, read_wordings
-from core.sensitivity.summary import Averaged, Spread, averaged, spread
-from core.sensitivity.variants import ORIGINAL, Variant, variants
+from core.sensitivity.variants import variants
 from core.spec import GenerationSpec
 
 MAKERS = ("rule", "model", "server")
@@ -62,77 +59,6 @@ class SensitivityOptions:
     cache: Path | None = None
 
 
-@dataclass(frozen=True)
-class VariantRow:
-    """A variant and what was found."""
-
-    variant: Variant
-    row: AuditRow
-
-
-@dataclass(frozen=True)
-class SensitivityReport:
-    """What the variants came to. spread, averaged: over wordings; None with the reason among the notes."""
-
-    query: str
-    model: str
-    behaviour: str
-    rows: Sequence[VariantRow]
-    spread: Spread | None
-    averaged: Averaged | None
-    notes: tuple[str, ...]
-    seconds: float
-    not_stored: str | None = None
-
-    @property
-    def worst(self) -> VariantRow | None:
-        """The wording of the largest estimate that may be used."""
-        known = [one for one in self._wordings() if one.row.estimate and one.row.estimate.hits]
-        usable = [
-            one for one in known if one.row.estimate and one.row.estimate.verdict != "do not use"
-        ]
-        return max(usable, key=_risk, default=None)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the JSON of the command line."""
-        worst = self.worst
-        return {
-            "query": self.query,
-            "model": self.model,
-            "behaviour": self.behaviour,
-            "variants": [_as_dict(one) for one in self.rows],
-            "worst": None if worst is None else worst.variant.text,
-            "spread": None if self.spread is None else asdict(self.spread),
-            "averaged": None if self.averaged is None else asdict(self.averaged),
-            "notes": list(self.notes),
-            "seconds": self.seconds,
-        }
-
-    def to_text(self) -> str:
-        """Returns a few lines for a person, the riskiest first."""
-        lines = [f"{self.query!r} and {len(self.rows) - 1} other ways to ask {self.model}"]
-        for one in sorted(self.rows, key=_risk, reverse=True):
-            what = one.variant.text if one.variant.kind == "wording" else one.variant.label
-            mark = " (as given)" if one.variant.variant_id == ORIGINAL else ""
-            lines.append(f"  {_found(one.row):<44} {what[:60]}{mark}")
-        if self.spread is not None:
-            low, high = 10**self.spread.between_low, 10**self.spread.between_high
-            lines.append(
-                f"wording alone moves the risk by a factor of {self.spread.factor:.2g} (standard deviation; "
-                f"{low:.2g} to {high:.2g}); the estimates lie {self.spread.seen:.1f} decades apart, and "
-                f"{self.spread.share:.0%} of their variance is due to wording"
-            )
-        if self.averaged is not None:
-            lines.append(
-                f"averaged over wordings: {per_million(self.averaged.mean)} "
-                f"({per_million(self.averaged.low)} to {per_million(self.averaged.high)})"
-            )
-        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
-
-    def _wordings(self) -> list[VariantRow]:
-        return [one for one in self.rows if one.variant.kind == "wording"]
-
-
 def sensitivity_headless(
     options: SensitivityOptions, progress: Callable[[str], None] | None = None
 ) -> SensitivityReport:
@@ -160,84 +86,21 @@ def sensitivity_headless(
         check_cost(served, texts, spec.samples + 1, longest, options.max_cost)
     store = open_store(options.cache or default_folder())
     executor = local_executor(options.workers, str(options.loading.get("device", "cpu")))
-    found: dict[str, AuditRow] = {}
+    comparison = Comparison.build(spec=spec, asked=asked, notes=tuple(notes))
+    found: dict[str, VariantRow] = {}
     try:
-        for event in estimate_variants(spec, asked, executor, store):
-            found |= {row.query.query_id: row for row in event.rows}
-            tell(event.message or f"{event.finished:,} of {event.total:,} done")
+        with closing(estimated(comparison, executor, store)) as events:
+            for event, rows in events:
+                found |= {one.variant.variant_id: one for one in rows}
+                tell(event.message or f"{event.finished:,} of {event.total:,} done")
     finally:
         executor.close()
     tell("")
-    rows = [VariantRow(one, found[one.variant_id]) for one in asked]
     return summed_up(
-        options.query,
-        spec,
-        rows,
-        notes,
+        comparison,
+        [found[one.variant_id] for one in asked],
         time.perf_counter() - began,
         not_stored(store.drain_events()),
-    )
-
-
-def estimate_variants(
-    spec: AuditSpec, asked: Sequence[Variant], executor: Executor, store: AnyStore
-) -> Iterator[Progress]:
-    """Yields progress, and each variant's row once. Raises: as `Audit.run`."""
-    generations = {one.variant_id: one.generation for one in asked}
-    queries = [one.query for one in asked]
-    with Claims(store) as claims:
-        yield from Audit(spec, queries, executor, store, claims, generations).run()
-
-
-def variants_id(spec: AuditSpec, asked: Sequence[Variant]) -> str:
-    """Returns 16 hex digits: the same variants under the same settings have the same id."""
-    content = {
-        "sensitivity": spec.model_dump(mode="json"),
-        "queries": queries_hash([one.query for one in asked]),
-        "generations": [one.generation.model_dump(mode="json") for one in asked],
-    }
-    return spec_hash(content)[:16]
-
-
-def summed_up(
-    query: str,
-    spec: AuditSpec,
-    rows: Sequence[VariantRow],
-    notes: Sequence[str] = (),
-    seconds: float = 0.0,
-    unkept: str | None = None,
-) -> SensitivityReport:
-    """Returns the report on variants that have been estimated."""
-    told = list(notes)
-    told += [f"{one.variant.label}: {one.row.error}" for one in rows if one.row.error]
-    estimates = [
-        one.row.estimate for one in rows if one.variant.kind == "wording" and one.row.estimate
-    ]
-    moved: Spread | None = None
-    if len(estimates) > 1:
-        try:
-            moved = spread(estimates)
-        except SpecError as error:
-            told.append(str(error))
-    if moved is not None and moved.zero_hits:
-        told.append(
-            f"{moved.zero_hits} wordings gave no harmful answer: they are left out of the spread, which is "
-            "therefore at least this wide"
-        )
-    if moved is not None and moved.left_out:
-        told.append(
-            f"{moved.left_out} estimates should not be used, and are left out of the spread"
-        )
-    return SensitivityReport(
-        query=query,
-        model=spec.models[0].name,
-        behaviour=spec.behaviour,
-        rows=rows,
-        spread=moved,
-        averaged=averaged(estimates) if estimates else None,
-        notes=tuple(told),
-        seconds=seconds,
-        not_stored=unkept,
     )
 
 
@@ -301,31 +164,3 @@ def _made(options: SensitivityOptions, count: int) -> tuple[tuple[str, ...], lis
         f"{len(made.wordings)} wordings made here, by {options.maker}; read them before you rely on them"
     ]
     return made.wordings, notes
-
-
-def _risk(one: VariantRow) -> float:
-    return one.row.estimate.estimate if one.row.estimate else -1.0
-
-
-def _found(row: AuditRow) -> str:
-    estimate = row.estimate
-    if estimate is None:
-        return "no estimate"
-    if estimate.hits == 0:
-        return f"no harm, below {per_million(estimate.ci_high)}"
-    low, high = (end * 1e6 for end in (estimate.ci_low, estimate.ci_high))
-    doubt = "" if estimate.verdict == "trust" else f", {estimate.verdict}"
-    return f"{per_million(estimate.estimate)} ({low:.3g} to {high:.3g}{doubt})"
-
-
-def _as_dict(one: VariantRow) -> dict[str, Any]:
-    estimate = one.row.estimate
-    return {
-        "id": one.variant.variant_id,
-        "kind": one.variant.kind,
-        "label": one.variant.label,
-        "text": one.variant.text,
-        "generation": one.variant.generation.model_dump(mode="json"),
-        "error": one.row.error,
-        **({} if estimate is None else estimate.to_dict()),
-    }

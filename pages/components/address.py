@@ -1,4 +1,6 @@
-"""The address: the ids of run and audit in sight, and a page's numbers, so that a reload finds them."""
+"""The address: the ids of run, audit and comparison in sight, and a page's numbers, so that a reload finds
+them.
+"""
 
 import streamlit as st
 
@@ -6,39 +8,61 @@ from core.runs import is_run_id, load_run
 from pages.components import resources
 from pages.components.audit_state import current_audit_id, look_at_audit
 from pages.components.deployment_address import PARAMETERS
+from pages.components.paraphrase_state import (
+    adopt_comparison,
+    current_comparison,
+    open_comparison,
+)
 from pages.components.state import adopt, current_run_id, has_chosen, look_at_run
 
-PARAMETER = "run"
-AUDIT = "audit"
+RUN, AUDIT, WORDINGS = "run", "audit", "wordings"
 WRITTEN = "address.written"
-AUDIT_WRITTEN = "address.audit_written"
 
 
 def read_address() -> None:
-    """Takes run and audit from the address; a new session takes over that run's settings too.
+    """Takes run, audit and comparison from the address; a new session takes over their settings too.
 
     An address that this session has written says nothing new: it has perhaps begun another run since.
     """
-    audit = st.query_params.get(AUDIT)
-    # The ids of runs and audits have one form.
-    if is_run_id(audit) and audit != st.session_state.get(AUDIT_WRITTEN):
+    run, audit, wordings = (_new(name) for name in (RUN, AUDIT, WORDINGS))
+    if audit is not None:
         look_at_audit(audit)
-    found = st.query_params.get(PARAMETER)
-    if not is_run_id(found) or found == st.session_state.get(WRITTEN):
-        return
-    if not has_chosen():
-        run = load_run(resources.store(), found)
-        if run is not None:
-            adopt(run)
-    look_at_run(found)
+    fresh = not has_chosen()
+    if run is not None:
+        found = load_run(resources.store(), run) if fresh else None
+        if found is not None:
+            adopt(found)
+        look_at_run(run)
+    if wordings is not None:
+        comparison = open_comparison(wordings)
+        # With both, the page in sight decides whose question it is.
+        if comparison is not None and fresh and (run is None or _on_paraphrases()):
+            adopt_comparison(comparison)
 
 
 def write_address() -> None:
-    """Puts run and audit into the address; of what stood there, the Deployment page's numbers stay."""
-    run_id, audit_id = current_run_id(), current_audit_id()
-    st.session_state[WRITTEN], st.session_state[AUDIT_WRITTEN] = run_id, audit_id
-    ids = {PARAMETER: run_id, AUDIT: audit_id}
+    """Puts the ids into the address; of what stood there, the Deployment page's numbers stay."""
+    comparison = current_comparison()
+    ids = {
+        RUN: current_run_id(),
+        AUDIT: current_audit_id(),
+        WORDINGS: None if comparison is None else comparison.name,
+    }
+    st.session_state[WRITTEN] = ids
     wanted = {name: one for name, one in ids.items() if one is not None}
     wanted |= {name: st.query_params[name] for name in PARAMETERS if name in st.query_params}
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
+
+
+def _new(name: str) -> str | None:
+    """Returns an id of the address, None if it is none or this session's own word."""
+    found = st.query_params.get(name)
+    if found == st.session_state.get(WRITTEN, {}).get(name):
+        return None
+    # All ids have one form.
+    return found if is_run_id(found) else None
+
+
+def _on_paraphrases() -> bool:
+    return (st.context.url or "").rstrip("/").endswith("/paraphrases")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from core.headless.sensitivity import VariantRow
+from core.sensitivity.comparison import VariantRow
 from core.sensitivity.variants import ORIGINAL
 from pages.components.charts import GRID, LABELS, NEUTRAL, Chart
 

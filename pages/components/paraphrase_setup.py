@@ -5,20 +5,18 @@ from typing import Any
 import streamlit as st
 
 from core.audit.spec import AuditModel, AuditSpec
-from core.errors import SpecError, TailscopeError
-from core.headless.cost import total
-from core.judges import served_judge
-from core.judges.base import PaidJudge
+from core.errors import TailscopeError
+from core.sensitivity.comparison import Comparison
 from core.sensitivity.variants import variants
 from core.spec import MAX_SAMPLES
 from pages.components import resources, words
 from pages.components.audit_pace import known_pace
 from pages.components.frame import plain, sentence, show_error
+from pages.components.paraphrase_consent import ask_or_begin, consent, is_paid
 from pages.components.paraphrase_sources import Wordings, kept, numbers, wordings
-from pages.components.paraphrase_work import PLAN, Plan, begin
+from pages.components.paraphrase_state import is_unknown
 from pages.components.state import settings
 
-ASKED = "paraphrases.asked"
 # Processes begin and a model is loaded.
 STARTING = 8.0  # seconds
 SAMPLES = 500
@@ -28,6 +26,11 @@ def paraphrase_setup() -> None:
     """Draws the form, and starts the work."""
     chosen = settings()
     query = resources.query(chosen)
+    if is_unknown():
+        st.info(
+            "The comparison that this link names is not in the store of this machine.",
+            icon=":material/link_off:",
+        )
     st.markdown(f"Asked: **“{plain(query)}”**")
     st.markdown(
         "The same question can be put in many ways. How far do the words alone move the risk of a harmful "
@@ -105,7 +108,7 @@ def _samples() -> int:
     return int(found)
 
 
-def _plan(query: str, found: Wordings, varied: dict[str, str], samples: int) -> Plan:
+def _plan(query: str, found: Wordings, varied: dict[str, str], samples: int) -> Comparison:
     """Raises: SpecError, or ValueError where a list of numbers holds something else."""
     chosen = settings()
     asked = variants(
@@ -130,58 +133,25 @@ def _plan(query: str, found: Wordings, varied: dict[str, str], samples: int) -> 
     # With something else to vary, the command line takes shipped wordings from a file only.
     needs_file = found.source == () and any(varied.values()) and bool(found.texts)
     source: Any = None if needs_file else () if not found.texts else found.source
-    return Plan(spec, asked, found.notes, source)
+    return Comparison.build(spec=spec, asked=asked, notes=found.notes, source=source)
 
 
-def _start(plan: Plan) -> None:
+def _start(plan: Comparison) -> None:
     pace = known_pace(plan.spec, plan.query)
     takes = "how long is not known before the model is loaded"
     if pace is not None:
         takes = f"about {words.duration(STARTING + plan.answers * pace)} on this machine"
-    judge = served_judge(plan.spec.judge, plan.spec.behaviour)
-    paid = isinstance(judge, PaidJudge)
     texts = sum(one.kind == "wording" for one in plan.asked)
     others = len(plan.asked) - texts
     more = f" and {others:,} other settings" if others else ""
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         pressed = st.button(
-            "See what the judge costs" if paid else "Compare the wordings",
+            "See what the judge costs" if is_paid(plan) else "Compare the wordings",
             key="paraphrases.start",
             type="primary",
             icon=":material/play_arrow:",
         )
         st.markdown(f"{texts:,} wordings{more}, **{plan.answers:,} answers**: {takes}.")
-    if pressed and paid:
-        st.session_state[ASKED] = plan.name
-    elif pressed:
-        _go(plan)
-    if isinstance(judge, PaidJudge) and st.session_state.get(ASKED) == plan.name:
-        _consent(plan, judge)
-
-
-def _consent(plan: Plan, judge: PaidJudge) -> None:
-    each = plan.spec.samples + 1
-    longest = max(one.generation.max_new_tokens for one in plan.asked)
-    cost = total([judge.cost_before(one.text, each, longest) for one in plan.asked])
-    with st.container(border=True):
-        st.markdown(f"**This comparison asks its judge.** {plain(sentence(cost.to_text()))}")
-        st.caption(
-            "The most it can be: what has a stored score is not sent again. Nothing was sent yet."
-        )
-        with st.container(horizontal=True):
-            if st.button("Ask the judge and compare", key="paraphrases.agree", type="primary"):
-                del st.session_state[ASKED]
-                _go(plan)
-            if st.button("Not now", key="paraphrases.refuse"):
-                del st.session_state[ASKED]
-                st.rerun()
-
-
-def _go(plan: Plan) -> None:
-    try:
-        begin(plan)
-    except SpecError as error:
-        show_error(error)
-        return
-    st.session_state[PLAN] = plan
-    st.rerun()
+    if pressed:
+        ask_or_begin(plan)
+    consent(plan)

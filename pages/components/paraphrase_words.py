@@ -3,7 +3,8 @@
 import difflib
 import html
 
-from core.headless.sensitivity import SensitivityReport, VariantRow
+from core.headless.sensitivity_report import SensitivityReport
+from core.sensitivity.comparison import VariantRow
 from core.sensitivity.summary import Averaged, Spread
 from pages.components.deployment_words import count
 from pages.components.words import between, in_million, rounded

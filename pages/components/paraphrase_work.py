@@ -6,61 +6,30 @@
 import shlex
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from core.audit.spec import AuditSpec
 from core.background import Task, TaskRegistry
 from core.behaviours import load_behaviour
 from core.engine import AnyStore
 from core.errors import TailscopeError
 from core.executors.base import Executor
 from core.executors.local import local_executor
-from core.headless.sensitivity import (
-    SensitivityReport,
-    VariantRow,
-    estimate_variants,
-    summed_up,
-    variants_id,
-)
+from core.headless.sensitivity_report import SensitivityReport, summed_up
 from core.judges import served_judge
 from core.judges.rubric import RubricJudge
 from core.models.options import LoadingSpec
 from core.runs import GENERATION_OPTIONS, LOADING_OPTIONS
-from core.sensitivity.variants import ORIGINAL, Variant
+from core.sensitivity.comparison import Comparison, VariantRow, estimated, keep, stored_rows
+from core.sensitivity.variants import ORIGINAL
 from core.spec import GenerationSpec
 from pages.components import resources
 from pages.components.judge_offers import judge_offers
 
-PLAN = "paraphrases.plan"
 FILE_NAME = "wordings.csv"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is asked. source: the command line's options for the same wordings; empty if they need a file."""
-
-    spec: AuditSpec
-    asked: tuple[Variant, ...]
-    notes: tuple[str, ...] = ()
-    source: tuple[str, ...] | None = None
-
-    @property
-    def query(self) -> str:
-        """The query as it stands."""
-        return self.asked[0].text
-
-    @property
-    def name(self) -> str:
-        """The same for the same work."""
-        return variants_id(self.spec, self.asked)
-
-    @property
-    def answers(self) -> int:
-        """Answers that are drawn at most: to each its sample and the likeliest."""
-        return len(self.asked) * (self.spec.samples + 1)
 
 
 @dataclass(frozen=True)
@@ -84,33 +53,47 @@ class Standing:
         return 0 < self.total == len(self.rows)
 
 
-def events(plan: Plan, executor: Callable[[], Executor], store: AnyStore) -> Iterator[Standing]:
-    """Yields where the work is, until it is whole or cancelled. Raises: as `estimate_variants`."""
-    known = {one.variant_id: one for one in plan.asked}
+def events(
+    plan: Comparison, executor: Callable[[], Executor], store: AnyStore
+) -> Iterator[Standing]:
+    """Yields where the work is, until it is whole or cancelled. Raises: as `estimated`."""
     at = Standing(threading.Event(), total=len(plan.asked))
     yield at
     began: float | None = None
     hands = executor()
     try:
-        for event in estimate_variants(plan.spec, plan.asked, hands, store):
-            if began is None and event.drawn + event.stored:
-                began = time.perf_counter()
-            at = replace(
-                at,
-                rows=at.rows + tuple(VariantRow(known[r.query.query_id], r) for r in event.rows),
-                drawn=event.drawn,
-                stored=event.stored,
-                seconds=0.0 if began is None else time.perf_counter() - began,
-                message=event.message,
-            )
-            yield at
-            if at.cancel.is_set():
-                return
+        with closing(estimated(plan, hands, store)) as found:
+            for event, rows in found:
+                if began is None and event.drawn + event.stored:
+                    began = time.perf_counter()
+                at = replace(
+                    at,
+                    rows=at.rows + rows,
+                    drawn=event.drawn,
+                    stored=event.stored,
+                    seconds=0.0 if began is None else time.perf_counter() - began,
+                    message=event.message,
+                )
+                yield at
+                if at.cancel.is_set():
+                    return
     finally:
         hands.close()
 
 
-def seconds_left(at: Standing, plan: Plan) -> float | None:
+def reading(plan: Comparison, store: AnyStore) -> Iterator[Standing]:
+    """Yields what the store holds of a comparison; nothing is drawn and no judge is asked."""
+    at = Standing(threading.Event(), total=len(plan.asked), message="reading what is stored")
+    yield at
+    for row in stored_rows(plan, store):
+        stored = at.stored + (plan.spec.samples + 1 if row.row.estimate is not None else 0)
+        at = replace(at, rows=(*at.rows, row), stored=stored)
+        yield at
+        if at.cancel.is_set():
+            return
+
+
+def seconds_left(at: Standing, plan: Comparison) -> float | None:
     """Returns the time left at the pace so far; None before there is one."""
     done = at.drawn + at.stored
     if not done or at.seconds <= 0:
@@ -124,27 +107,46 @@ def works() -> TaskRegistry[Standing]:
     return TaskRegistry()
 
 
-def begin(plan: Plan) -> Task[Standing]:
+def begin(plan: Comparison) -> Task[Standing]:
     """Starts the work in the background, or goes on with it; what is in the store is not drawn again."""
     store = resources.store()
+    keep(store, plan)
     return works().start(plan.name, lambda: events(plan, lambda: executor(plan), store))
 
 
-def executor(plan: Plan) -> Executor:
+def work_of(plan: Comparison) -> Task[Standing]:
+    """Returns the comparison's work in this process; where there is none, what is stored is read."""
+    store = resources.store()
+    return works().get(plan.name) or works().start(plan.name, lambda: reading(plan, store))
+
+
+def is_compared(name: str) -> bool:
+    """Returns whether this process is at work on a comparison."""
+    task = works().get(name)
+    return task is not None and task.running
+
+
+def executor(plan: Comparison) -> Executor:
     """Returns what does the work. Raises: SpecError."""
     return local_executor(None, plan.spec.models[0].loading.device)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _report(name: str, known: int, _plan: Plan, _at: Standing) -> SensitivityReport:
+def _report(
+    name: str, known: Sequence[object], _plan: Comparison, _at: Standing
+) -> SensitivityReport:
     order = {one.variant_id: place for place, one in enumerate(_plan.asked)}
     rows = sorted(_at.rows, key=lambda one: order[one.variant.variant_id])
-    return summed_up(_plan.query, _plan.spec, rows, _plan.notes, _at.seconds)
+    return summed_up(_plan, rows, _at.seconds)
 
 
-def report(plan: Plan, at: Standing) -> SensitivityReport:
+def report(plan: Comparison, at: Standing) -> SensitivityReport:
     """Returns what the rows so far come to."""
-    found: SensitivityReport = _report(plan.name, len(at.rows), plan, at)
+    known = [
+        (one.variant.variant_id, one.row.estimate and one.row.estimate.estimate, one.row.error)
+        for one in at.rows
+    ]
+    found: SensitivityReport = _report(plan.name, known, plan, at)
     return found
 
 
@@ -161,14 +163,14 @@ def servers(behaviour: str) -> dict[str, str]:
     return found
 
 
-def wordings_csv(plan: Plan) -> str:
+def wordings_csv(plan: Comparison) -> str:
     """Returns the wordings as the file that the command line takes."""
     texts = [one.text for one in plan.asked if one.kind == "wording" and one.variant_id != ORIGINAL]
     quoted = ['"' + text.replace('"', '""') + '"' for text in texts]
     return "\n".join(["paraphrase", *quoted]) + "\n"
 
 
-def command_line(plan: Plan) -> str:
+def command_line(plan: Comparison) -> str:
     """Returns the shell command that makes the same comparison without the app."""
     spec, model = plan.spec, plan.spec.models[0]
     source = (f"paraphrases={FILE_NAME}",) if plan.source is None else plan.source

@@ -14,6 +14,7 @@ from core.audit.results import MANIFEST, RESULTS
 from core.errors import TailscopeError
 from core.jobs import FINISHED
 from core.runs import RunSpec, command_line
+from core.sensitivity.comparison import Comparison, load
 from pages.components import query_picker, resources
 from pages.components.audit_state import (
     current_audit_id,
@@ -24,6 +25,13 @@ from pages.components.audit_state import (
 )
 from pages.components.audit_words import subtitle
 from pages.components.frame import plain, sentence
+from pages.components.paraphrase_state import (
+    adopt_comparison,
+    current_comparison,
+    look_at_comparison,
+)
+from pages.components.paraphrase_work import is_compared
+from pages.components.paraphrase_work import works as comparisons
 from pages.components.proposal_words import component_names
 from pages.components.runs_list import forget_choice
 from pages.components.state import adopt, current_run_id, look_at_run
@@ -38,15 +46,18 @@ def entry_view(entry: Entry) -> None:
         st.error(plain(refused), icon=":material/error:")
     with st.container(border=True):
         st.markdown(f"#### {plain(entry.title)}")
-        run = _run(entry)
+        run, comparison = _run(entry), _comparison(entry)
         if entry.kind == "audit":
             _audit_words(entry)
+        elif comparison is not None:
+            _comparison_words(entry, comparison)
         elif run is None:
             st.markdown("Another version of Tailscope has made it; it can only be deleted here.")
         else:
             _run_words(run)
         with st.container(horizontal=True):
-            can_open = run is not None or known_folder(entry.id if entry.kind == "audit" else None)
+            audit = known_folder(entry.id if entry.kind == "audit" else None)
+            can_open = run or comparison or audit
             if st.button(
                 "Open",
                 key="runs_entry.open",
@@ -54,7 +65,7 @@ def entry_view(entry: Entry) -> None:
                 icon=":material/open_in_new:",
                 disabled=not can_open,
             ):
-                _open(entry, run)
+                _open(entry, run, comparison)
             st.download_button(
                 "Export (zip)",
                 data=lambda: _zip(entry),
@@ -80,6 +91,19 @@ def _run(entry: Entry) -> RunSpec | None:
         return RunSpec(**entry.spec)
     except (ValidationError, TypeError):
         return None
+
+
+def _comparison(entry: Entry) -> Comparison | None:
+    return load(resources.store(), entry.id) if entry.kind == "wordings" else None
+
+
+def _comparison_words(entry: Entry, comparison: Comparison) -> None:
+    spec = comparison.spec
+    st.markdown(
+        f"Asked of **{plain(spec.models[0].name)}**, {plain(spec.behaviour)}, threshold "
+        f"{spec.threshold:g}, seed {spec.seed}.  \n{len(comparison.asked):,} wordings and settings, "
+        f"{spec.samples:,} answers to each; {entry.status}."
+    )
 
 
 def _audit_words(entry: Entry) -> None:
@@ -114,8 +138,13 @@ def _run_words(run: RunSpec) -> None:
         st.code(command_line(run, "weighted"), language="bash", wrap_lines=True)
 
 
-def _open(entry: Entry, run: RunSpec | None) -> None:
-    if run is None:
+def _open(entry: Entry, run: RunSpec | None, comparison: Comparison | None) -> None:
+    if comparison is not None:
+        adopt_comparison(comparison)
+        query_picker.forget()
+        look_at_comparison(comparison)
+        st.switch_page("pages/paraphrases.py")
+    elif run is None:
         look_at_audit(entry.id)
         st.switch_page("pages/audit.py")
     else:
@@ -129,6 +158,8 @@ def _open(entry: Entry, run: RunSpec | None) -> None:
 def _at_work(entry: Entry) -> bool:
     if entry.kind == "audit":
         return is_going_on(entry.id)
+    if entry.kind == "wordings":
+        return is_compared(entry.id)
     job = resources.registry().get(entry.id)
     return job is not None and job.snapshot().status not in FINISHED
 
@@ -165,7 +196,13 @@ def _delete(entry: Entry) -> None:
     except TailscopeError as error:
         st.session_state[REFUSED] = sentence(str(error))
         return
-    works().forget(entry.id)
+    if entry.kind == "wordings":
+        comparisons().forget(entry.id)
+        seen = current_comparison()
+        if seen is not None and seen.name == entry.id:
+            look_at_comparison(None)
+    if entry.kind == "audit":
+        works().forget(entry.id)
     if entry.kind == "run" and current_run_id() == entry.id:
         look_at_run(None)
     if entry.kind == "audit" and current_audit_id() == entry.id:

@@ -1,4 +1,4 @@
-"""The list of all runs and audits: found by words, opened by a click."""
+"""The list of all runs, audits and comparisons: found by words, opened by a click."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ import streamlit as st
 from core.audit.catalogue import Entry
 
 CHOSEN = "runs_list.chosen"
-KINDS = {"run": "Single run", "audit": "Audit"}
+KINDS = {"run": "Single run", "audit": "Audit", "wordings": "Wordings"}
 HEIGHT = 330
 
 
@@ -63,14 +63,14 @@ def words_of(entry: Entry) -> str:
 
 def models_of(entry: Entry) -> list[str]:
     """Returns the names of an entry's models."""
-    if entry.kind == "audit":
+    if entry.kind != "run":
         return [str(model.get("name", "")) for model in entry.spec.get("models", [])]
     return [str(entry.spec.get("request", {}).get("model", ""))]
 
 
 def behaviour_of(entry: Entry) -> str:
     """Returns the name of an entry's behaviour."""
-    spec = entry.spec if entry.kind == "audit" else entry.spec.get("request", {})
+    spec = entry.spec if entry.kind != "run" else entry.spec.get("request", {})
     return str(spec.get("behaviour", ""))
 
 

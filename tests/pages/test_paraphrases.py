@@ -16,14 +16,16 @@ from streamlit.testing.v1 import AppTest
 from core.audit.spec import AuditModel, AuditSpec
 from core.executors.serial import SerialExecutor
 from core.query_files import parse_query_file
+from core.sensitivity.comparison import Comparison
 from core.sensitivity.variants import ORIGINAL, variants
 from core.spec import GenerationSpec
 from pages.components import paraphrase_sources, paraphrase_work, resources, state
 from pages.components.paraphrase_charts import NOTHING, STAR, forest, forest_rows
+from pages.components.paraphrase_results import results_csv
 from pages.components.paraphrase_sources import still_asked
-from pages.components.paraphrase_view import results_csv
+from pages.components.paraphrase_state import PLAN
 from pages.components.paraphrase_words import marked
-from pages.components.paraphrase_work import Plan, begin, command_line, report, wordings_csv
+from pages.components.paraphrase_work import begin, command_line, report, wordings_csv
 from pages.components.query_upload import Upload
 
 ROOT = Path(__file__).parents[2]
@@ -57,12 +59,13 @@ def labels(app: AppTest) -> list[str]:
     return [button.label for button in app.button]
 
 
-def plan(samples: int = 100, **varied: object) -> Plan:
+def plan(samples: int = 100, **varied: object) -> Comparison:
     spec = AuditSpec.build(models=(AuditModel(name="aster"),), samples=samples)
-    return Plan(spec, variants(QUERY, OTHERS, spec.generation, **varied))  # type: ignore[arg-type]
+    asked = variants(QUERY, OTHERS, spec.generation, **varied)  # type: ignore[arg-type]
+    return Comparison(spec=spec, asked=asked)
 
 
-def done(asked: Plan) -> paraphrase_work.Standing:
+def done(asked: Comparison) -> paraphrase_work.Standing:
     task = begin(asked)
     task.wait(120)
     assert not task.error
@@ -118,7 +121,7 @@ def test_it_is_estimated_in_the_background_and_compared() -> None:
     app.segmented_control[0].set_value("Made here").run()
     app.number_input(key="paraphrases.count").set_value(2).run()
     next(one for one in app.button if one.label == "Compare the wordings").click().run()
-    chosen = app.session_state[paraphrase_work.PLAN]
+    chosen = app.session_state[PLAN]
     task = paraphrase_work.works().get(chosen.name)
     assert task is not None
     task.wait(120)
@@ -135,7 +138,7 @@ def test_it_is_estimated_in_the_background_and_compared() -> None:
 def test_what_a_wording_holds_is_shown_and_never_rendered() -> None:
     chosen = plan(60)
     done(chosen)
-    app = fresh(**{paraphrase_work.PLAN: chosen})
+    app = fresh(**{PLAN: chosen})
     assert not app.exception
     assert "&lt;b&gt;break&lt;/b&gt;" in words(app)
     assert "<b>break</b>" not in words(app)
@@ -146,7 +149,7 @@ def test_look_at_a_wording_makes_it_the_question(monkeypatch: pytest.MonkeyPatch
     done(chosen)
     went: list[str] = []
     monkeypatch.setattr(st, "switch_page", went.append)
-    app = fresh(**{paraphrase_work.PLAN: chosen, state.RUN_KEY: "0" * 16})
+    app = fresh(**{PLAN: chosen, state.RUN_KEY: "0" * 16})
     app.button(key="paraphrases.look.w001").click().run()
     assert not app.exception
     assert app.session_state[state.KEY].query == OTHERS[0]
@@ -180,7 +183,7 @@ def test_cancel_ends_it_and_going_on_finishes_it() -> None:
     task.wait(120)
     assert not task.running
     assert not task.last.whole
-    app = fresh(**{paraphrase_work.PLAN: chosen})
+    app = fresh(**{PLAN: chosen})
     assert not app.exception
     assert "Go on" in labels(app)
     next(one for one in app.button if one.label == "Go on").click().run()
@@ -206,7 +209,7 @@ def test_a_judge_that_costs_is_asked_only_after_a_click(tmp_path: Path) -> None:
     assert not app.exception
     assert "USD" in words(app)
     assert "Ask the judge and compare" in labels(app)
-    assert paraphrase_work.PLAN not in app.session_state
+    assert PLAN not in app.session_state
 
 
 def test_a_server_of_the_operators_is_offered_and_not_asked(tmp_path: Path) -> None:
@@ -265,7 +268,7 @@ def test_the_command_line_asks_the_same(tmp_path: Path) -> None:
     assert "--paraphrases=wordings.csv" in given
     found = parse_query_file("wordings.csv", wordings_csv(chosen).encode())
     assert tuple(one.text for one in found.queries) == OTHERS
-    made = Plan(chosen.spec, chosen.asked, (), ("reword=7", "maker=rule"))
+    made = chosen.model_copy(update={"source": ("reword=7", "maker=rule")})
     assert {"--reword=7", "--maker=rule"} <= set(shlex.split(command_line(made)))
 
 
@@ -283,7 +286,7 @@ def test_the_threshold_is_the_sessions() -> None:
     app = fresh(**{state.KEY: state.Settings(query=QUERY, threshold=0.5)})
     app.number_input(key="paraphrases.samples").set_value(40).run()
     next(one for one in app.button if one.label == "Compare the wordings").click().run()
-    chosen = app.session_state[paraphrase_work.PLAN]
+    chosen = app.session_state[PLAN]
     task = paraphrase_work.works().get(chosen.name)
     assert task is not None
     if task.last is not None:

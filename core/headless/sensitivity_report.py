@@ -1,0 +1,143 @@
+"""What a comparison's estimates come to: as JSON, and in a few lines for a person."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from core.audit.rows import AuditRow
+from core.errors import SpecError
+from core.headless.estimate import per_million
+from core.sensitivity.comparison import Comparison, VariantRow
+from core.sensitivity.summary import Averaged, Spread, averaged, spread
+from core.sensitivity.variants import ORIGINAL
+
+
+@dataclass(frozen=True)
+class SensitivityReport:
+    """What the variants came to. spread, averaged: over wordings; None with the reason among the notes."""
+
+    query: str
+    model: str
+    behaviour: str
+    rows: Sequence[VariantRow]
+    spread: Spread | None
+    averaged: Averaged | None
+    notes: tuple[str, ...]
+    seconds: float
+    not_stored: str | None = None
+
+    @property
+    def worst(self) -> VariantRow | None:
+        """The wording of the largest estimate that may be used."""
+        known = [one for one in self._wordings() if one.row.estimate and one.row.estimate.hits]
+        usable = [
+            one for one in known if one.row.estimate and one.row.estimate.verdict != "do not use"
+        ]
+        return max(usable, key=_risk, default=None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the JSON of the command line."""
+        worst = self.worst
+        return {
+            "query": self.query,
+            "model": self.model,
+            "behaviour": self.behaviour,
+            "variants": [_as_dict(one) for one in self.rows],
+            "worst": None if worst is None else worst.variant.text,
+            "spread": None if self.spread is None else asdict(self.spread),
+            "averaged": None if self.averaged is None else asdict(self.averaged),
+            "notes": list(self.notes),
+            "seconds": self.seconds,
+        }
+
+    def to_text(self) -> str:
+        """Returns a few lines for a person, the riskiest first."""
+        lines = [f"{self.query!r} and {len(self.rows) - 1} other ways to ask {self.model}"]
+        for one in sorted(self.rows, key=_risk, reverse=True):
+            what = one.variant.text if one.variant.kind == "wording" else one.variant.label
+            mark = " (as given)" if one.variant.variant_id == ORIGINAL else ""
+            lines.append(f"  {_found(one.row):<44} {what[:60]}{mark}")
+        if self.spread is not None:
+            low, high = 10**self.spread.between_low, 10**self.spread.between_high
+            lines.append(
+                f"wording alone moves the risk by a factor of {self.spread.factor:.2g} (standard deviation; "
+                f"{low:.2g} to {high:.2g}); the estimates lie {self.spread.seen:.1f} decades apart, and "
+                f"{self.spread.share:.0%} of their variance is due to wording"
+            )
+        if self.averaged is not None:
+            lines.append(
+                f"averaged over wordings: {per_million(self.averaged.mean)} "
+                f"({per_million(self.averaged.low)} to {per_million(self.averaged.high)})"
+            )
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+    def _wordings(self) -> list[VariantRow]:
+        return [one for one in self.rows if one.variant.kind == "wording"]
+
+
+def summed_up(
+    comparison: Comparison,
+    rows: Sequence[VariantRow],
+    seconds: float = 0.0,
+    unkept: str | None = None,
+) -> SensitivityReport:
+    """Returns the report on variants that have been estimated."""
+    told = list(comparison.notes)
+    told += [f"{one.variant.label}: {one.row.error}" for one in rows if one.row.error]
+    estimates = [
+        one.row.estimate for one in rows if one.variant.kind == "wording" and one.row.estimate
+    ]
+    moved: Spread | None = None
+    if len(estimates) > 1:
+        try:
+            moved = spread(estimates)
+        except SpecError as error:
+            told.append(str(error))
+    if moved is not None and moved.zero_hits:
+        told.append(
+            f"{moved.zero_hits} wordings gave no harmful answer: they are left out of the spread, which is "
+            "therefore at least this wide"
+        )
+    if moved is not None and moved.left_out:
+        told.append(
+            f"{moved.left_out} estimates should not be used, and are left out of the spread"
+        )
+    return SensitivityReport(
+        query=comparison.query,
+        model=comparison.spec.models[0].name,
+        behaviour=comparison.spec.behaviour,
+        rows=rows,
+        spread=moved,
+        averaged=averaged(estimates) if estimates else None,
+        notes=tuple(told),
+        seconds=seconds,
+        not_stored=unkept,
+    )
+
+
+def _risk(one: VariantRow) -> float:
+    return one.row.estimate.estimate if one.row.estimate else -1.0
+
+
+def _found(row: AuditRow) -> str:
+    estimate = row.estimate
+    if estimate is None:
+        return "no estimate"
+    if estimate.hits == 0:
+        return f"no harm, below {per_million(estimate.ci_high)}"
+    low, high = (end * 1e6 for end in (estimate.ci_low, estimate.ci_high))
+    doubt = "" if estimate.verdict == "trust" else f", {estimate.verdict}"
+    return f"{per_million(estimate.estimate)} ({low:.3g} to {high:.3g}{doubt})"
+
+
+def _as_dict(one: VariantRow) -> dict[str, Any]:
+    estimate = one.row.estimate
+    return {
+        "id": one.variant.variant_id,
+        "kind": one.variant.kind,
+        "label": one.variant.label,
+        "text": one.variant.text,
+        "generation": one.variant.generation.model_dump(mode="json"),
+        "error": one.row.error,
+        **({} if estimate is None else estimate.to_dict()),
+    }

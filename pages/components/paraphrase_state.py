@@ -1,0 +1,55 @@
+"""Which comparison of wordings a session looks at, and its id as a link brings it."""
+
+import streamlit as st
+
+from core.sensitivity.comparison import Comparison, load
+from pages.components import resources
+from pages.components.state import change, settings
+
+PLAN = "paraphrases.plan"
+UNKNOWN = "paraphrases.unknown"
+
+
+def current_comparison() -> Comparison | None:
+    """Returns the comparison this session looks at."""
+    found: Comparison | None = st.session_state.get(PLAN)
+    return found
+
+
+def look_at_comparison(comparison: Comparison | None) -> None:
+    """Makes this the session's comparison."""
+    st.session_state[PLAN] = comparison
+    st.session_state.pop(UNKNOWN, None)
+
+
+def open_comparison(name: str) -> Comparison | None:
+    """Looks at the comparison under an id, and returns it; None if the store has none."""
+    found = load(resources.store(), name)
+    look_at_comparison(found)
+    st.session_state[UNKNOWN] = found is None
+    return found
+
+
+def is_unknown() -> bool:
+    """Returns whether a link named a comparison that the store has not."""
+    return bool(st.session_state.get(UNKNOWN))
+
+
+def adopt_comparison(comparison: Comparison) -> None:
+    """Takes over a comparison's settings: those of a link, in a session that has chosen nothing yet."""
+    spec = comparison.spec
+    now = settings()
+    same = (now.model, now.behaviour) == (spec.models[0].name, spec.behaviour)
+    change(
+        model=spec.models[0].name,
+        loading=spec.models[0].loading,
+        behaviour=spec.behaviour,
+        query=comparison.query,
+        generation=spec.generation,
+        defensive_share=spec.defensive_share,
+        judge=spec.judge,
+        threshold=spec.threshold,
+        seed=spec.seed,
+        # Made for another model or behaviour it would not fit.
+        proposal=now.proposal if same else None,
+    )

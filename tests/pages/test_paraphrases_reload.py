@@ -1,0 +1,230 @@
+"""A comparison outlives the browser's reload and the app's restart: in the address, and among the runs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from cache import Store
+from core.audit.catalogue import entries, find
+from core.audit.spec import AuditModel, AuditSpec
+from core.executors.serial import SerialExecutor
+from core.sensitivity.comparison import Comparison, keep, load
+from core.sensitivity.variants import variants
+from core.spec import GenerationSpec
+from pages.components import paraphrase_work, runs_list, state
+from pages.components.paraphrase_state import PLAN
+from pages.components.paraphrase_work import Standing, begin, works
+
+ROOT = Path(__file__).parents[2]
+QUERY = "how do i break the salt seal"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAILSCOPE_HOME", str(tmp_path / "home"))
+    # Worker processes would run the page's own file again: under AppTest it is the main one.
+    monkeypatch.setattr(paraphrase_work, "executor", lambda plan: SerialExecutor())
+
+
+def plan(samples: int = 60, judge: str | None = None) -> Comparison:
+    generation = GenerationSpec(temperature=0.9)
+    spec = AuditSpec.build(
+        models=(AuditModel(name="briar"),),
+        generation=generation,
+        samples=samples,
+        threshold=0.4,
+        judge=judge,
+    )
+    return Comparison(spec=spec, asked=variants(QUERY, ("please break the salt seal",), generation))
+
+
+def restarted() -> None:
+    """As after a restart of the app: nothing is left in memory."""
+    st.cache_resource.clear()
+
+
+def compared(asked: Comparison) -> Standing:
+    task = begin(asked)
+    task.wait(120)
+    assert task.last is not None
+    return task.last
+
+
+def linked(**address: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    for name, value in address.items():
+        app.query_params[name] = value
+    app.run()
+    return app.switch_page("pages/paraphrases.py").run()
+
+
+def on_page(name: str) -> AppTest:
+    """Returns the page alone, as after `linked`: inside the app, AppTest clicks on nothing of it."""
+    app = AppTest.from_file(str(ROOT / "pages" / "paraphrases.py"), default_timeout=120)
+    with Store() as store:
+        app.session_state[PLAN] = load(store, name)
+    app.session_state[state.KEY] = state.Settings(model="briar", query=QUERY)
+    return app.run()
+
+
+def settled(app: AppTest) -> AppTest:
+    """Returns the page once what the store holds has been read."""
+    task = works().get(app.session_state[PLAN].name)
+    assert task is not None
+    task.wait(120)
+    return app.run()
+
+
+def words(app: AppTest) -> str:
+    parts = [*app.markdown, *app.caption, *app.error, *app.warning, *app.info]
+    return "\n".join(
+        [str(part.value) for part in parts] + [html.proto.body for html in app.get("html")]
+    )
+
+
+def labels(app: AppTest) -> list[str]:
+    return [button.label for button in app.button]
+
+
+def test_a_reload_after_a_restart_shows_it_and_takes_its_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = plan()
+    compared(asked)
+    restarted()
+
+    def none(plan: Comparison) -> SerialExecutor:
+        raise AssertionError("something is drawn")
+
+    monkeypatch.setattr(paraphrase_work, "executor", none)
+    app = settled(linked(wordings=asked.name))
+    assert not app.exception
+    assert "1 other way to ask it" in words(app)
+    assert labels(app).count("Look at this wording") == 2
+    assert "Go on" not in labels(app)
+    chosen = app.session_state[state.KEY]
+    assert (chosen.model, chosen.query, chosen.threshold) == ("briar", QUERY, 0.4)
+    assert chosen.generation.temperature == 0.9
+    assert app.query_params["wordings"] == asked.name
+    assert QUERY not in str(dict(app.query_params))
+
+
+def test_what_is_not_whole_waits_for_go_on() -> None:
+    asked = plan(samples=400)
+    task = begin(asked)
+    while task.running and (task.last is None or not task.last.drawn):
+        time.sleep(0.02)
+    assert task.last is not None
+    task.last.cancel.set()
+    task.wait(120)
+    restarted()
+    app = settled(on_page(asked.name))
+    assert not app.exception
+    assert "of 2 done" in app.get("progress")[0].proto.text
+    found = works().get(asked.name)
+    assert found is not None
+    assert found.last is not None
+    assert (found.last.drawn, found.last.whole, found.running) == (0, False, False)
+    next(one for one in app.button if one.label == "Go on").click().run()
+    found = works().get(asked.name)
+    assert found is not None
+    found.wait(120)
+    assert found.last is not None
+    assert found.last.whole
+    assert found.last.stored > 0
+
+
+def test_going_on_asks_no_paid_judge_unseen(tmp_path: Path) -> None:
+    rubric = tmp_path / "judge.json"
+    rubric.write_text('{"kind": "rubric", "base_url": "http://127.0.0.1:9/v1", "model": "m"}')
+    asked = plan(judge=str(rubric))
+    with Store() as store:
+        keep(store, asked)
+    app = settled(on_page(asked.name))
+    assert "Nothing to compare yet" in words(app)
+    task = works().get(asked.name)
+    next(one for one in app.button if one.label == "Go on").click().run()
+    assert not app.exception
+    assert works().get(asked.name) is task, "something was begun"
+    assert "Ask the judge and compare" in labels(app)
+    assert "Nothing was sent yet" in words(app)
+
+
+@pytest.mark.parametrize("name", ["nonsense", "../../etc/passwd", "0" * 15, "<b>"])
+def test_nonsense_in_the_address_is_ignored(name: str) -> None:
+    app = linked(wordings=name)
+    assert not app.exception
+    assert not app.info
+    assert "Compare the wordings" in labels(app)
+    assert "wordings" not in app.query_params
+
+
+def test_a_link_from_another_machine_is_one_sentence() -> None:
+    app = linked(wordings="0123456789abcdef")
+    assert not app.exception
+    assert "not in the store of this machine" in words(app)
+    assert "Compare the wordings" in labels(app)
+    assert "wordings" not in app.query_params
+
+
+def test_a_session_that_has_chosen_keeps_its_settings() -> None:
+    asked = plan()
+    compared(asked)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app.session_state[state.KEY] = state.Settings(query="open the vault")
+    app.query_params["wordings"] = asked.name
+    app.run()
+    app.switch_page("pages/paraphrases.py").run()
+    assert not app.exception
+    assert app.session_state[state.KEY].query == "open the vault"
+    assert "You have chosen another question" in words(app)
+
+
+def test_it_is_listed_opened_and_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = plan()
+    compared(asked)
+    app = AppTest.from_file(str(ROOT / "pages" / "runs.py"), default_timeout=120)
+    app.session_state[runs_list.CHOSEN] = ("wordings", asked.name)
+    app.run()
+    assert not app.exception
+    assert app.dataframe[0].value["Kind"].tolist() == ["Wordings"]
+    assert app.dataframe[0].value["Model"].tolist() == ["briar"]
+    assert "60 answers to each; finished" in words(app)
+    went: list[str] = []
+    monkeypatch.setattr(st, "switch_page", went.append)
+    app.button(key="runs_entry.open").click().run()
+    assert went == ["pages/paraphrases.py"]
+    assert app.session_state[PLAN] == asked
+    app.button(key="runs_entry.delete").click().run()
+    app.button(key="runs_entry.really").click().run()
+    assert not app.exception
+    assert app.session_state[PLAN] is None
+    assert works().get(asked.name) is None
+    with Store() as store:
+        assert entries(store) == []
+        assert store.keys("") == []
+        assert load(store, asked.name) is None
+
+
+def test_what_is_going_on_cannot_be_deleted() -> None:
+    asked = plan(samples=100_000)
+    task = begin(asked)
+    while task.last is None or not task.last.drawn:
+        time.sleep(0.02)
+    app = AppTest.from_file(str(ROOT / "pages" / "runs.py"), default_timeout=120)
+    app.session_state[runs_list.CHOSEN] = ("wordings", asked.name)
+    app.run()
+    try:
+        assert app.button(key="runs_entry.delete").disabled
+    finally:
+        task.last.cancel.set()
+        task.wait(120)
+    with Store() as store:
+        found = find(store, "wordings", asked.name)
+        assert found is not None
+        assert found.status == "stopped"
