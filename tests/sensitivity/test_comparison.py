@@ -68,12 +68,11 @@ def test_what_is_read_again_is_what_was_found(method: str, tmp_path: Path) -> No
         again = list(stored_rows(found, store))
     assert numbers(again) == numbers(first)
     assert [one.variant for one in again] == list(asked.asked)
-    verdicts = {
-        one.variant.variant_id: one.row.estimate and one.row.estimate.verdict for one in first
-    }
+    # All of it: reasons and diagnostics, and with method `is` what the second proposal says.
+    whole = {one.variant.variant_id: one.row.estimate for one in first}
     for one in again:
         assert one.row.estimate is not None
-        assert one.row.estimate.verdict == verdicts[one.variant.variant_id]
+        assert one.row.estimate == whole[one.variant.variant_id]
 
 
 def test_reading_draws_nothing_and_gives_what_is_whole() -> None:
