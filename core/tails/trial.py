@@ -119,7 +119,12 @@ def kinds_of(spec: TrialSpec) -> dict[str, MakePredictor]:
             largest = spec.tail.largest
             if largest is not None:
                 largest = max(round(SHARE * largest), FEWEST_FITTED)
-            tail = tail.model_copy(update={"largest": largest, "threshold": spec.tail.threshold})
+            chosen = {
+                "largest": largest,
+                "threshold": spec.tail.threshold,
+                "estimator": spec.tail.estimator,
+            }
+            tail = tail.model_copy(update=chosen)
         found[name] = _predictor_of(tail)
     return found
 

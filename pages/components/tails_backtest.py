@@ -77,7 +77,6 @@ def _settings(key: str, title: str, spec: TailSpec) -> Plan | None:
             FIT_NAMES,
             selection_mode="multi",
             format_func=short,
-            help="Block maxima takes about ten times as long as the others.",
             **remembered("trial_fits", default),
         )
     with right:
@@ -92,7 +91,12 @@ def _settings(key: str, title: str, spec: TailSpec) -> Plan | None:
         return None
     ordered = [name for name in FIT_NAMES if name in fits]
     # Neither changes what is tested, and another test for it would be the same one.
-    tail = TailSpec.build(fit=spec.fit, largest=spec.largest, threshold=spec.threshold)
+    tail = TailSpec.build(
+        fit=spec.fit,
+        estimator=spec.estimator,
+        largest=spec.largest,
+        threshold=spec.threshold,
+    )
     if spec.fit not in ordered:
         tail = TailSpec.build(fit=spec.fit)
     try:

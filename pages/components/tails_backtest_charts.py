@@ -1,5 +1,7 @@
 """What was forecast against what came, in pictures. Nothing here estimates anything."""
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -32,11 +34,11 @@ def scatter(found: Backtest, ink: str = INK["light"]) -> Chart:
     """Returns forecasts of the worst against what came, with the diagonal and the tenfold band."""
     rows = scatter_rows(found)
     both = np.concatenate([rows["forecast"], rows["came"]])
-    low, high = float(both.min()) / 3, min(float(both.max()) * 3, MILLION)
+    low, high = float(both.min()) / 3, min(float(both.max()) * 3, 1.5 * MILLION)
     ends = np.array([low, high])
     band = pd.DataFrame({"forecast": ends, "same": ends, "less": ends / 10, "more": ends * 10})
     scale = {"type": "log", "domain": [low, high], "nice": False, "clamp": True}
-    axis = {"format": ",~r", "tickCount": 5, "labelOverlap": "greedy", **LABELS, **GRID}
+    axis = {"format": ",~r", "values": _decades(low, high), **LABELS, **GRID}
     y = {
         "type": "quantitative",
         "title": "What came, per million",
@@ -94,6 +96,11 @@ def scatter(found: Backtest, ink: str = INK["light"]) -> Chart:
             },
         ],
     }
+
+
+def _decades(low: float, high: float) -> list[float]:
+    places = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
+    return [10.0**place for place in places]
 
 
 def reliability_rows(found: Backtest) -> pd.DataFrame:

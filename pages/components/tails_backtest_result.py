@@ -18,7 +18,12 @@ BY_GROUP, NAIVE = "Wordings kept together", "Wordings mixed: too optimistic"
 def result_view(at: Trial) -> None:
     """Draws what is known so far."""
     name = main_fit(at)
-    st.html(big(*headline(at.by_group[name], short(name) if name != at.spec.tail.fit else "")))
+    found = at.by_group[name]
+    st.html(big(*headline(found, short(name) if name != at.spec.tail.fit else "")))
+    if found.failed:
+        st.caption(
+            f"In {found.failed:,} other trials there were too few different queries for a fit."
+        )
     _scores(at)
     _pictures(at)
 

@@ -64,7 +64,7 @@ def fits_view(key: str, sample: TailSample, spec: TailSpec, horizon: float) -> N
         for one in found:
             if one.why:
                 st.caption(plain(sentence(f"{short(one.name)}: {for_page(one.why)}")))
-        st.dataframe(fits_table(found), hide_index=True, width="stretch")
+        st.table(fits_table(found), border="horizontal", hide_index=True)
 
 
 def short(name: str) -> str:
@@ -75,11 +75,8 @@ def short(name: str) -> str:
 def drawn(key: str, sample: TailSample, spec: TailSpec, name: str, horizon: float) -> Drawn:
     """Returns what a fit says; the one in use with its own start, the others as they come."""
     chosen = name == spec.fit
-    mine = (
-        spec
-        if chosen
-        else spec.model_copy(update={"fit": name, "largest": None, "threshold": None})
-    )
+    usual = {"fit": name, "estimator": "posterior", "largest": None, "threshold": None}
+    mine = spec if chosen else spec.model_copy(update=usual)
     try:
         table = table_of(key, sample, spec.confidence) if name == "pot" else None
         told, _ = told_of(key, fitted_of(key, sample, mine, table), horizon)
@@ -131,7 +128,8 @@ def _median(one: Drawn) -> str:
 def _range(one: Drawn) -> str:
     if one.low is None or one.high is None:
         return ""
-    return risk_range(one.low, one.high)
+    # The largest seen so far has no doubt about it.
+    return risk_text(one.low) if one.low == one.high else risk_range(one.low, one.high)
 
 
 def fits_chart(found: list[Drawn], horizon: float, ink: str = INK["light"]) -> Chart:

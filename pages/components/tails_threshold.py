@@ -10,7 +10,7 @@ from core.tails.scores import TailSample, to_risk
 from core.tails.starts import Starts, starts
 from core.tails.thresholds import RATE, ThresholdTable
 from pages.components.charts import INK
-from pages.components.frame import plain, sentence
+from pages.components.frame import plain
 from pages.components.tails_fitness import fitness_view
 from pages.components.tails_threshold_charts import Parameter, mean_excess, p_values, stability
 from pages.components.tails_words import risk_text
@@ -95,7 +95,7 @@ def _plots(table: ThresholdTable, chosen: float, automatic: float) -> None:
     ink = INK[st.context.theme.type or "light"]
     with st.grid(3, min_column_width=250, gap="medium"):
         with st.container(gap="xsmall"):
-            _head("How far beyond")
+            _head("How far beyond the start")
             st.vega_lite_chart(
                 mean_excess(table, chosen, automatic, ink),
                 key="tails.threshold.mean_excess",
@@ -165,7 +165,7 @@ def _told(table: ThresholdTable | None, fitted: FittedTail) -> None:
         return
     count, start = fitted.fit.exceedances, risk_text(float(to_risk(fitted.fit.threshold)))
     st.markdown(
-        f"Your choice: from {start} on, {count:,} queries. {plain(sentence(_verdict(table, fitted)))}"
+        f"Your choice: from {start} on, {count:,} queries. {plain(_verdict(table, fitted))}."
     )
 
 

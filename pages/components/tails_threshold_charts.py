@@ -16,7 +16,7 @@ from pages.components.tails_words import risk_text
 ACCENT = "#d55e00"
 ANDERSON, CRAMER = "Anderson–Darling", "Cramér–von Mises"
 CHOSEN, AUTOMATIC = "in use", "automatic"
-HEIGHT, LEGEND = 240, 44
+HEIGHT, LEGEND = 240, 62
 Parameter = Literal["shape", "scale"]
 
 
@@ -64,6 +64,7 @@ def p_values(
             "title": None,
             "labelFontSize": 13,
             "labelLimit": 200,
+            "columns": 1,
             "symbolType": "stroke",
             "symbolStrokeWidth": 4,
         },
