@@ -143,8 +143,9 @@ def backtest_steps(
     for number, mask in enumerate(splits(sample, times, by_group=by_group, seed=seed)):
         fit_on, rest = sample.take(mask), sample.take(~mask)
         worst = float(rest.risk.max())
-        # Without a hit among the rest, what came is not known.
-        for name, make in kinds.items() if worst > 0 else ():
+        # Without a hit among the rest, what came is not known; without different ones before, nothing is.
+        told = worst > 0 and len(np.unique(fit_on.risk[~fit_on.censored])) > 1
+        for name, make in kinds.items() if told else ():
             try:
                 found = _forecast(make(fit_on, seed + number), len(rest), taus)
             except SpecError:

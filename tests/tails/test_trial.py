@@ -1,0 +1,115 @@
+"""The watched backtest: the same as the unwatched one, both ways to split, and what has no fit."""
+
+import numpy as np
+import pytest
+from tails.samples import censored_below, gumbel_scores, sample_of
+from tails.test_bootstrap import grouped_scores
+
+from core.errors import SpecError
+from core.tails.analysis import TailSpec
+from core.tails.backtest import Backtest, backtest, predictor_of
+from core.tails.scores import TailSample
+from core.tails.trial import REFITS, TrialSpec, kinds_of, trial
+
+
+def grouped(groups: int = 25, wordings: int = 4) -> TailSample:
+    scores, names = grouped_scores(groups, wordings)
+    return sample_of(scores, group=names)
+
+
+def same(one: Backtest, other: Backtest) -> bool:
+    return all(
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("worst", "level", "median", "low", "high", "chance")
+    )
+
+
+def test_it_is_the_backtest_both_ways() -> None:
+    sample = grouped()
+    spec = TrialSpec.build(fits=("gumbel", "lognormal"), splits=6, seed=3)
+    seen = list(trial(sample, spec))
+    assert [one.done for one in seen] == [1, 2, 3, 4, 5, 6]
+    assert [one.whole for one in seen] == [False] * 5 + [True]
+    tail = TailSpec.build(fit="gumbel", bootstraps=REFITS, noise_corrected=False, seed=3)
+    kinds = {
+        name: predictor_of(tail.model_copy(update={"fit": name}))
+        for name in ("gumbel", "lognormal")
+    }
+    last = seen[-1]
+    assert last.naive is not None
+    for by_group, found in ((True, last.by_group), (False, last.naive)):
+        plain = backtest(sample, kinds, 6, by_group=by_group, seed=3)
+        assert all(same(found[name], plain[name]) for name in kinds)
+    # What is known on the way is the beginning of the result.
+    assert np.array_equal(seen[2].by_group["gumbel"].worst, last.by_group["gumbel"].worst[:3])
+    assert last.seconds > seen[0].seconds > 0
+
+
+def test_without_wordings_it_runs_once() -> None:
+    last = list(
+        trial(sample_of(gumbel_scores(60)), TrialSpec.build(fits=("empirical",), splits=3))
+    )[-1]
+    assert last.naive is None
+    assert last.without_fit == ()
+
+
+def test_the_chosen_start_is_taken_as_a_share() -> None:
+    """40 of 200 queries are 12 of the 60 of a split."""
+    sample = sample_of(gumbel_scores(200))
+    tail = TailSpec.build(fit="gumbel", largest=40)
+    make = kinds_of(TrialSpec.build(fits=("gumbel", "pot"), tail=tail))
+    fit_on = sample.take(np.arange(60))
+    assert make["gumbel"](fit_on, 0).fit.exceedances == 12
+    # The other one is not touched by it.
+    usual = predictor_of(TailSpec.build(bootstraps=REFITS, noise_corrected=False))
+    assert make["pot"](fit_on, 0).fit.exceedances == usual(fit_on, 0).fit.exceedances
+
+
+def test_few_of_the_largest_stay_enough() -> None:
+    make = kinds_of(
+        TrialSpec.build(fits=("gumbel",), tail=TailSpec.build(fit="gumbel", largest=10))
+    )
+    assert make["gumbel"](sample_of(gumbel_scores(60)), 0).fit.exceedances == 5
+
+
+def test_a_fit_that_never_works_is_named_and_the_others_stay() -> None:
+    sample = sample_of(gumbel_scores(20))
+    tail = TailSpec.build(fit="gumbel", largest=20)
+    spec = TrialSpec.build(fits=("gumbel", "gev", "empirical"), splits=3, tail=tail)
+    last = list(trial(sample, spec))[-1]
+    assert set(last.without_fit) | set(last.by_group) == {"gumbel", "gev", "empirical"}
+    assert "empirical" in last.by_group
+    alone = TrialSpec.build(fits=(last.without_fit[0],), splits=3, tail=tail)
+    with pytest.raises(SpecError, match="no fit in any of 3 splits"):
+        list(trial(sample, alone))
+
+
+def test_where_nothing_came_nothing_is_scored() -> None:
+    """Three queries of 40 have a hit: often on one side of the split only."""
+    sample = censored_below(sample_of(gumbel_scores(40)), float(np.sort(gumbel_scores(40))[-3]))
+    last = list(trial(sample, TrialSpec.build(fits=("empirical", "lognormal"), splits=30)))[-1]
+    found = last.by_group["empirical"]
+    assert found.failed > 0
+    assert len(found.worst) + found.failed == 30
+    assert (found.worst > 0).all()
+    assert np.isfinite(found.scores()["mean_absolute_log_error"])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"fits": ()}, "fits must be one or more of gumbel"),
+        ({"fits": ("gumbel", "gumbel")}, "each once"),
+        ({"fits": ("magic",)}, "got \\['magic'\\]"),
+        ({"fits": ("pot",), "splits": 1}, "splits must be in 2..10000, got 1"),
+    ],
+)
+def test_slips_are_one_sentence(values: dict[str, object], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        TrialSpec.build(**values)
+
+
+def test_too_few_groups() -> None:
+    sample = sample_of(gumbel_scores(30), group=[f"g{n % 3}" for n in range(30)])
+    with pytest.raises(SpecError, match="needs 4 groups or more, got 3"):
+        list(trial(sample, TrialSpec.build(fits=("empirical",), splits=3)))
