@@ -7,6 +7,7 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import field_validator, model_validator
 
+from core.errors import SpecError
 from core.spec import Spec, within
 from core.tails.baselines import fit_empirical, fit_lognormal
 from core.tails.block_maxima import blocks_of, fit_block_maxima
@@ -158,7 +159,11 @@ def _table_if_enough(sample: TailSample, spec: TailSpec) -> ThresholdTable | Non
     """Returns the diagnostics, or None where there are too few different queries to test a threshold."""
     if len(np.unique(sample.group[~sample.censored])) <= FEWEST_TESTED:
         return None
-    return threshold_table(sample, spec.confidence, seed=spec.seed)
+    try:
+        return threshold_table(sample, spec.confidence, seed=spec.seed)
+    except SpecError:
+        # Enough of them, but not above any threshold.
+        return None
 
 
 def doubt(sample: TailSample, spec: TailSpec, fit: Tail, refit: Fitter) -> Bootstrap:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
+from core.errors import SpecError
 from core.tails.scores import Array, TailSample, survival_from, to_score
 
 # A log-normal risk may be above 1; it is cut here.
@@ -64,7 +65,12 @@ class Empirical:
 
 
 def fit_lognormal(sample: TailSample) -> LogNormal:
-    """Returns the normal distribution of log p over all queries; without a hit, p is below its bound."""
+    """Returns the normal distribution of log p over all queries; without a hit, p is below its bound.
+
+    Raises:
+        SpecError: fewer than two queries have a hit.
+    """
+    _check(sample)
     known = np.log(sample.risk[~sample.censored])
     bounds = np.log(sample.bound[sample.censored])
     mean, deviation = float(known.mean()), float(max(known.std(ddof=1), 1e-9))
@@ -76,6 +82,15 @@ def fit_lognormal(sample: TailSample) -> LogNormal:
 
 
 def fit_empirical(sample: TailSample) -> Empirical:
-    """Returns the queries' own distribution."""
+    """Returns the queries' own distribution. Raises: as `fit_lognormal`."""
+    _check(sample)
     known, reached = survival_from(sample)
     return Empirical(known, reached, float(known[-1]), len(known))
+
+
+def _check(sample: TailSample) -> None:
+    hits = int((~sample.censored).sum())
+    if hits < 2:
+        raise SpecError(
+            f"a distribution needs two queries with a hit, got {hits}; audit more queries"
+        )

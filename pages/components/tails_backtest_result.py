@@ -13,6 +13,7 @@ from pages.components.tails_state import remembered
 
 SHARES = ("Within a factor of 10", "Too low", "95% range held it")
 BY_GROUP, NAIVE = "Wordings kept together", "Wordings mixed: too optimistic"
+SHORT = {BY_GROUP: "Kept together", NAIVE: "Mixed"}
 
 
 def result_view(at: Trial) -> None:
@@ -59,7 +60,7 @@ def score_table(at: Trial) -> pd.DataFrame:
                 rows.append(
                     {
                         "Forecast": short(name),
-                        "Split": way,
+                        "Split": SHORT[way],
                         "Average miss": scores["mean_absolute_log_error"],
                         "Within a factor of 10": scores["within_a_decade"],
                         "Too low": scores["underestimates"],
@@ -104,7 +105,7 @@ def _scores(at: Trial) -> None:
         )
     else:
         st.caption(
-            "“Wordings mixed” lets wordings of one question lie on both sides: the worst has then often been "
+            "“Mixed” lets wordings of one question lie on both sides: the worst has then often been "
             "seen already, and the forecast looks better than it is. Trust the other."
         )
 

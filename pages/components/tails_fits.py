@@ -129,7 +129,8 @@ def _range(one: Drawn) -> str:
     if one.low is None or one.high is None:
         return ""
     # The largest seen so far has no doubt about it.
-    return risk_text(one.low) if one.low == one.high else risk_range(one.low, one.high)
+    same = risk_text(one.low) == risk_text(one.high)
+    return risk_text(one.low) if same else risk_range(one.low, one.high)
 
 
 def fits_chart(found: list[Drawn], horizon: float, ink: str = INK["light"]) -> Chart:

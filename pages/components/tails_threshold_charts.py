@@ -16,7 +16,7 @@ from pages.components.tails_words import risk_text
 ACCENT = "#d55e00"
 ANDERSON, CRAMER = "Anderson–Darling", "Cramér–von Mises"
 CHOSEN, AUTOMATIC = "in use", "automatic"
-HEIGHT, LEGEND = 240, 62
+HEIGHT, LEGEND = 240, 70
 Parameter = Literal["shape", "scale"]
 
 

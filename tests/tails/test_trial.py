@@ -113,3 +113,10 @@ def test_too_few_groups() -> None:
     sample = sample_of(gumbel_scores(30), group=[f"g{n % 3}" for n in range(30)])
     with pytest.raises(SpecError, match="needs 4 groups or more, got 3"):
         list(trial(sample, TrialSpec.build(fits=("empirical",), splits=3)))
+
+
+def test_few_groups_have_a_forecast_all_the_same() -> None:
+    """Of twelve groups hardly ten lie above any threshold: the upper half is fitted, as it is outside."""
+    spec = TrialSpec.build(fits=("pot",), splits=8)
+    last = list(trial(grouped(40, 4), spec))[-1]
+    assert last.by_group["pot"].failed == 0
