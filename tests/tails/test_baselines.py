@@ -1,0 +1,68 @@
+"""The baselines: the log-normal with what lies below a bound, and the queries seen as all there is."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from tails.samples import sample_of
+
+from core.errors import SpecError
+from core.tails.baselines import fit_empirical, fit_lognormal
+from core.tails.scores import TailSample, to_risk, to_score
+
+
+def censored(log_risk: np.ndarray, bound: np.ndarray) -> TailSample:
+    """Risks below their bound are known to lie there, and no more."""
+    hidden = log_risk < bound
+    m = len(log_risk)
+    return TailSample(
+        np.where(hidden, 0.0, np.exp(log_risk)),
+        np.zeros(m),
+        np.where(hidden, np.exp(bound), np.nan),
+        np.char.mod("q%d", np.arange(m)),
+        np.zeros(m, dtype=bool),
+    )
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.85])
+@pytest.mark.parametrize("spread", [0.5, 3.0])
+def test_bounds_agree_with_scipy(share: float, spread: float) -> None:
+    generator = np.random.default_rng(3)
+    log_risk = generator.normal(-11, spread, 200)
+    bound = np.quantile(log_risk, share) + generator.normal(0, 0.3, 200)
+    fit = fit_lognormal(censored(log_risk, bound))
+    hidden = log_risk < bound
+    theirs = stats.norm.fit(stats.CensoredData(log_risk[~hidden], left=bound[hidden]))
+    assert (fit.mean, fit.deviation) == pytest.approx(theirs, rel=1e-3)
+
+
+def test_bounds_are_not_values() -> None:
+    """Many samples of which half is hidden: the mean is right, and would be far off with bounds as values."""
+    means = []
+    for seed in range(30):
+        log_risk = np.random.default_rng(seed).normal(-11, 2, 200)
+        means.append(fit_lognormal(censored(log_risk, np.full(200, -11.0))).mean)
+    assert np.mean(means) == pytest.approx(-11, abs=0.1)
+
+
+def test_survival_is_the_normals() -> None:
+    fit = fit_lognormal(sample_of(to_score(np.exp(np.random.default_rng(1).normal(-9, 1, 50)))))
+    level = np.log([1e-5, 1e-3])
+    expected = stats.norm.logsf(level, fit.mean, fit.deviation)
+    np.testing.assert_allclose(fit.log_survival(to_score(np.exp(level))), expected)
+    np.testing.assert_allclose(fit.score_at(expected), to_score(np.exp(level)))
+    # What lies above 1 is cut to 1, and no higher.
+    assert float(to_risk(fit.score_at(-1e6))) == pytest.approx(1)
+
+
+def test_nothing_exceeds_the_largest_seen() -> None:
+    scores = np.linspace(-3, -1, 40)
+    fit = fit_empirical(sample_of(scores))
+    assert float(fit.score_at(np.log(1e-9))) == -1
+    assert float(np.exp(fit.log_survival(-1.01))) == pytest.approx(1 / 40)
+    assert float(np.exp(fit.log_survival(-1.0))) == 0
+
+
+def test_too_few_hits_are_refused() -> None:
+    bound = np.full(30, -5.0)
+    with pytest.raises(SpecError, match="two queries with a hit, got 1"):
+        fit_lognormal(censored(np.append(np.full(29, -6.0), -4.0), bound))
