@@ -24,6 +24,7 @@ if __name__ == "__main__":
             st.Page("pages/convergence.py", title="Convergence", icon=":material/show_chart:"),
             st.Page("pages/audit.py", title="Audit", icon=":material/checklist:"),
             st.Page("pages/paraphrases.py", title="Paraphrases", icon=":material/alt_route:"),
+            st.Page("pages/tails.py", title="Tails", icon=":material/trending_up:"),
             st.Page("pages/deployment.py", title="Deployment", icon=":material/public:"),
             st.Page("pages/runs.py", title="Runs", icon=":material/history:"),
         ]

@@ -231,6 +231,11 @@ class AuditWorks:
                 work = self._works[audit_id] = make().start()
             return work
 
+    def at_work(self) -> list[AuditWork]:
+        """Returns the works that are at work or paused, the last begun first."""
+        with self._lock:
+            return [work for work in reversed(self._works.values()) if work.running]
+
     def forget(self, audit_id: str) -> None:
         """Lets go of a work that has ended, for what it found has been deleted."""
         with self._lock:

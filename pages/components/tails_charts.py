@@ -1,0 +1,222 @@
+"""Pictures of a tail: the survival of the queries, and the chance of exceeding a level.
+
+Vega-Lite specs from tables of `core.tails.picture`; nothing here estimates anything.
+"""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from pages.components.charts import GRID, LABELS, Chart
+from pages.components.tails_words import risk_text
+
+BLUE = "#0072b2"
+LIGHT_BLUE = {"light": BLUE, "dark": "#56b4e9"}
+HARM = "#d55e00"
+MARK = {"light": "#8a6d00", "dark": "#d9c14a"}
+# Below 1% per million, from there on percent, as in the words beside it.
+RISK_LABEL = (
+    "datum.value < 0.00999 ? format(datum.value * 1e6, ',~r') + ' per million' : "
+    "format(datum.value * 100, '~r') + '%'"
+)
+SHARE_LABEL = "format(datum.value * 100, '~r') + '%'"
+# A tail that falls off at once would show nothing else.
+MOST_DECADES = 8
+
+
+def survival(
+    points: pd.DataFrame, curve: pd.DataFrame, threshold: float, *, theme: str, ink: str
+) -> Chart:
+    """Returns the share of queries above a risk, as seen and as fitted.
+
+    points: `core.tails.picture.survival_points` with the query of each. curve: `survival_curve`.
+    """
+    blue = LIGHT_BLUE[theme]
+    known = points[~points["zero"].astype(bool)]
+    floor = float(min(curve["share"][curve["share"] > 0].min(), known["share"].min())) / 1.5
+    floor = max(floor, 10.0**-MOST_DECADES)
+    curve = curve[curve["share"] >= floor]
+    curve = curve.assign(low=curve["low"].clip(lower=floor), high=curve["high"].clip(lower=floor))
+    left, right = ends(
+        float(points["risk"].min()), float(max(curve["risk"].max(), points["risk"].max())), 1.0
+    )
+    x = {
+        **risk_axis("Risk of a question", left, right),
+    }
+    y: Chart = {
+        "type": "quantitative",
+        "title": "Share of questions at or above it",
+        "scale": {"type": "log", "domain": [floor, 1.0], "nice": False, "clamp": True},
+        "axis": {"values": decades(floor, 1.0), "labelExpr": SHARE_LABEL, **LABELS, **GRID},
+    }
+    rows = known.assign(
+        kind=["do not use" if one else "estimate" for one in known["doubtful"]],
+        words=[risk_text(risk) for risk in known["risk"]],
+    )
+    tips = [
+        {"field": "query", "title": "Question"},
+        {"field": "words", "title": "Risk"},
+        {"field": "share", "title": "Share at or above", "format": ".1~%"},
+    ]
+    layers: list[Chart] = [
+        {
+            "data": {"name": "curve"},
+            "mark": {"type": "area", "opacity": 0.22, "color": blue, "clip": True},
+            "encoding": {
+                "x": {"field": "risk", **x},
+                "y": {"field": "low", **y},
+                "y2": {"field": "high"},
+            },
+        },
+        {
+            "data": {"name": "curve"},
+            "mark": {"type": "line", "strokeWidth": 3, "color": blue, "clip": True},
+            "encoding": {"x": {"field": "risk", **x}, "y": {"field": "share", **y}},
+        },
+        _dots("datum.kind === 'estimate'", x, y, tips, ink, filled=True),
+        _dots("datum.kind !== 'estimate'", x, y, tips, HARM, filled=False),
+        *rule("x", threshold, "the tail begins", x, MARK[theme], before=True, foot=True),
+    ]
+    zero = points[points["zero"].astype(bool)]
+    if len(zero):
+        layers.append(_ticks(x, ink))
+    found = chart("points", rows, layers, 360, ink)
+    found["datasets"] |= {
+        "curve": curve,
+        "zero": zero.assign(words=[f"below {risk_text(risk)}" for risk in zero["risk"]]),
+    }
+    return found
+
+
+def _ticks(x: Chart, ink: str) -> Chart:
+    return {
+        "data": {"name": "zero"},
+        "mark": {
+            **{"type": "tick", "orient": "vertical", "size": 12, "thickness": 1.5},
+            **{"color": ink, "opacity": 0.6},
+        },
+        "encoding": {
+            "x": {"field": "risk", **x},
+            "y": {"value": {"expr": "height - 7"}},
+            "tooltip": [
+                {"field": "query", "title": "Question"},
+                {"field": "words", "title": "No harmful answer drawn"},
+            ],
+        },
+    }  # fmt: skip
+
+
+def _dots(test: str, x: Chart, y: Chart, tips: list[Chart], color: str, *, filled: bool) -> Chart:
+    return {
+        "transform": [{"filter": test}],
+        "mark": {
+            **{"type": "point", "filled": filled, "color": color, "clip": True},
+            **({"size": 34, "opacity": 0.6} if filled else {"size": 80, "opacity": 1, "strokeWidth": 2}),
+        },
+        "encoding": {"x": {"field": "risk", **x}, "y": {"field": "share", **y}, "tooltip": tips},
+    }  # fmt: skip
+
+
+def exceedance(table: pd.DataFrame, tau: float, *, theme: str, ink: str) -> Chart:
+    """Returns the chance that the worst of n lies above a level, over the levels. table: `exceedance`."""
+    table = table.assign(words=[risk_text(risk) for risk in table["tau"]])
+    left, right = ends(
+        min(float(table["tau"].min()), tau), max(float(table["tau"].max()), tau), 1.0
+    )
+    x = risk_axis("Risk level", left, right)
+    y: Chart = {
+        "type": "quantitative",
+        "title": "Chance that it is above",
+        "scale": {"domain": [0, 1]},
+        "axis": {"format": ".0%", "tickCount": 5, **LABELS, **GRID},
+    }
+    tips = [
+        {"field": "words", "title": "Risk level"},
+        {"field": "chance", "title": "Chance that the riskiest is above", "format": ".1%"},
+    ]
+    layers: list[Chart] = [
+        {
+            "mark": {
+                **{"type": "line", "strokeWidth": 3, "color": LIGHT_BLUE[theme], "clip": True},
+                "point": {"opacity": 0, "size": 120},
+            },
+            "encoding": {
+                "x": {"field": "tau", **x},
+                "y": {"field": "chance", **y},
+                "tooltip": tips,
+            },
+        },
+        *rule(
+            "x", tau, f"asked about: {risk_text(tau)}", x, MARK[theme], before=tau**2 > left * right
+        ),
+    ]
+    return chart("levels", table, layers, 270, ink)
+
+
+def chart(name: str, table: pd.DataFrame, layers: list[Chart], height: int, ink: str) -> Chart:
+    return {
+        "data": {"name": name},
+        "datasets": {name: table},
+        "height": height,
+        "config": {"axis": {"labelColor": ink, "titleColor": ink}},
+        "layer": layers,
+    }
+
+
+def risk_axis(title: str, bottom: float, top: float) -> Chart:
+    return {
+        "type": "quantitative",
+        "title": title,
+        "scale": {"type": "log", "domain": [bottom, top], "nice": False},
+        "axis": {
+            "values": decades(bottom, top),
+            "labelExpr": RISK_LABEL,
+            "labelOverlap": "greedy",
+            **LABELS,
+            **GRID,
+        },
+    }
+
+
+def rule(
+    axis: str, value: float, words: str, scale: Chart, color: str,
+    *, before: bool = False, foot: bool = False,
+) -> list[Chart]:  # fmt: skip
+    """Returns a line across the picture at a value, with its words: left of it (before), low down (foot)."""
+    across = axis == "x"
+    end: dict[str, Any] = {"x": {"value": 8}}
+    if across:
+        end = {"y": {"value": {"expr": "height - 26" if foot else "12"}}}
+    near: dict[str, Any] = {"align": "left", "dy": -8}
+    if across:
+        near = {"align": "right", "dx": -5} if before else {"align": "left", "dx": 5}
+    place = {axis: {"field": "at", **scale}}
+    return [
+        {
+            "data": {"values": [{"at": value}]},
+            "mark": {"type": "rule", "strokeDash": [5, 4], "strokeWidth": 1.8, "color": color},
+            "encoding": place,
+        },
+        {
+            "data": {"values": [{"at": value}]},
+            "mark": {"type": "text", "text": words, "fontSize": 13, "color": color, **near},
+            "encoding": {**place, **end},
+        },
+    ]
+
+
+def decades(low: float, high: float) -> list[float]:
+    """Returns tick values between two ends of a log axis: powers of ten, with 2 and 5 where few fit."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    steps = (1,) if last - first > 3 else (1, 2, 5)
+    every = [step * 10.0**power for power in range(first, last + 1) for step in steps]
+    return [
+        round(value, 12 - math.floor(math.log10(value))) for value in every if low <= value <= high
+    ]
+
+
+def ends(low: float, high: float, most: float) -> tuple[float, float]:
+    """Returns the ends of a log axis around what is drawn."""
+    high = min(high * 1.3, most)
+    return max(low / 1.4, high * 10.0**-MOST_DECADES), high

@@ -1,0 +1,90 @@
+"""What is asked of the forecast: which fit, how many questions, which risk level."""
+
+import streamlit as st
+
+from core.tails.analysis import FIT_NAMES, TailSpec
+from pages.components.tails_state import LARGEST, keep, remembered
+from pages.components.tails_words import FIT_HELP, FITS
+
+HORIZONS = {1_000: "1,000", 10_000: "10,000", 100_000: "100,000", 1_000_000: "1 million"}
+HORIZON, TAU = 10_000, 1.0
+MOST = 1_000_000_000
+OUT, IN = "Taken out", "Left in"
+CONFIDENCES = (0.8, 0.9, 0.95, 0.99)
+# Those whose start can be chosen.
+WITH_START = ("pot", "gumbel")
+
+
+def fit_choice() -> tuple[str, bool, float]:
+    """Draws which fit, whether the estimates' noise is taken out, and the confidence; returns them."""
+    fit: str = st.selectbox(
+        "How the tail is fitted",
+        FIT_NAMES_IN_ORDER,
+        format_func=FITS.__getitem__,
+        **remembered("fit", "pot"),
+        help="The tail: the riskiest queries, from which is told how risky others may be.",
+    )
+    st.caption(FIT_HELP[fit])
+    with st.expander("Noise and confidence", icon=":material/tune:"):
+        noise = st.segmented_control(
+            "The estimates' noise",
+            (OUT, IN),
+            required=True,
+            **remembered("noise", OUT),
+            help="Estimates are off by chance, and the highest ones more often too high than too low. Left "
+            "in, that makes the forecast higher than it should be.",
+        )
+        confidence: float = st.segmented_control(
+            "How sure ranges are",
+            CONFIDENCES,
+            format_func=lambda value: f"{value:.0%}",
+            required=True,
+            **remembered("confidence", 0.95),
+        )
+    return fit, noise == OUT, confidence
+
+
+FIT_NAMES_IN_ORDER = ("pot", *(name for name in FIT_NAMES if name != "pot"))
+
+
+def spec_of(fit: str, corrected: bool, confidence: float) -> TailSpec:
+    """Returns the choices as a spec; the start of the tail is the one that was chosen for this sample."""
+    start = st.session_state.get(LARGEST) if fit in WITH_START else None
+    return TailSpec.build(fit=fit, largest=start, noise_corrected=corrected, confidence=confidence)
+
+
+def horizon_choice(supported: float) -> int:
+    """Draws how many questions are to come; returns it. supported: how far the fit says something."""
+    usual = HORIZON if supported < 1 else int(min(HORIZON, supported))
+    found = st.number_input(
+        "Number of questions to come",
+        min_value=1,
+        max_value=MOST,
+        step=1_000,
+        **remembered("horizon", usual),
+        help="How many questions like those estimated will be asked; the forecast is of the riskiest.",
+    )
+    with st.container(horizontal=True, gap="small"):
+        for number, label in HORIZONS.items():
+            st.button(
+                label,
+                key=f"tails.horizon.{number}",
+                type="tertiary",
+                on_click=keep,
+                args=("horizon", number),
+            )
+    return int(found)
+
+
+def tau_choice() -> float:
+    """Draws the risk level that is asked about, in percent; returns it as a probability."""
+    found = st.number_input(
+        "Risk level, percent",
+        min_value=0.0001,
+        max_value=99.0,
+        step=0.5,
+        format="%g",
+        **remembered("tau", TAU),
+        help="How likely is it that the riskiest question is above this? 0.01 percent is 100 per million.",
+    )
+    return float(found) / 100

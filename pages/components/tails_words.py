@@ -1,0 +1,124 @@
+"""Risks, shares and warnings of the Tails page as people say them."""
+
+import math
+
+from core.tails.forecast import Forecast
+from pages.components.deployment_words import chance
+from pages.components.words import rounded
+
+MILLION = 1e6
+# Below this, percent would need zeros that nobody counts.
+SMALL = 0.01
+NEARLY = 0.999
+FITS = {
+    "pot": "Peaks over a threshold (default)",
+    "gumbel": "Gumbel line (Jones et al. 2025)",
+    "gev": "Block maxima",
+    "lognormal": "Log-normal",
+    "empirical": "Largest seen so far",
+}
+FIT_HELP = {
+    "pot": "The riskiest queries, from where they look alike on: how far beyond it they reach.",
+    "gumbel": "A straight line through the ten riskiest groups, as published.",
+    "gev": "The riskiest of each group. Its range is known to be too narrow.",
+    "lognormal": "A bell curve of the risks' logarithms through all queries: no tail of its own.",
+    "empirical": "No forecast at all, for comparison: it never goes beyond the worst query seen.",
+}
+# What the command line's reader is told, for a page's.
+FOR_PAGE = (
+    ("leave them out with --leave-out-doubtful", "tick “Leave them out”"),
+    ("(noise_left_in has it with the noise)", "(the dashed line has it with the noise)"),
+    ("the empirical fit", "“largest seen so far”"),
+    ("the interval of gev", "the range of block maxima"),
+    ("take gumbel or pot", "take the Gumbel line or peaks over a threshold"),
+    ("fit a gumbel tail", "take the Gumbel line"),
+    ("lower the threshold", "fit more of the largest"),
+    (" (ci_high)", ""),
+    ("are taken as known from above only", "count as below their bound"),
+)
+
+
+def risk_text(risk: float) -> str:
+    """Returns a risk in percent, or per million where that is small; never 0 and never 100."""
+    return _in_percent(risk) if risk >= SMALL else f"{_in_million(risk)} per million"
+
+
+def risk_range(low: float, high: float) -> str:
+    """Returns a range of risks, both ends in the upper end's unit."""
+    if high >= SMALL:
+        return f"{_in_percent(low)} to {_in_percent(high)}"
+    return f"{_in_million(low)} to {_in_million(high)} per million"
+
+
+def often(risk: float) -> str:
+    """Returns a risk as how often something happens."""
+    if risk > NEARLY:
+        return "nearly every time"
+    if risk >= SMALL:
+        return f"about {_in_percent(risk)} of the time"
+    return f"about {_in_million(risk)} times in a million"
+
+
+def _in_percent(risk: float) -> str:
+    return "below 0.01%" if risk <= 0 else "over 99.9%" if risk > NEARLY else _digits(risk)
+
+
+def _digits(risk: float) -> str:
+    if risk > 0.99:
+        return f"{math.floor(risk * 1000) / 10:g}%"
+    percent = rounded(risk * 100)
+    return (
+        f"{percent:.0f}%"
+        if percent >= 10
+        else f"{percent:.2g}%"
+        if percent >= 1e-4
+        else "below 0.0001%"
+    )
+
+
+def _in_million(risk: float) -> str:
+    cases = rounded(risk * MILLION)
+    if cases >= 10:
+        return f"{cases:,.0f}"
+    return f"{cases:.3g}" if cases >= 1e-3 else "below 0.001"
+
+
+def headline(told: Forecast, confidence: float) -> tuple[str, str]:
+    """Returns the big words and the small ones below them, of the first horizon, which is supported."""
+    n, risk = float(told.n[0]), float(told.median[0])
+    what = "The riskiest" if n > 1 else "A question"
+    asked = f"of {n:,.0f} questions like these" if n > 1 else "like these"
+    big = f"{what} {asked} would get a harmful answer {often(risk)}"
+    ends = risk_range(float(told.low[0]), float(told.high[0]))
+    small = f"{confidence:.0%} sure: {ends} of the answers to it"
+    return big, small
+
+
+def too_far(n: float, supported: float, queries: int) -> str:
+    """Returns why there is no forecast, and how far it can go."""
+    if supported < 1:
+        return (
+            f"No forecast can be made from these {queries:,} queries with this fit: its range is too wide to "
+            "say anything. Audit more queries, or choose another fit."
+        )
+    return (
+        f"No forecast for {n:,.0f} questions: these {queries:,} queries say something about {supported:,.0f} "
+        "at most. Beyond that, a number would be a guess."
+    )
+
+
+def for_page(warning: str) -> str:
+    """Returns a warning in the words of the page: no option of the command line, no short name of a fit."""
+    for option, words in FOR_PAGE:
+        warning = warning.replace(option, words)
+    return warning
+
+
+def chance_range(low: float, high: float) -> str:
+    """Returns a range of chances."""
+    return likely(low) if likely(low) == likely(high) else f"{likely(low)} to {likely(high)}"
+
+
+def likely(value: float) -> str:
+    """Returns a chance that was estimated: never 0 and never 100%."""
+    return chance(min(max(value, 1e-12), 1 - 1e-12))

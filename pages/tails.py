@@ -1,0 +1,18 @@
+"""Tails: how risky the riskiest of many questions may be that nobody has asked yet."""
+
+import streamlit as st
+
+from pages.components.frame import page
+from pages.components.tails_source import tails_source
+from pages.components.tails_view import result
+
+POLL_SECONDS = 3.0
+
+with page("Tails"):
+    st.markdown(
+        "Some queries were estimated. How risky is the **riskiest of many others** that nobody has asked yet?"
+    )
+    opened = tails_source()
+    if opened is not None:
+        polling = opened.going()
+        st.fragment(result, run_every=POLL_SECONDS if polling else None)(opened, polling)

@@ -1,0 +1,437 @@
+"""The Tails page: its numbers are core's, it goes no further than the fit, and a bad file is one sentence."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cache import Store
+from core.audit.catalogue import audit_entry, audits_folder, remember
+from core.audit.folder import AuditFolder, begin_folder, open_folder
+from core.audit.results import RESULTS, manifest, write_manifest
+from core.audit.spec import AuditModel, AuditSpec, audit_id
+from core.behaviours import load_queries
+from core.cli import main as cli
+from core.headless.tails import TailsOptions, tails_headless
+from core.tails.reading import csv_table, sample_from_table, shipped_table
+from pages.components import audit_state, tails_source, tails_words
+from pages.components.tails_doubtful import reasons
+from pages.components.tails_file import template
+from pages.components.tails_source import AUDIT, EXAMPLE, FILE, LIVE
+from pages.components.tails_state import KEPT, LARGEST
+from pages.components.tails_words import risk_range, risk_text
+
+ROOT = Path(__file__).parents[2]
+QUERIES = load_queries("misuse")
+SPEC = AuditSpec(models=(AuditModel(name="aster"), AuditModel(name="briar")), samples=250)
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAILSCOPE_HOME", str(tmp_path / "home"))
+
+
+def fresh(**chosen: object) -> AppTest:
+    """The page with some choices made before."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    session = chosen.pop("session", {})
+    app.session_state[KEPT] = {name.replace("__", "."): value for name, value in chosen.items()}
+    assert isinstance(session, dict)
+    for key, value in session.items():
+        app.session_state[key] = value
+    app.run()
+    # In the app, for it links to other pages.
+    return checked(app.switch_page("pages/tails.py").run())
+
+
+def checked(app: AppTest) -> AppTest:
+    assert not app.exception
+    return app
+
+
+def words(app: AppTest) -> str:
+    parts = [*app.markdown, *app.caption, *app.error, *app.warning, *app.info]
+    return "\n".join(
+        [str(part.value) for part in parts] + [html.proto.body for html in app.get("html")]
+    )
+
+
+def headline(app: AppTest) -> str:
+    """The big words, empty where there are none."""
+    found = [html.proto.body for html in app.get("html") if "font-size:1.9rem" in html.proto.body]
+    return re.sub(r"<[^>]*>", " | ", found[0]) if found else ""
+
+
+def metrics(app: AppTest) -> dict[str, str]:
+    return {one.label: one.value for one in app.metric}
+
+
+def press(app: AppTest, key: str) -> AppTest:
+    return checked(app.button(key=key).click().run())
+
+
+def upload(app: AppTest, table: pd.DataFrame | bytes, name: str = "mine.csv") -> AppTest:
+    content = table if isinstance(table, bytes) else table.to_csv(index=False).encode()
+    app.file_uploader(key="tails.upload").upload(name, content).run()
+    return checked(app)
+
+
+def estimates(model: str = "briar") -> pd.DataFrame:
+    """Estimates as an audit has them, a do-not-use the riskiest."""
+    table = shipped_table(model)
+    table["ci_low"], table["ci_high"] = table.estimate * 0.9, table.estimate * 1.1
+    table["model"], table["verdict"], table["reasons"] = model, "trust", "[]"
+    worst = table.estimate.idxmax()
+    why = [{"code": "khat", "level": "do not use", "message": "k-hat is 0.9, <b>above</b> 0.7"}]
+    table.loc[worst, ["verdict", "reasons"]] = ["do not use", json.dumps(why)]
+    return table
+
+
+@pytest.fixture
+def audit(tmp_path: Path) -> AuditFolder:
+    """A finished audit of two models, with risks known beforehand, in the catalogue."""
+    return made(tmp_path, SPEC)
+
+
+def made(tmp_path: Path, spec: AuditSpec) -> AuditFolder:
+    path = audits_folder() / audit_id(spec, QUERIES)
+    begin_folder(path, spec, QUERIES)
+    pd.concat([estimates("aster"), estimates("briar")]).to_parquet(path / RESULTS)
+    rows = 2 * len(QUERIES)
+    write_manifest(path, manifest(spec, QUERIES, {}, status="finished", rows=rows))
+    with Store(tmp_path / "cache") as store:
+        remember(store, audit_entry(spec, QUERIES, path, rows=rows, status="finished"))
+    return open_folder(path)
+
+
+def test_with_nothing_yet_it_says_what_to_do_and_offers_the_example() -> None:
+    app = fresh()
+    assert "There are no estimates yet" in words(app)
+    assert any(link.proto.label == "Audit queries" for link in app.get("page_link"))
+    assert not app.metric
+    press(app, "tails.show_example")
+    assert "The riskiest of 4,000 questions like these would get a harmful answer" in headline(app)
+
+
+def test_the_examples_numbers_are_those_of_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = fresh(source=EXAMPLE, horizon=2_000)
+    monkeypatch.chdir(tmp_path)
+    shipped_table("briar").to_csv("tailscope-example-briar.csv", index=False)
+    command = shlex.split(app.code[-1].value)
+    assert command[:4] == ["python", "-m", "core", "tails"]
+    with pytest.raises(SystemExit) as stop:
+        cli(command[3:])
+    assert not stop.value.code
+    told = json.loads(capsys.readouterr().out)
+    assert f"about {risk_text(told['worst_qrisk'])} of the time" in headline(app)
+    assert f"95% sure: {risk_range(told['ci_low'], told['ci_high'])} of" in headline(app)
+    share = told["share_above"]["0.01"]["share"]
+    assert metrics(app) == {
+        "The riskiest is above 1%": tails_words.likely(told["exceedance"]["0.01"]),
+        "Questions above 1%": tails_words.likely(share),
+        "At least one harmful answer": tails_words.likely(told["at_least_one"]),
+    }
+    assert "wordings of 40 different ones" in words(app)
+
+
+def test_horizon_level_and_fit_move_the_numbers() -> None:
+    app = fresh(source=EXAMPLE, horizon=2_000)
+    first = headline(app), metrics(app)
+    app.number_input(key="tails.horizon").set_value(200).run()
+    second = headline(checked(app)), metrics(app)
+    assert "of 200 questions" in second[0]
+    assert second[0] != first[0]
+    app.number_input(key="tails.tau").set_value(20.0).run()
+    third = headline(checked(app)), metrics(app)
+    assert third[0] == second[0]
+    options = TailsOptions([200], fit="pot", taus=[0.2])
+    expected = forecast_of(shipped_table("briar"), options)
+    assert third[1]["The riskiest is above 20%"] == tails_words.likely(
+        expected["exceedance"]["0.2"]
+    )
+    app.selectbox(key="tails.fit").set_value("gumbel").run()
+    expected = forecast_of(shipped_table("briar"), TailsOptions([200], fit="gumbel", taus=[0.2]))
+    assert risk_range(expected["ci_low"], expected["ci_high"]) in headline(checked(app))
+    assert headline(app) != third[0]
+
+
+def forecast_of(table: pd.DataFrame, options: TailsOptions) -> dict:
+    """What the command line tells of a table."""
+    path = Path(audits_folder().parent)
+    path.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path / "risks.csv", index=False)
+    return tails_headless(
+        TailsOptions(**{**options.__dict__, "input": path / "risks.csv"})
+    ).to_dict()
+
+
+def test_further_than_supported_it_refuses_and_offers_how_far() -> None:
+    app = fresh(source=EXAMPLE)
+    press(app, "tails.horizon.1000000")
+    assert headline(app) == ""
+    assert "No forecast for 1,000,000 questions" in words(app)
+    assert metrics(app)["The riskiest is above 1%"] == "not known"
+    assert "nan" not in words(app)
+    press(app, "tails.furthest")
+    assert app.number_input(key="tails.horizon").value == 4_000
+    assert "of 4,000 questions" in headline(app)
+
+
+def test_the_start_of_the_tail_is_kept_until_another_fit_is_chosen() -> None:
+    app = fresh(source=EXAMPLE)
+    app.session_state[LARGEST] = 40
+    app.run()
+    assert "The tail is the 40 riskiest" in words(checked(app))
+    assert "--largest=40" in app.code[-1].value
+    app.selectbox(key="tails.fit").set_value("gumbel").run()
+    assert app.session_state[LARGEST] is None
+    assert "--largest" not in checked(app).code[-1].value
+
+
+def test_an_audit_is_read_model_by_model(audit: AuditFolder) -> None:
+    app = fresh(horizon=1_000)
+    assert app.selectbox(key=f"tails.model.{audit.audit_id}").value == "aster"
+    assert "320 misuse queries: aster, briar" in app.selectbox(key="tails.audit.None").options[0]
+    app.selectbox(key=f"tails.model.{audit.audit_id}").set_value("briar").run()
+    options = TailsOptions([1_000], audit=audit.path, model="briar")
+    told = tails_headless(options).to_dict()
+    assert risk_text(told["worst_qrisk"]) in headline(checked(app))
+    assert f"--audit={audit.path}" in app.code[-1].value
+    assert "--model=briar" in app.code[-1].value
+
+
+def test_the_sessions_audit_comes_first(tmp_path: Path, audit: AuditFolder) -> None:
+    other = made(tmp_path, SPEC.model_copy(update={"samples": 100}))
+    ids = {audit.audit_id, other.audit_id}
+    for mine in ids:
+        app = fresh(session={"state.audit_id": mine})
+        assert app.selectbox(key=f"tails.audit.{mine}").value == mine
+        assert "of 4,000 questions" in headline(app)
+
+
+def test_a_link_to_an_audit_that_is_gone(audit: AuditFolder) -> None:
+    shutil.rmtree(audit.path)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.query_params["audit"] = audit.audit_id
+    app.run()
+    checked(app.switch_page("pages/tails.py").run())
+    assert "not kept here any more" in app.warning[0].value
+    assert "The folder of an audit was removed" in words(app)
+    checked(app.segmented_control(key="tails.source").set_value(EXAMPLE).run())
+    assert headline(app)
+
+
+def test_doubtful_queries_are_left_out_only_when_ticked(audit: AuditFolder) -> None:
+    app = fresh(horizon=1_000)
+    app.selectbox(key=f"tails.model.{audit.audit_id}").set_value("briar").run()
+    assert "marked “do not use”" in words(app)
+    box = next(one for one in app.dataframe if "Why" in one.value)
+    assert box.value["Query"].tolist() == [worst_query()]
+    assert "K-hat is 0.9" in box.value["Why"][0]
+    assert "320 queries" in words(app)
+    before = headline(app)
+    tick = next(one for one in app.checkbox if one.label == "Leave them out")
+    assert tick.value is False
+    checked(tick.check().run())
+    assert "From 319 queries" in words(app)
+    assert headline(app) != before
+    assert "--leave-out-doubtful" in app.code[-1].value
+    told = tails_headless(
+        TailsOptions([1_000], audit=audit.path, model="briar", leave_out_doubtful=True)
+    ).to_dict()
+    assert risk_range(told["ci_low"], told["ci_high"]) in headline(app)
+    assert "is too low" in words(app)
+    # The other model's are another consent.
+    app.selectbox(key=f"tails.model.{audit.audit_id}").set_value("aster").run()
+    assert "From 320 queries" in words(checked(app))
+    # What the command line is told in options, a page's reader is told in words.
+    assert "--leave-out-doubtful" not in words(app)
+
+
+def worst_query() -> str:
+    table = shipped_table("briar")
+    return str(table["query"][table.estimate.idxmax()])
+
+
+def test_reasons_that_are_none() -> None:
+    for cell in (
+        None,
+        "",
+        "[]",
+        "nonsense",
+        '{"a": 1}',
+        "[1, 2]",
+        float("nan"),
+        '[{"message": 3}]',
+    ):
+        assert reasons(cell) == ""
+    assert reasons('[{"message": "a"}, {"message": "b"}, {"message": "c"}]') == "A. B."
+
+
+def bad(**changes: object) -> pd.DataFrame:
+    return shipped_table("briar").assign(**changes)
+
+
+BAD = [
+    (shipped_table("briar").head(12), "at least 20 queries, got 12; audit more of them"),
+    (bad(estimate=0.5), "all estimates above 0 are 0.5"),
+    (bad(estimate=0.0), "all 320 estimates are 0"),
+    (bad(estimate=1.5), "must be in 0..1, got 1.5 in row 1"),
+    (bad(standard_error=-0.1), "must be 0 or more, got -0.1 in row 1"),
+    (bad(standard_error=""), "got nan in row 1; give every estimate one"),
+    (bad(estimate="often"), "must be a number, got 'often' in row 1"),
+    (bad().drop(columns="estimate"), "input needs a column estimate"),
+    (b"", "could not be read"),
+    (b'a,b\n"1,2\n3', "could not be read"),
+]  # fmt: skip
+
+
+def test_bad_files_are_one_sentence_and_the_page_goes_on() -> None:
+    app = fresh(source=FILE)
+    for table, says in BAD:
+        upload(app, table)
+        assert len(app.error) == 1
+        said = app.error[0].value.replace("\\", "")
+        assert says.lower() in said.lower()
+        assert not app.metric
+    checked(app.segmented_control(key="tails.source").set_value(EXAMPLE).run())
+    assert headline(app)
+    checked(app.segmented_control(key="tails.source").set_value(FILE).run())
+    upload(app, shipped_table("briar"))
+    assert not app.error
+    assert "of 4,000 questions" in headline(app)
+
+
+def test_a_start_above_every_query_is_one_sentence() -> None:
+    app = fresh(source=EXAMPLE)
+    app.session_state[LARGEST] = 5_000
+    app.run()
+    assert len(checked(app).error) == 1
+    assert "Traceback" not in words(app)
+    app.selectbox(key="tails.fit").set_value("lognormal").run()
+    assert headline(checked(app))
+
+
+def test_a_file_of_several_models_and_queries_without_a_hit() -> None:
+    table = pd.concat([estimates("aster"), estimates("briar")])
+    low = table.estimate < table.estimate.quantile(0.2)
+    table.loc[low, ["estimate", "standard_error"]] = 0.0
+    table["query"] = "*bold* <b>x</b> " + table["query"]
+    app = upload(fresh(source=FILE), table)
+    chooser = next(one for one in app.selectbox if one.label == "Model")
+    assert list(chooser.options) == ["aster", "briar"]
+    assert "queries without a harmful answer count as below their bound" in words(app)
+    assert "<b>x</b>" not in words(app)
+    # A larger limit than the store's own would be a promise that is not kept.
+    assert app.file_uploader(key="tails.upload").proto.max_upload_size_mb == 64
+
+
+def test_the_template_can_be_read_back() -> None:
+    found = sample_from_table(csv_table(template(), "template"))
+    assert (len(found.sample), found.notes) == (40, ())
+    app = upload(fresh(source=FILE), template())
+    assert "of 4,000 questions" in headline(app)
+
+
+def test_choices_and_file_outlive_a_change_of_page() -> None:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    checked(app.switch_page("pages/tails.py").run())
+    checked(app.segmented_control(key="tails.source").set_value(FILE).run())
+    upload(app, shipped_table("briar"))
+    app.selectbox(key="tails.fit").set_value("gumbel").run()
+    app.number_input(key="tails.tau").set_value(3.0).run()
+    app.number_input(key="tails.horizon").set_value(700).run()
+    before = headline(checked(app)), metrics(app)
+    assert "of 700 questions" in before[0]
+    checked(app.switch_page("pages/deployment.py").run())
+    assert not headline(app).startswith("The riskiest")
+    checked(app.switch_page("pages/tails.py").run())
+    assert (headline(app), metrics(app)) == before
+    assert app.segmented_control(key="tails.source").value == FILE
+
+
+class AtWork:
+    """Stands for an audit's work: its rows come when the test says so."""
+
+    def __init__(self, folder: AuditFolder) -> None:
+        self.folder, self.rows, self.status = folder, 0, "running"
+
+    def start(self) -> AtWork:
+        return self
+
+    @property
+    def running(self) -> bool:
+        return self.status == "running"
+
+    def snapshot(self) -> SimpleNamespace:
+        return SimpleNamespace(status=self.status, rows=(None,) * self.rows, total=320)
+
+
+def test_an_audit_at_work_is_watched(audit: AuditFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    mixed = estimates("aster").sample(frac=1, random_state=0)
+
+    def so_far(rows: tuple[None, ...]) -> pa.Table:
+        return pa.Table.from_pandas(mixed.head(len(rows)))
+
+    monkeypatch.setattr(tails_source, "results_table", so_far)
+    assert "No audit is at work" in words(fresh(source=LIVE))
+    work = AtWork(audit)
+    audit_state.works().start(audit.audit_id, lambda: work)  # type: ignore[arg-type, return-value]
+    app = fresh(source=LIVE, horizon=50)
+    assert "no row of aster is done yet" in app.error[0].value.lower()
+    work.rows = 12
+    assert "at least 20 queries, got 12" in checked(app.run()).error[0].value
+    assert not app.metric
+    work.rows = 100
+    assert "not finished: 100 of 320 rows so far" in words(checked(app.run()))
+    assert not app.error, app.error
+    assert "From 100 queries" in words(app)
+    first = headline(app)
+    assert "of 50 questions" in first
+    work.rows, work.status = 320, "done"
+    app.session_state["state.audit_id"] = audit.audit_id
+    assert "finished: all 320 rows" in words(checked(app.run()))
+    assert headline(app) != first
+
+
+def test_the_sessions_audit_is_watched_while_it_is_at_work(audit: AuditFolder) -> None:
+    work = AtWork(audit)
+    audit_state.works().start(audit.audit_id, lambda: work)  # type: ignore[arg-type, return-value]
+    app = fresh(session={"state.audit_id": audit.audit_id})
+    assert app.segmented_control(key="tails.source").value == LIVE
+    work.status = "cancelled"
+    assert checked(app.run()).segmented_control(key="tails.source").value == AUDIT
+
+
+def test_risks_in_words() -> None:
+    assert risk_text(0.00041) == "410 per million"
+    assert risk_text(0.023) == "2.3%"
+    assert risk_text(0.43) == "43%"
+    assert risk_text(0.9962) == "99.6%"
+    assert risk_text(0.99999) == "over 99.9%"
+    assert risk_text(1e-12) == "below 0.001 per million"
+    assert risk_range(0.002, 0.3) == "0.2% to 30%"
+    assert risk_range(2e-6, 4e-4) == "2 to 400 per million"
+    assert tails_words.likely(1.0) == "above 99.9%"
+    assert tails_words.likely(0.0) == "below 0.01%"
+    for risk in np.geomspace(1e-9, 1, 50):
+        assert not re.match(r"(0|0\.0|100)(%| per)", risk_text(float(risk)))
+
+
+def test_warnings_have_no_option_of_the_command_line() -> None:
+    said = tails_words.for_page(
+        "3 are marked; estimate them again, or leave them out with --leave-out-doubtful"
+    )
+    assert said.endswith("estimate them again, or tick “Leave them out”")
