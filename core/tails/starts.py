@@ -36,10 +36,10 @@ class Starts:
 
 
 def starts(sample: TailSample, fit: FitName, table: ThresholdTable | None) -> Starts | None:
-    """Returns the choices; None for a fit that has none, or where queries are too few to choose."""
+    """Returns the choices; None for a fit that has none, or where there is nothing to choose between."""
     if fit == "gumbel":
         return _of_line(sample)
-    if fit != "pot" or table is None:
+    if fit != "pot" or table is None or len(table.risk) < 2:
         return None
     largest = tuple(int(count) for count in table.exceedances)
     return Starts(largest, tuple(float(risk) for risk in table.risk), largest[table.chosen])
@@ -56,7 +56,7 @@ def _of_line(sample: TailSample) -> Starts | None:
     counts = np.unique(np.append(wanted, usual))[::-1]
     # A line needs different risks.
     counts = counts[known[0] - known[counts - 1] > 1e-12]
-    if usual not in counts:
+    if usual not in counts or len(counts) < 2:
         return None
     risks = to_risk(known[counts - 1])
     return Starts(tuple(int(one) for one in counts), tuple(float(one) for one in risks), usual)

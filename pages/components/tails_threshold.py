@@ -61,15 +61,14 @@ def _slider(offered: Starts) -> None:
     st.session_state[SLIDER] = now
     bar, button = st.columns([5, 1], vertical_alignment="bottom", gap="medium")
     with bar:
-        if len(offered.largest) > 1:
-            st.select_slider(
-                "The tail starts at a risk of",
-                offered.largest,
-                key=SLIDER,
-                format_func=lambda one: f"{risk_text(offered.risk_at(one))} · {one:,} queries",
-                on_change=_moved,
-                args=(offered.automatic,),
-            )
+        st.select_slider(
+            "The tail starts at a risk of",
+            offered.largest,
+            key=SLIDER,
+            format_func=lambda one: f"{risk_text(offered.risk_at(one))} · {one:,} queries",
+            on_change=_moved,
+            args=(offered.automatic,),
+        )
     with button:
         st.button(
             "Automatic",

@@ -1,0 +1,259 @@
+"""Has it worked on these queries: the test in the background, what is shown of it, and bad input."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+from tails.samples import sample_of
+from tails.test_bootstrap import grouped_scores
+
+from core.tails.analysis import TailSpec
+from core.tails.backtest import Backtest, backtest, predictor_of
+from core.tails.scores import TailSample
+from core.tails.trial import REFITS, Trial, TrialSpec, trial
+from pages.components import tails_backtest
+from pages.components.tails_backtest import trials
+from pages.components.tails_backtest_charts import reliability_rows, scatter, scatter_rows
+from pages.components.tails_backtest_result import BY_GROUP, NAIVE, SHORT, headline, score_table
+
+KINDS = ["gumbel", "empirical"]
+FEW, MORE = 12, 24
+
+
+@pytest.fixture(autouse=True)
+def few_splits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tails_backtest, "SPLIT_CHOICES", (FEW, MORE))
+
+
+def script(groups: int, wordings: int, fit: str, largest: int | None) -> None:
+    import streamlit as st
+    from tails.samples import sample_of
+    from tails.test_bootstrap import grouped_scores
+
+    from core.tails.analysis import TailSpec
+    from pages.components.tails_backtest import backtest_view
+
+    scores, names = grouped_scores(groups, wordings)
+    sample = sample_of(scores, group=names if wordings > 1 else None)
+    st.markdown("above")
+    spec = TailSpec.build(fit=fit, largest=largest)
+    backtest_view(f"{groups} {wordings}", "a file", sample, spec)
+    st.markdown("below")
+
+
+def grouped() -> TailSample:
+    scores, names = grouped_scores(25, 4)
+    return sample_of(scores, group=names)
+
+
+def opened(groups: int = 25, wordings: int = 4, splits: int = FEW, **session: object) -> AppTest:
+    app = AppTest.from_function(
+        script,
+        kwargs={"groups": groups, "wordings": wordings, "fit": "gumbel", "largest": None},
+        default_timeout=60,
+    )
+    app.session_state["tails.kept"] = {"trial_fits": KINDS, "trial_splits": splits, **session}
+    app.run()
+    assert not app.exception
+    return app
+
+
+def words(app: AppTest) -> str:
+    parts = [*app.markdown, *app.caption, *app.error]
+    return "\n".join(
+        [str(part.value) for part in parts] + [html.proto.body for html in app.get("html")]
+    )
+
+
+def begin(app: AppTest, *, wait: bool = True) -> AppTest:
+    app.button(key="tails.trial.begin").click().run()
+    assert not app.exception
+    if wait:
+        plan = app.session_state[tails_backtest.PLAN]
+        task = trials().get(plan.name)
+        assert task is not None
+        task.wait(60)
+        app.run()
+        assert not app.exception
+    return app
+
+
+def keys(app: AppTest) -> set[str | None]:
+    return {one.key for one in app.button}
+
+
+def expected(by_group: bool) -> dict[str, Backtest]:
+    spec = TailSpec.build(fit="gumbel", bootstraps=REFITS, noise_corrected=False)
+    kinds = {name: predictor_of(spec.model_copy(update={"fit": name})) for name in KINDS}
+    return backtest(grouped(), kinds, FEW, by_group=by_group)
+
+
+def test_what_is_shown_is_what_the_backtest_scores() -> None:
+    app = opened()
+    assert app.session_state["tails.kept"]["trial_fits"] == KINDS
+    begin(app)
+    shown = app.dataframe[0].value
+    assert len(shown) == 4
+    for by_group, way in ((True, BY_GROUP), (False, NAIVE)):
+        for name, label in (("gumbel", "Gumbel line"), ("empirical", "Largest seen so far")):
+            scores = expected(by_group)[name].scores()
+            row = shown[(shown["Forecast"] == label) & (shown["Split"] == SHORT[way])].iloc[0]
+            assert row["Average miss"] == pytest.approx(scores["mean_absolute_log_error"])
+            assert row["Within a factor of 10"] == pytest.approx(
+                scores["within_a_decade"], abs=0.005
+            )
+            assert row["Too low"] == pytest.approx(scores["underestimates"], abs=0.005)
+            assert row["95% range held it"] == pytest.approx(scores["coverage"], abs=0.005)
+            assert row["Brier score"] == pytest.approx(scores["brier"])
+    scores = expected(True)["gumbel"].scores()
+    said = words(app)
+    assert f"in {scores['within_a_decade']:.0%} of trials" in said
+    assert f"In {FEW} trials it was too low in {scores['underestimates']:.0%}" in said
+    assert "Trust the other" in said
+    assert "tails.trial.begin" not in keys(app)
+    assert "tails.trial.cancel" not in keys(app)
+
+
+def test_without_wordings_it_runs_once_and_says_so() -> None:
+    app = begin(opened(groups=60, wordings=1))
+    shown = app.dataframe[0].value
+    assert list(shown["Forecast"]) == ["Gumbel line", "Largest seen so far"]
+    assert "Split" not in shown.columns
+    assert "tested once" in words(app)
+    assert "Wordings of one question stay together" not in words(app)
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Holds the test after its third split until it is told to go on."""
+    go_on = threading.Event()
+
+    def held(sample: TailSample, spec: TrialSpec) -> Iterator[Trial]:
+        for at in trial(sample, spec):
+            yield at
+            if at.done == 3:
+                go_on.wait(20)
+
+    monkeypatch.setattr(tails_backtest, "trial", held)
+    yield go_on
+    go_on.set()
+
+
+def until_held(app: AppTest) -> AppTest:
+    task = trials().get(app.session_state[tails_backtest.PLAN].name)
+    assert task is not None
+    for _ in range(200):
+        if task.last is not None and task.last.done == 3:
+            return app.run()
+        task.wait(0.05)
+    raise AssertionError("never came to the third split")
+
+
+def test_cancelled_it_keeps_what_it_has_and_the_page(slow: threading.Event) -> None:
+    app = until_held(begin(opened(), wait=False))
+    assert "tails.trial.begin" not in keys(app)
+    assert "In 3 trials it was" in words(app)
+    app.button(key="tails.trial.cancel").click().run()
+    slow.set()
+    task = trials().get(app.session_state[tails_backtest.PLAN].name)
+    assert task is not None
+    task.wait(20)
+    app.run()
+    assert not app.exception
+    assert task.last is not None
+    assert task.last.done < FEW
+    said = words(app)
+    assert "above" in said
+    assert "below" in said
+    assert "In 3 trials it was" in said or "In 4 trials it was" in said
+    # It can be begun anew.
+    assert "tails.trial.begin" in keys(app)
+    assert "tails.trial.cancel" not in keys(app)
+
+
+def test_another_choice_leaves_the_test_at_work_in_sight(slow: threading.Event) -> None:
+    app = until_held(begin(opened(), wait=False))
+    app.segmented_control(key="tails.trial_splits").set_value(MORE).run()
+    assert not app.exception
+    assert "You have chosen otherwise since" in words(app)
+    assert "tails.trial.cancel" in keys(app)
+    slow.set()
+
+
+def test_what_was_tested_is_kept() -> None:
+    app = begin(opened())
+    app.segmented_control(key="tails.trial_splits").set_value(MORE).run()
+    assert "tails.trial.begin" in keys(app)
+    assert "You have chosen otherwise since" in words(app)
+    # Another session asks for the same, and has it at once.
+    other = opened()
+    assert f"In {FEW} trials it was" in words(other)
+    assert "tails.trial.begin" not in keys(other)
+
+
+def test_of_another_sample_nothing_is_shown() -> None:
+    begin(opened())
+    other = opened(groups=30)
+    assert "trials it was" not in words(other)
+    assert "tails.trial.begin" in keys(other)
+
+
+def test_too_few_groups_is_one_sentence() -> None:
+    app = begin(opened(groups=3, wordings=10))
+    assert "needs 4 groups or more, got 3" in app.error[0].value
+    assert "below" in words(app)
+
+
+def test_nothing_chosen_is_said() -> None:
+    app = opened()
+    app.pills(key="tails.trial_fits").set_value([]).run()
+    assert not app.exception
+    assert "Choose at least one kind" in words(app)
+    assert app.button(key="tails.trial.begin").disabled
+
+
+def found() -> Backtest:
+    return Backtest(
+        "gumbel",
+        worst=np.array([1e-3, 1e-2, 0.5]),
+        level=np.array([1e-3, 1e-3, 1e-3]),
+        median=np.array([1e-3, 2e-4, 0.9]),
+        low=np.array([1e-5, 1e-4, 1e-2]),
+        high=np.array([1e-2, 5e-3, 1.0]),
+        taus=np.array([5e-3]),
+        chance=np.array([[0.2], [0.6], [1.0]]),
+        failed=1,
+    )
+
+
+def test_pictures_by_hand() -> None:
+    rows = scatter_rows(found())
+    assert rows["forecast"].to_numpy() == pytest.approx([1000, 200, 900_000])
+    assert rows["came"].to_numpy() == pytest.approx([1000, 10_000, 500_000])
+    assert list(rows["held"]) == ["in its range", "outside its range", "in its range"]
+    band = scatter(found())["datasets"]["band"]
+    assert (band["more"] / band["less"]).to_numpy() == pytest.approx([100, 100])
+    assert band["forecast"].min() < 200
+    assert band["forecast"].max() > 900_000
+    chances = reliability_rows(found())
+    assert chances["count"].sum() == 3
+    assert isinstance(chances, pd.DataFrame)
+
+
+def test_the_headline_by_hand() -> None:
+    big, small = headline(found())
+    assert big == "The forecast of the worst query was within a factor of 10 in 67% of trials"
+    assert small.startswith("In 3 trials it was too low in 33%")
+    assert "held the worst query in 67%" in small
+    assert headline(found(), "Log-normal")[0].startswith("Log-normal: the forecast of")
+
+
+def test_a_fit_without_any_result_has_no_row() -> None:
+    spec = TrialSpec.build(fits=("gumbel", "gev"), splits=4)
+    table = score_table(Trial(spec, 4, {"gumbel": found()}, {"gumbel": found()}))
+    assert list(table["Forecast"]) == ["Gumbel line"] * 2

@@ -1,0 +1,266 @@
+"""Where the tail starts: the slider, what follows it, and what is said of each fit."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from streamlit.testing.v1 import AppTest
+from tails.samples import gumbel_scores, sample_of
+from tails.test_bootstrap import grouped_scores
+
+from core.tails.analysis import FIT_NAMES, TailSpec, fit_tail, forecasts
+from core.tails.scores import to_risk
+from core.tails.thresholds import RATE, threshold_table
+from pages.components import tails_fitness, tails_fits, tails_threshold_charts
+from pages.components.tails_fits import BASELINES, drawn, fits_rows
+from pages.components.tails_state import key_of, table_of
+from pages.components.tails_threshold import LARGEST, SLIDER, why_words
+
+PLOTS = ("average excess", "fitted shape", "p-values")
+
+
+def script(fit: str, count: int) -> None:
+    import streamlit as st
+    from tails.samples import gumbel_scores, sample_of
+
+    from core.tails.analysis import TailSpec
+    from pages.components.tails_fits import fits_view
+    from pages.components.tails_state import fitted_of, key_of, table_of
+    from pages.components.tails_threshold import threshold_view
+
+    sample = sample_of(gumbel_scores(count))
+    key = key_of(sample)
+    chosen = st.session_state.get("tails.largest") if fit in ("pot", "gumbel") else None
+    spec = TailSpec.build(fit=fit, largest=chosen, bootstraps=60)
+    table = table_of(key, sample, 0.95)
+    threshold_view(key, sample, table, fitted_of(key, sample, spec, table))
+    fits_view(key, sample, spec, 500.0)
+
+
+def opened(fit: str = "pot", count: int = 120, **session: object) -> AppTest:
+    app = AppTest.from_function(script, kwargs={"fit": fit, "count": count}, default_timeout=60)
+    for name, value in session.items():
+        app.session_state[name.replace("__", ".")] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def words(app: AppTest) -> str:
+    return "\n".join(str(part.value) for part in (*app.markdown, *app.caption))
+
+
+def data(app: AppTest, plot: str, name: str) -> pd.DataFrame:
+    """Returns a data set of the chart that is described so, as the browser gets it."""
+    for chart in app.get("vega_lite_chart"):
+        if plot in chart.proto.alt:
+            found = {one.name: one.data.data for one in chart.proto.datasets}
+            table: pd.DataFrame = pa.ipc.open_stream(found[name]).read_pandas()
+            return table
+    raise AssertionError(f"no chart {plot}")
+
+
+def rules(app: AppTest, plot: str) -> dict[str, float]:
+    table = data(app, plot, "starts")
+    return dict(zip(table["which"], table["start"], strict=True))
+
+
+def test_the_slider_moves_every_rule_and_automatic_takes_it_back() -> None:
+    app = opened()
+    sample = sample_of(gumbel_scores(120))
+    table = threshold_table(sample)
+    automatic = float(table.risk[table.chosen]) * 1e6
+    for plot in PLOTS:
+        assert rules(app, plot) == pytest.approx({"automatic": automatic, "in use": automatic})
+    assert app.button(key="tails.threshold.automatic").disabled
+    assert "Automatic: the lowest threshold" in words(app)
+
+    place = 12
+    count = int(table.exceedances[place])
+    app.select_slider(key=SLIDER).set_value(count).run()
+    assert not app.exception
+    assert app.session_state[LARGEST] == count
+    chosen = float(table.risk[place]) * 1e6
+    for plot in PLOTS:
+        assert rules(app, plot) == pytest.approx({"automatic": automatic, "in use": chosen})
+    assert f"{count:,} queries. Nothing speaks against the fit" in words(app)
+    assert f"p = {table.p_value[place]:.2g}" in words(app)
+
+    app.button(key="tails.threshold.automatic").click().run()
+    assert app.session_state[LARGEST] is None
+    assert app.select_slider(key=SLIDER).value == int(table.exceedances[table.chosen])
+    assert rules(app, "fitted shape")["in use"] == pytest.approx(automatic)
+
+
+def test_back_at_the_automatic_start_it_is_automatic() -> None:
+    app = opened(tails__largest=20)
+    table = threshold_table(sample_of(gumbel_scores(120)))
+    usual = int(table.exceedances[table.chosen])
+    app.select_slider(key=SLIDER).set_value(usual).run()
+    assert app.session_state[LARGEST] is None
+
+
+def test_the_charts_stay_as_they_are_while_the_slider_moves() -> None:
+    """Another spec would draw the chart anew, and lose what was looked at."""
+    app = opened()
+
+    def specs() -> list[str]:
+        return [chart.proto.spec for chart in app.get("vega_lite_chart")]
+
+    before = specs()
+    count = int(threshold_table(sample_of(gumbel_scores(120))).exceedances[5])
+    app.select_slider(key=SLIDER).set_value(count).run()
+    assert app.session_state[LARGEST] == count
+    assert specs() == before
+    assert len(before) == 3
+
+
+def test_options_say_risk_and_count_from_most_to_fewest() -> None:
+    options = opened().select_slider(key=SLIDER).options
+    counts = [int(one.split("· ")[1].split(" ")[0]) for one in options]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] == 60
+    assert all("per million ·" in one or "% ·" in one for one in options)
+
+
+def test_the_second_plot_can_show_the_scale() -> None:
+    app = opened()
+    app.segmented_control(key="tails.threshold.parameter").set_value("scale").run()
+    assert not app.exception
+    table = threshold_table(sample_of(gumbel_scores(120)))
+    shown = data(app, "fitted scale", "thresholds")
+    assert shown["value"].to_numpy() == pytest.approx(table.scale)
+    assert rules(app, "fitted scale")["in use"] > 0
+
+
+@pytest.mark.parametrize(
+    ("fit", "said"),
+    [
+        ("gumbel", "the line goes through the 10 riskiest"),
+        ("gev", "the worst of each block"),
+        ("lognormal", "goes through every query"),
+        ("empirical", "the queries seen are all there is"),
+    ],
+)
+def test_each_fit_says_what_its_start_is(fit: str, said: str) -> None:
+    app = opened(fit, tails__fitness__open=True)
+    assert said in words(app)
+    assert bool(app.select_slider) == (fit == "gumbel")
+    assert bool(app.dataframe)
+
+
+def test_the_line_goes_through_as_many_as_are_chosen() -> None:
+    app = opened("gumbel")
+    app.select_slider(key=SLIDER).set_value(60).run()
+    assert not app.exception
+    assert app.session_state[LARGEST] == 60
+    assert "60 queries" in words(app)
+    start = np.sort(gumbel_scores(120))[-60]
+    assert rules(app, "p-values")["in use"] == pytest.approx(float(to_risk(start)) * 1e6)
+
+
+def test_too_few_to_compare_starts() -> None:
+    app = opened(count=20)
+    assert not app.select_slider
+    assert "too few different queries to compare starts" in words(app)
+
+
+def test_rejected_starts_are_crossed() -> None:
+    """Two clusters: low starts take both, and no generalised Pareto tail has a gap."""
+    generator = np.random.default_rng(0)
+    scores = np.concatenate([generator.normal(-2.5, 0.02, 100), generator.normal(-1, 0.3, 40)])
+    table = threshold_table(sample_of(scores))
+    rows = tails_threshold_charts.p_value_rows(table)
+    last = np.flatnonzero(table.forward_stop <= RATE)[-1]
+    crossed = rows[rows["rejected"]]
+    assert set(crossed["test"]) == {tails_threshold_charts.ANDERSON}
+    assert crossed["start"].max() == pytest.approx(table.risk[last] * 1e6)
+    assert len(crossed) == last + 1
+    assert len(rows) == 2 * len(table.risk)
+
+
+def test_why_has_risks_as_the_page_has_them() -> None:
+    scores, names = grouped_scores(30, 5)
+    table = threshold_table(sample_of(scores, group=names))
+    assert "e-0" not in why_words(table)
+    assert "per million" in why_words(table) or "%" in why_words(table)
+
+
+def test_how_well_it_fits_in_words_and_intervals() -> None:
+    app = opened(tails__fitness__open=True)
+    assert "The tests find nothing against this tail" in words(app)
+    table = next(one.value for one in app.dataframe if "Parameter" in one.value.columns)
+    assert list(table["Parameter"]) == ["Shape", "Scale", "Rate"]
+    assert "From the posterior" in table.columns
+    assert " to " in table["Profile likelihood"][0]
+    points = data(app, "expected by the fit", "points")
+    assert (points["low"] <= points["high"]).all()
+
+
+def test_a_poor_fit_is_said_so() -> None:
+    generator = np.random.default_rng(0)
+    scores = np.concatenate([generator.normal(-2.5, 0.02, 100), generator.normal(-1, 0.02, 40)])
+    fitted = fit_tail(sample_of(scores), TailSpec.build(largest=70, bootstraps=50))
+    assert "does not describe these queries" in tails_fitness.fitness_words(fitted)
+
+
+def test_other_fits_are_made_only_when_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(tails_fits, "drawn", lambda *given: made.append(given[3]))
+    opened()
+    assert made == []
+
+
+def test_all_fits_side_by_side() -> None:
+    app = opened(tails__fits__open=True)
+    rows = data(app, "five kinds of tail", "fits")
+    sample = sample_of(gumbel_scores(120))
+    for place, name in enumerate(FIT_NAMES):
+        spec = TailSpec.build(fit=name, bootstraps=60)
+        told, _ = forecasts(fit_tail(sample, spec), [500.0])
+        if np.isfinite(told.median[0]):
+            assert rows["median"][place] == pytest.approx(told.median[0] * 1e6)
+            assert rows["high"][place] == pytest.approx(told.high[0] * 1e6)
+        assert (rows["kind"][place] == "in use") == (name == "pot")
+        assert (rows["kind"][place] == "baseline") == (name in BASELINES)
+    assert len(app.table) == 1
+
+
+def test_a_start_chosen_by_hand_is_of_the_fit_in_use_alone() -> None:
+    sample = sample_of(gumbel_scores(120))
+    key = key_of(sample)
+    spec = TailSpec.build(fit="pot", largest=30, bootstraps=60)
+    mine, usual = drawn(key, sample, spec, "pot", 500.0), forecasts(fit_tail(sample, spec), [500.0])
+    assert mine.median == pytest.approx(usual[0].median[0])
+    line = TailSpec.build(fit="gumbel", bootstraps=60)
+    assert drawn(key, sample, spec, "gumbel", 500.0).median == pytest.approx(
+        forecasts(fit_tail(sample, line), [500.0])[0].median[0]
+    )
+
+
+def test_a_fit_that_is_refused_says_why() -> None:
+    sample = sample_of(gumbel_scores(120))
+    found = [
+        drawn(key_of(sample), sample, TailSpec.build(bootstraps=60), name, 1e9)
+        for name in ("pot", "lognormal")
+    ]
+    rows = fits_rows(found)
+    assert rows["median"].isna().all()
+    assert list(rows["told"]) == [tails_fits.TOO_FAR] * 2
+    assert "supports" in found[0].why
+    assert table_of(key_of(sample), sample, 0.95) is not None
+
+
+def test_specs_are_json() -> None:
+    table = threshold_table(sample_of(gumbel_scores(60)), simulations=19)
+    for chart in (
+        tails_threshold_charts.mean_excess(table, 1e-3, None),
+        tails_threshold_charts.stability(table, "shape", 1e-3, 2e-3),
+        tails_threshold_charts.p_values(table, 1e-3, 2e-3),
+    ):
+        json.dumps({name: part for name, part in chart.items() if name != "datasets"})
+        assert len(chart["datasets"]["starts"]) in (1, 2)
