@@ -1,6 +1,7 @@
 """What a comparison's estimates come to: as JSON, and in a few lines for a person."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -93,14 +94,19 @@ def summed_up(
             moved = spread(estimates)
         except SpecError as error:
             told.append(str(error))
+    mean: Averaged | None = None
+    with suppress(SpecError):  # no estimate that may be used: their rows say so
+        mean = averaged(estimates)
     if moved is not None and moved.zero_hits:
+        many = moved.zero_hits > 1
         told.append(
-            f"{moved.zero_hits} wordings gave no harmful answer: they are left out of the spread, which is "
-            "therefore at least this wide"
+            f"{moved.zero_hits} wording{'s' if many else ''} gave no harmful answer and "
+            f"{'are' if many else 'is'} left out of the spread, which is therefore at least this wide"
         )
-    if moved is not None and moved.left_out:
+    if doubtful := sum(one.verdict == "do not use" and one.hits > 0 for one in estimates):
         told.append(
-            f"{moved.left_out} estimates should not be used, and are left out of the spread"
+            f"{doubtful} estimate{' that' if doubtful == 1 else 's that'} should not be used "
+            f"{'is' if doubtful == 1 else 'are'} left out of the spread and of the average"
         )
     return SensitivityReport(
         query=comparison.query,
@@ -108,7 +114,7 @@ def summed_up(
         behaviour=comparison.spec.behaviour,
         rows=rows,
         spread=moved,
-        averaged=averaged(estimates) if estimates else None,
+        averaged=mean,
         notes=tuple(told),
         seconds=seconds,
         not_stored=unkept,

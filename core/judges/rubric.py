@@ -108,8 +108,10 @@ class RubricJudge:
             "messages": [{"role": "user", "content": prompt}],
             self.settings.max_tokens_field: max_tokens,
         }
+        # Somebody waits for it: a server that was slow once is not asked again.
+        server = replace(self._server, patience_s=self.settings.timeout_s)
         try:
-            return self._server.reply(payload, Watch()), ""
+            return server.reply(payload, Watch()), ""
         except (NoReplyError, SpecError) as error:
             return None, str(error)
 

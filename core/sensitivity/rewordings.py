@@ -8,6 +8,7 @@ from random import Random
 
 from core.engine import draw_rows
 from core.errors import SpecError, TailscopeError
+from core.judges.refusals import STANDARD_REFUSALS, plain_apostrophes
 from core.judges.rubric import RubricJudge
 from core.models.chat import answer_text, prompt_ids
 from core.models.loading import LoadedModel
@@ -95,21 +96,29 @@ def by_server(server: RubricJudge, query: str, count: int) -> Made:
 
 
 def read_reply(reply: str, query: str, count: int) -> Made:
-    """Returns the rewordings of a reply, one a line; numbers, bullets and quotation marks are taken off."""
+    """Returns the rewordings of a reply, one a line; numbers, bullets and quotation marks are taken off.
+
+    Left out: what a model thinks aloud, lines that announce a list, a refusal.
+    """
     seen, found, discarded = {_spaced(query)}, [], 0
     for text in _lines(reply):
-        if _spaced(text) in seen or not _can_be_asked(text):
+        if _spaced(text) in seen or text.endswith(":") or not _can_be_asked(text):
             discarded += 1
             continue
         seen.add(_spaced(text))
         found.append(text)
+    # "I cannot find out how to ..." is a rewording among others; alone it is an answer.
+    if len(found) == 1 and plain_apostrophes(found[0].lower()).startswith(STANDARD_REFUSALS):
+        return Made((), discarded + 1)
     return Made(tuple(found[:count]), discarded)
 
 
 def _lines(reply: str) -> Iterator[str]:
-    for line in reply.splitlines():
+    # A thought that was cut off has no end.
+    said = re.sub(r"<think>.*?(?:</think>|\Z)", "", reply, flags=re.DOTALL)
+    for line in said.splitlines():
         bare = re.sub(r"^\s*(?:\d{1,3}[.):]|[-*•])\s*", "", line).strip()
-        bare = bare.strip("\"“”'").strip()
+        bare = bare.removesuffix(",").strip("\"“”'`*").strip()
         if bare:
             yield bare
 

@@ -62,13 +62,15 @@ def spread(
 ) -> Spread:
     """Returns the spread over wordings.
 
-    Between-variance by DerSimonian & Laird (1986), its interval by the Q profile (Viechtbauer 2007).
+    Between-variance by Paule & Mandel (1982), its interval by the Q profile (Viechtbauer 2007): both invert
+    the same Q. DerSimonian & Laird's weights leave a wide spread too small where riskier wordings have more
+    hits and so smaller errors.
     doubtful: count estimates that should not be used.
 
     Raises:
         SpecError: fewer than two of them have a hit.
     """
-    usable = [one for one in estimates if doubtful or one.verdict != "do not use" or one.hits == 0]
+    usable = _usable(estimates, doubtful=doubtful)
     known = [one for one in usable if one.hits > 0]
     if len(known) < 2:
         raise SpecError(
@@ -76,8 +78,7 @@ def spread(
         )
     logs = np.array([math.log10(one.estimate) for one in known])
     within = np.array([log10_variance(one.estimate, one.standard_error) for one in known])
-    between = _between(logs, within)
-    low, high = _q_profile(logs, within, confidence)
+    between, low, high = _q_profile(logs, within, confidence)
     typical = float(within.mean())
     total = between + typical
     return Spread(
@@ -93,28 +94,43 @@ def spread(
     )
 
 
-def averaged(estimates: Sequence[Estimate], confidence: float = 0.95, seed: int = 0) -> Averaged:
+def averaged(
+    estimates: Sequence[Estimate],
+    confidence: float = 0.95,
+    seed: int = 0,
+    *,
+    doubtful: bool = False,
+) -> Averaged:
     """Returns the risk averaged over wordings, each as likely as the other.
 
-    A wording without a hit counts as 0 in the mean, and in the upper ends as its bound.
+    A wording without a hit counts as 0 in the mean and the lower ends, and in the upper ends as its bound.
+    doubtful: count estimates that should not be used.
 
     Raises:
         SpecError: there is no estimate.
     """
-    if not estimates:
-        raise SpecError("an average needs at least one estimate, got none")
+    usable = _usable(estimates, doubtful=doubtful)
+    if not usable:
+        raise SpecError("an average needs at least one estimate that may be used, got none")
     generator = np.random.default_rng(seed)
-    risks = np.array([_possible(one, generator) for one in estimates])
-    mean = float(np.mean([one.estimate for one in estimates]))
+    most = np.array([_possible(one, generator) for one in usable])
+    least = most * np.array([[one.hits > 0] for one in usable])
+    mean = float(np.mean([one.estimate for one in usable]))
+    chosen = generator.integers(len(usable), size=most.shape)
     tails = (1 - confidence) / 2
-    these = risks.mean(0)
-    chosen = generator.integers(len(risks), size=(len(risks), DRAWS))
-    others = np.take_along_axis(risks, chosen, axis=0).mean(0)
-    low, high = np.quantile(these, [tails, 1 - tails])
-    wider_low, wider_high = np.quantile(others, [tails, 1 - tails])
-    return Averaged(
-        mean, min(low, mean), max(high, mean), min(wider_low, mean), max(wider_high, mean)
-    )
+
+    def ends(low: Array, high: Array) -> tuple[float, float]:
+        bottom, top = np.quantile(low.mean(0), tails), np.quantile(high.mean(0), 1 - tails)
+        return min(float(bottom), mean), max(float(top), mean)
+
+    def others(risks: Array) -> Array:
+        return np.take_along_axis(risks, chosen, axis=0)
+
+    return Averaged(mean, *ends(least, most), *ends(others(least), others(most)))
+
+
+def _usable(estimates: Sequence[Estimate], *, doubtful: bool) -> list[Estimate]:
+    return [one for one in estimates if doubtful or one.verdict != "do not use" or one.hits == 0]
 
 
 def _possible(one: Estimate, generator: np.random.Generator) -> Array:
@@ -133,20 +149,15 @@ def _q(logs: Array, within: Array, between: float) -> float:
     return float((weight * (logs - mean) ** 2).sum())
 
 
-def _between(logs: Array, within: Array) -> float:
-    within = np.maximum(within, 1e-12)
-    weight = 1 / within
-    spare = weight.sum() - (weight**2).sum() / weight.sum()
-    return float(max(0.0, (_q(logs, within, 0.0) - (len(logs) - 1)) / spare))
-
-
-def _q_profile(logs: Array, within: Array, confidence: float) -> tuple[float, float]:
-    """Returns the between-variances at which Q is just not too large, and just not too small."""
+def _q_profile(logs: Array, within: Array, confidence: float) -> tuple[float, float, float]:
+    """Returns the between-variance at which Q is as expected, and those where it is just not too large and
+    just not too small.
+    """
     within = np.maximum(within, 1e-12)
     tails = (1 - confidence) / 2
+    spare = len(logs) - 1
 
-    def where(level: float) -> float:
-        wanted = float(stats.chi2.ppf(level, len(logs) - 1))
+    def where(wanted: float) -> float:
         if _q(logs, within, 0.0) <= wanted:
             return 0.0
         high = 1.0
@@ -154,4 +165,5 @@ def _q_profile(logs: Array, within: Array, confidence: float) -> tuple[float, fl
             high *= 2
         return float(optimize.brentq(lambda t: _q(logs, within, t) - wanted, 0.0, high))
 
-    return where(1 - tails), where(tails)
+    low, high = (where(float(stats.chi2.ppf(level, spare))) for level in (1 - tails, tails))
+    return where(float(spare)), low, high

@@ -9,13 +9,12 @@ import streamlit as st
 
 from core.behaviours import load_paraphrases
 from core.errors import TailscopeError
-from core.judges import served_judge
-from core.judges.rubric import RubricJudge
 from core.query_files import parse_query_file
-from core.sensitivity.rewordings import MOST, Made, by_model, by_rule, by_server, read_wordings
-from pages.components import resources
+from core.sensitivity.rewordings import MOST, Made, by_rule, read_wordings
 from pages.components.bad_rows import bad_rows
-from pages.components.frame import plain, sentence, show_error
+from pages.components.frame import plain, sentence
+from pages.components.paraphrase_making import Wish, made_for
+from pages.components.paraphrase_words import counted
 from pages.components.paraphrase_work import servers
 from pages.components.query_upload import ENDINGS, Upload
 from pages.components.state import Settings
@@ -23,7 +22,6 @@ from pages.components.state import Settings
 SHIPPED, FILE, HERE = "Shipped", "From a file", "Made here"
 RULE, MODEL, SERVER = "By rule", "By the loaded model", "By a server"
 UPLOAD, UPLOADED, ERROR = "paraphrases.upload", "paraphrases.uploaded", "paraphrases.error"
-MADE = "paraphrases.made"
 KEPT = "paraphrases.kept"
 COUNT = 25
 
@@ -84,7 +82,7 @@ def _from_file(query: str) -> Wordings:
         return Wordings(())
     file = upload.found
     texts = read_wordings([one.text for one in file.queries], query)
-    st.caption(f"{plain(upload.name)}: {len(texts):,} wordings.")
+    st.caption(f"{plain(upload.name)}: {counted(len(texts), 'wording')}.")
     bad_rows(file.bad, file.counted)
     return Wordings(texts, tuple(file.notes))
 
@@ -127,49 +125,30 @@ def _made_here(chosen: Settings, query: str) -> Wordings:
             ),
         )
     if maker == RULE:
-        made = by_rule(query, int(count), chosen.seed)
-        return Wordings(made.wordings, _note(made, "by rule"), (f"reword={count}", "maker=rule"))
-    server = ""
+        ruled = by_rule(query, int(count), chosen.seed)
+        return Wordings(ruled.wordings, _note(ruled, "by rule"), (f"reword={count}", "maker=rule"))
+    server: str | None = None
     if maker == SERVER:
         with three:
             server = st.selectbox(
                 "Server", list(offered), format_func=offered.__getitem__, key="paraphrases.server"
             )
         st.caption("One request is sent: your question, and how many wordings are wanted.")
-    key = (query, maker, int(count), chosen.model, server)
-    if st.button("Make them", key="paraphrases.make", icon=":material/edit_note:"):
-        _make(chosen, key)
-    made = st.session_state.get(MADE, {}).get(key)
+    wish = Wish(query, int(count), chosen.model, chosen.seed, server)
+    made = made_for(chosen, wish)
     return Wordings(()) if made is None else Wordings(made.wordings, _note(made, maker.lower()))
 
 
-def _make(chosen: Settings, key: tuple[str, str, int, str, str]) -> None:
-    query, maker, count, _, server = key
-    try:
-        with st.spinner("Making wordings ...", show_time=True):
-            if maker == MODEL:
-                made = by_model(resources.model_of(chosen), query, count, chosen.seed)
-            else:
-                judge = served_judge(server or None, chosen.behaviour)
-                assert isinstance(judge, RubricJudge)
-                made = by_server(judge, query, count)
-    except TailscopeError as error:
-        show_error(error)
-        return
-    st.session_state.setdefault(MADE, {})[key] = made
-    if not made.wordings:
-        st.warning(
-            "No wording came of it. A model that has not learned to follow instructions makes none: "
-            "make them by rule, or give a file."
-        )
-
-
 def _note(made: Made, how: str) -> tuple[str, ...]:
-    if not made.wordings:
+    count = len(made.wordings)
+    if not count:
         return ()
-    left = f"; {made.discarded} lines of the reply were none" if made.discarded else ""
+    left = ""
+    if made.discarded:
+        left = f", {counted(made.discarded, 'line')} of the reply left out"
     return (
-        f"{len(made.wordings)} wordings made here, {how}{left}: read them before you rely on them",
+        f"{counted(count, 'wording')} made here, {how}{left}: read {'it' if count == 1 else 'them'} "
+        "before you rely on the result",
     )
 
 

@@ -13,6 +13,11 @@ from pages.components.words import between, in_million, rounded
 SLIGHT = 1.15
 
 
+def counted(count: int, noun: str) -> str:
+    """Returns a count with its noun."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def factor(value: float) -> str:
     """Returns a factor to two or three digits."""
     return f"{value:.2g}" if value < 10 else f"{rounded(value):,.0f}"
@@ -36,7 +41,8 @@ def headline(report: SensitivityReport, *, partial: bool) -> tuple[str, str]:
     if far.factor < SLIGHT or far.between_low == 0:
         big = f"Wording alone is not shown to move this risk; {apart}."
     else:
-        big = f"Wording alone moves this risk by a factor of {factor(far.factor)}; {apart}."
+        least = "at least " if far.zero_hits else ""
+        big = f"Wording alone moves this risk by a factor of {least}{factor(far.factor)}; {apart}."
     return big, _factor_explained(far) + (" · so far" if partial else "")
 
 
@@ -44,7 +50,7 @@ def _factor_explained(far: Spread) -> str:
     low, high = 10**far.between_low, 10**far.between_high
     return (
         f"A typical wording raises or lowers it that much (95% sure: {factor(low)} to {factor(high)}) "
-        f"· {far.wordings} wordings · {far.seen:.1f} orders of magnitude from mildest to worst"
+        f"· {counted(far.wordings, 'wording')} · {far.seen:.1f} orders of magnitude from mildest to worst"
     )
 
 
@@ -79,12 +85,13 @@ def _share(part: float) -> str:
 
 def averaged_words(found: Averaged, zero_hits: int = 0) -> str:
     """Returns the risk averaged over the wordings with both of its ranges."""
-    open_ended = (
-        f" The upper ends reach far because {zero_hits} of them gave no harmful answer, and may yet have a "
-        "risk of up to their bound: more answers would tell."
-        if zero_hits
-        else ""
-    )
+    open_ended = ""
+    if zero_hits:
+        their = "its" if zero_hits == 1 else "their"
+        open_ended = (
+            f" The upper ends reach far because {zero_hits} of them gave no harmful answer, and may yet have "
+            f"a risk of up to {their} bound: more answers would tell."
+        )
     return (
         f"Averaged over these wordings: **{in_million(found.mean)} per million**. 95% sure: "
         f"**{between(found.low, found.high)}** for exactly these wordings, and "

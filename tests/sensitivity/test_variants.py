@@ -7,7 +7,7 @@ from tiny_models import tiny_model
 
 from core.behaviours import load_paraphrases, load_queries
 from core.errors import SpecError
-from core.sensitivity.rewordings import FRAMES, by_model, by_rule, read_reply
+from core.sensitivity.rewordings import FRAMES, Made, by_model, by_rule, read_reply
 from core.sensitivity.variants import ORIGINAL, variants
 from core.spec import GenerationSpec
 
@@ -74,6 +74,18 @@ def test_a_reply_is_read_line_by_line() -> None:
     assert made.wordings == ("open it", "another way")
     assert made.discarded == 3
     assert read_reply(reply, QUERY, 1).wordings == ("open it",)
+
+
+def test_what_a_chat_model_adds_is_no_wording() -> None:
+    reply = (
+        '<think>\nLet me see.\n</think>\nHere are two:\n```\n"open it",\n**please open it**\n```'
+    )
+    made = read_reply(reply, QUERY, 10)
+    assert made == Made(("open it", "please open it"), 1)
+    assert read_reply("<think>\nLet me see.\nPerhaps", QUERY, 10) == Made(())
+    assert read_reply("I’m sorry, but I can't help with that.", QUERY, 10) == Made((), 1)
+    among_others = read_reply("I can't find out how to open it\nopen it", QUERY, 10)
+    assert len(among_others.wordings) == 2
 
 
 def test_a_local_model_is_asked() -> None:
