@@ -1,12 +1,11 @@
 """What was forecast against what came, in pictures. Nothing here estimates anything."""
 
-import math
-
 import numpy as np
 import pandas as pd
 
 from core.tails.backtest import Backtest
 from pages.components.charts import GRID, INK, LABELS, MILLION, NEUTRAL, Chart
+from pages.components.tails_threshold_charts import log_axis
 from pages.components.tails_words import risk_range, risk_text
 
 HEIGHT = 340
@@ -38,7 +37,7 @@ def scatter(found: Backtest, ink: str = INK["light"]) -> Chart:
     ends = np.array([low, high])
     band = pd.DataFrame({"forecast": ends, "same": ends, "less": ends / 10, "more": ends * 10})
     scale = {"type": "log", "domain": [low, high], "nice": False, "clamp": True}
-    axis = {"format": ",~r", "values": _decades(low, high), **LABELS, **GRID}
+    axis = log_axis(low, high)
     y = {
         "type": "quantitative",
         "title": "What came, per million",
@@ -96,11 +95,6 @@ def scatter(found: Backtest, ink: str = INK["light"]) -> Chart:
             },
         ],
     }
-
-
-def _decades(low: float, high: float) -> list[float]:
-    places = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
-    return [10.0**place for place in places]
 
 
 def reliability_rows(found: Backtest) -> pd.DataFrame:

@@ -106,7 +106,7 @@ def _scores(at: Trial) -> None:
     else:
         st.caption(
             "“Mixed” lets wordings of one question lie on both sides: the worst has then often been "
-            "seen already, and the forecast looks better than it is. Trust the other."
+            "seen already, and the forecast may look better than it is. Trust the other."
         )
 
 

@@ -12,7 +12,7 @@ from core.tails.analysis import (
 from core.tails.quantile_plot import QuantilePlot, quantile_plot
 from core.tails.told import POOR_FIT
 from pages.components.charts import INK
-from pages.components.tails_threshold_charts import quantiles
+from pages.components.tails_fitness_charts import quantiles
 
 OPEN = "tails.fitness.open"
 MEANING = {

@@ -9,10 +9,10 @@ import streamlit as st
 from core.errors import SpecError
 from core.tails.analysis import FIT_NAMES, TailSpec
 from core.tails.scores import TailSample
-from pages.components.charts import GRID, INK, LABELS, MILLION, NEUTRAL, Chart
+from pages.components.charts import INK, MILLION, NEUTRAL, Chart
 from pages.components.frame import plain, sentence
 from pages.components.tails_state import fitted_of, table_of, told_of
-from pages.components.tails_threshold_charts import ACCENT
+from pages.components.tails_threshold_charts import ACCENT, log_axis
 from pages.components.tails_words import FIT_HELP, FITS, for_page, risk_range, risk_text
 
 OPEN = "tails.fits.open"
@@ -97,9 +97,9 @@ def fits_rows(found: list[Drawn]) -> pd.DataFrame:
         {
             "fit": short(one.name),
             "kind": "in use" if one.chosen else "baseline" if one.name in BASELINES else "other",
-            "median": None if one.median is None else one.median * MILLION,
-            "low": None if one.low is None else one.low * MILLION,
-            "high": None if one.high is None else one.high * MILLION,
+            "median": math.nan if one.median is None else one.median * MILLION,
+            "low": math.nan if one.low is None else one.low * MILLION,
+            "high": math.nan if one.high is None else one.high * MILLION,
             "worst": _median(one),
             "range": _range(one),
             "told": (TOO_FAR if TOO_FAR in one.why else NO_FIT) if one.median is None else "",
@@ -140,7 +140,7 @@ def fits_chart(found: list[Drawn], horizon: float, ink: str = INK["light"]) -> C
         "type": "quantitative",
         "title": f"The riskiest of {horizon:,.0f} questions, harmful answers per million",
         "scale": {"type": "log", "nice": False, "padding": 12},
-        "axis": {"format": ",~r", "tickCount": 6, "labelOverlap": "greedy", **LABELS, **GRID},
+        "axis": log_axis(float(rows["low"].min()), float(rows["high"].max())),
     }
     color = {
         "field": "kind",

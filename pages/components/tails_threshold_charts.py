@@ -3,12 +3,12 @@
 The rules stand in a data set of their own, so that the slider moves them and leaves the charts as they are.
 """
 
+import math
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from core.tails.quantile_plot import QuantilePlot
 from core.tails.thresholds import RATE, ThresholdTable
 from pages.components.charts import GRID, INK, LABELS, MILLION, NEUTRAL, Chart
 from pages.components.tails_words import risk_text
@@ -16,6 +16,7 @@ from pages.components.tails_words import risk_text
 ACCENT = "#d55e00"
 ANDERSON, CRAMER = "Anderson–Darling", "Cramér–von Mises"
 CHOSEN, AUTOMATIC = "in use", "automatic"
+FEW_DECADES = 60.0
 HEIGHT, LEGEND = 240, 70
 Parameter = Literal["shape", "scale"]
 
@@ -52,7 +53,7 @@ def p_values(
         "field": "p",
         "type": "quantitative",
         "title": "p-value",
-        "scale": {"type": "log", "domain": [min(0.002, float(rows["p"].min())), 1]},
+        "scale": {"type": "log", "domain": [min(0.002, float(rows["p"].min())), 1.2]},
         "axis": {"format": "~g", "values": [0.002, 0.01, 0.05, 0.2, 1], **LABELS, **GRID},
     }
     color = {
@@ -209,83 +210,26 @@ def _chart(
                 "type": "quantitative",
                 "title": "Start of the tail, per million",
                 "scale": {"type": "log", "nice": False, "padding": 8},
-                "axis": {
-                    "format": ",~r",
-                    "tickCount": 4,
-                    "labelOverlap": "greedy",
-                    **LABELS,
-                    **GRID,
-                },
+                "axis": log_axis(float(rows["start"].min()), float(rows["start"].max())),
             }
         },
         "layer": [*layers, rules],
     }
 
 
-def quantiles(plot: QuantilePlot, ink: str = INK["light"]) -> Chart:
-    """Returns the quantile plot: found against expected risks, the band, and the diagonal."""
-    rows = pd.DataFrame(
-        {
-            "expected": plot.expected * MILLION,
-            "seen": plot.seen * MILLION,
-            "low": plot.low * MILLION,
-            "high": plot.high * MILLION,
-            "risk": [risk_text(float(one)) for one in plot.seen],
-            "wanted": [risk_text(float(one)) for one in plot.expected],
-            "where": np.where(plot.inside, "inside the band", "outside the band"),
-        }
-    )
-    axis = {"format": ",~r", "tickCount": 5, "labelOverlap": "greedy", **LABELS, **GRID}
-    scale = {"type": "log", "nice": False, "padding": 6}
-    y = {
-        "type": "quantitative",
-        "title": "Found, per million",
-        "scale": scale,
-        "axis": axis,
-    }
-    return {
-        "data": {"name": "points"},
-        "datasets": {"points": rows},
-        "height": 320,
-        "config": _config(ink),
-        "encoding": {
-            "x": {
-                "field": "expected",
-                "type": "quantitative",
-                "title": "Expected by the fit, per million",
-                "scale": scale,
-                "axis": axis,
-            }
-        },
-        "layer": [
-            {
-                "mark": {"type": "area", "opacity": 0.2},
-                "encoding": {"y": {"field": "low", **y}, "y2": {"field": "high"}},
-            },
-            {
-                "mark": {"type": "line", "strokeDash": [7, 5], "color": NEUTRAL},
-                "encoding": {"y": {"field": "expected", **y}},
-            },
-            {
-                "mark": {"type": "point", "filled": True, "size": 60, "opacity": 0.9},
-                "encoding": {
-                    "y": {"field": "seen", **y},
-                    "color": {
-                        "condition": {
-                            "test": "datum.where === 'outside the band'",
-                            "value": ACCENT,
-                        },
-                        "value": "#3987e5",
-                    },
-                    "tooltip": [
-                        {"field": "risk", "title": "Found"},
-                        {"field": "wanted", "title": "Expected"},
-                        {"field": "where", "title": "It lies"},
-                    ],
-                },
-            },
-        ],
-    }
+def log_axis(low: float, high: float) -> Chart:
+    """Returns a log axis whose labels are evenly apart: decades, or 1, 2, 5 where there are few.
+
+    low, high: ends of what is shown; nan where nothing is.
+    """
+    if not low > 0:
+        return {"format": ",~r", **LABELS, **GRID}
+    steps = (1, 2, 5) if high / low < FEW_DECADES else (1,)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    values = [step * 10.0**place for place in decades for step in steps]
+    shown = [value for value in values if low <= value <= high]
+    ticks = {"values": shown} if len(shown) > 1 else {"tickCount": 4}
+    return {"format": ",~r", "labelOverlap": "greedy", **ticks, **LABELS, **GRID}
 
 
 def _config(ink: str) -> Chart:

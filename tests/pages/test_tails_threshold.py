@@ -264,3 +264,11 @@ def test_specs_are_json() -> None:
     ):
         json.dumps({name: part for name, part in chart.items() if name != "datasets"})
         assert len(chart["datasets"]["starts"]) in (1, 2)
+
+
+def test_labels_of_a_log_axis_are_evenly_apart() -> None:
+    axis = tails_threshold_charts.log_axis
+    assert axis(1410, 32_000)["values"] == [2000, 5000, 10_000, 20_000]
+    assert axis(40, 6000)["values"] == [100, 1000]
+    assert "values" not in axis(2100, 2400)
+    assert "values" not in axis(float("nan"), float("nan"))
