@@ -112,6 +112,14 @@ def test_noise_is_shown_with_and_without(capsys, tmp_path: Path) -> None:
     assert any("own noise would raise the forecast" in one for one in found["warnings"])
 
 
+def test_rough_estimates_are_told(capsys, tmp_path: Path) -> None:
+    for relative, told in ((0.3, False), (0.8, True)):
+        path = file_of(tmp_path, gumbel_scores(200, 3), relative)
+        _, out, _ = run(capsys, "--input", path, "--horizon", "500", "--json")
+        warnings = json.loads(out)["warnings"]
+        assert any("are known to 80% only" in warning for warning in warnings) == told
+
+
 def test_doubtful_queries_are_listed_and_left_out_on_request(capsys, tmp_path: Path) -> None:
     scores = np.sort(gumbel_scores(120))
     verdict = ["trust"] * 118 + ["do not use"] * 2
