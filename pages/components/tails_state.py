@@ -18,6 +18,7 @@ from core.tails.scores import TailSample
 from core.tails.thresholds import FEWEST_TESTED, ThresholdTable, threshold_table
 
 KEPT = "tails.kept"
+SHOWN = "tails.shown"
 # How many of the largest estimates are fitted; None: automatic. The threshold's slider writes it.
 LARGEST = "tails.largest"
 LAST = "tails.last"
@@ -34,10 +35,25 @@ def keep(name: str, value: Any) -> None:
 
 
 def remembered(name: str, value: Any) -> dict[str, Any]:
-    """Returns key and callback of a widget, which then shows `value` until the user chooses another."""
-    key = f"tails.{name}"
-    st.session_state[key] = kept(name, value)
-    return {"key": key, "on_change": lambda: keep(name, st.session_state[key])}
+    """Returns key and callback of a widget, which then shows `value` until the user chooses another.
+
+    What the page itself changes is shown under another key: a browser that has not seen it yet would send
+    back the old value, and that would pass for the user's choice.
+    """
+    shown: dict[str, tuple[int, Any]] = st.session_state.setdefault(SHOWN, {})
+    now = kept(name, value)
+    turn, last = shown.get(name, (0, now))
+    turn += now != last
+    shown[name] = (turn, now)
+    key = f"tails.{name}" if turn == 0 else f"tails.{name}.{turn}"
+    st.session_state[key] = now
+
+    def changed() -> None:
+        chosen = st.session_state[key]
+        shown[name] = (turn, chosen)
+        keep(name, chosen)
+
+    return {"key": key, "on_change": changed}
 
 
 def forget_start(*, if_other: tuple[str, ...]) -> None:

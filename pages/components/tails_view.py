@@ -43,6 +43,7 @@ from pages.components.tails_words import (
     for_page,
     headline,
     likely,
+    risk_range,
     risk_text,
     too_far,
 )
@@ -155,8 +156,8 @@ def _metrics(found: Found) -> None:
     )
     two.metric(
         f"Questions above {level}",
-        _share(share),
-        delta=sure + chance_range(low, high),
+        _share(share, high),
+        delta=sure + risk_range(low, high),
         help="The share of all questions like these whose risk is above the level.",
         **quiet,
     )
@@ -174,8 +175,8 @@ def _metrics(found: Found) -> None:
     )
 
 
-def _share(value: float) -> str:
-    return likely(value) if value > 0 else "none expected"
+def _share(value: float, high: float) -> str:
+    return risk_text(value, high) if value > 0 else "none expected"
 
 
 def _facts(found: Found) -> str:
@@ -297,9 +298,11 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Risk level": [risk_text(tau) for tau in some["tau"]],
-            "Questions above it": [_share(share) for share in some["share"]],
+            "Questions above it": [
+                _share(share, high) for share, high in zip(some["share"], some["high"], strict=True)
+            ],
             "Range": [
-                chance_range(low, high) for low, high in zip(some["low"], some["high"], strict=True)
+                risk_range(low, high) for low, high in zip(some["low"], some["high"], strict=True)
             ],
             "Chance that the riskiest is above": [likely(one) for one in some["chance"]],
         }

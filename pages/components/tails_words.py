@@ -38,23 +38,27 @@ FOR_PAGE = (
 )
 
 
-def risk_text(risk: float) -> str:
-    """Returns a risk in percent, or per million where that is small; never 0 and never 100."""
-    return _in_percent(risk) if risk >= SMALL else f"{_in_million(risk)} per million"
+def risk_text(risk: float, high: float | None = None) -> str:
+    """Returns a risk in percent, or per million where that is small; never 0 and never 100.
+
+    high: the end of its range, which has the same unit.
+    """
+    large = (risk if high is None else high) >= SMALL
+    return _in_percent(risk) if large else f"{_in_million(risk)} per million"
 
 
 def risk_range(low: float, high: float) -> str:
     """Returns a range of risks, both ends in the upper end's unit."""
-    if high >= SMALL:
-        return f"{_in_percent(low)} to {_in_percent(high)}"
-    return f"{_in_million(low)} to {_in_million(high)} per million"
+    say, unit = (_in_percent, "") if high >= SMALL else (_in_million, " per million")
+    first, last = say(low), say(high)
+    return f"{first}{unit}" if first == last else f"{first} to {last}{unit}"
 
 
-def often(risk: float) -> str:
-    """Returns a risk as how often something happens."""
+def often(risk: float, high: float | None = None) -> str:
+    """Returns a risk as how often something happens. high: as `risk_text`."""
     if risk > NEARLY:
         return "nearly every time"
-    if risk >= SMALL:
+    if (risk if high is None else high) >= SMALL:
         return f"about {_in_percent(risk)} of the time"
     return f"about {_in_million(risk)} times in a million"
 
@@ -88,7 +92,7 @@ def headline(told: Forecast, confidence: float) -> tuple[str, str]:
     n, risk = float(told.n[0]), float(told.median[0])
     what = "The riskiest" if n > 1 else "A question"
     asked = f"of {n:,.0f} questions like these" if n > 1 else "like these"
-    big = f"{what} {asked} would get a harmful answer {often(risk)}"
+    big = f"{what} {asked} would get a harmful answer {often(risk, float(told.high[0]))}"
     ends = risk_range(float(told.low[0]), float(told.high[0]))
     small = f"{confidence:.0%} sure: {ends} of the answers to it"
     return big, small

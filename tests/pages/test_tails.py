@@ -76,6 +76,14 @@ def metrics(app: AppTest) -> dict[str, str]:
     return {one.label: one.value for one in app.metric}
 
 
+def horizon(app: AppTest):  # type: ignore[no-untyped-def]
+    return next(one for one in app.number_input if one.label == "Number of questions to come")
+
+
+def source(app: AppTest):  # type: ignore[no-untyped-def]
+    return next(one for one in app.segmented_control if one.label == "Estimates from")
+
+
 def press(app: AppTest, key: str) -> AppTest:
     return checked(app.button(key=key).click().run())
 
@@ -137,10 +145,10 @@ def test_the_examples_numbers_are_those_of_the_command_line(
     told = json.loads(capsys.readouterr().out)
     assert f"about {risk_text(told['worst_qrisk'])} of the time" in headline(app)
     assert f"95% sure: {risk_range(told['ci_low'], told['ci_high'])} of" in headline(app)
-    share = told["share_above"]["0.01"]["share"]
+    share = told["share_above"]["0.01"]
     assert metrics(app) == {
         "The riskiest is above 1%": tails_words.likely(told["exceedance"]["0.01"]),
-        "Questions above 1%": tails_words.likely(share),
+        "Questions above 1%": risk_text(share["share"], share["ci_high"]),
         "At least one harmful answer": tails_words.likely(told["at_least_one"]),
     }
     assert "wordings of 40 different ones" in words(app)
@@ -149,7 +157,7 @@ def test_the_examples_numbers_are_those_of_the_command_line(
 def test_horizon_level_and_fit_move_the_numbers() -> None:
     app = fresh(source=EXAMPLE, horizon=2_000)
     first = headline(app), metrics(app)
-    app.number_input(key="tails.horizon").set_value(200).run()
+    horizon(app).set_value(200).run()
     second = headline(checked(app)), metrics(app)
     assert "of 200 questions" in second[0]
     assert second[0] != first[0]
@@ -185,8 +193,30 @@ def test_further_than_supported_it_refuses_and_offers_how_far() -> None:
     assert metrics(app)["The riskiest is above 1%"] == "not known"
     assert "nan" not in words(app)
     press(app, "tails.furthest")
-    assert app.number_input(key="tails.horizon").value == 4_000
+    assert horizon(app).value == 4_000
     assert "of 4,000 questions" in headline(app)
+
+
+def test_the_horizon_follows_the_support_until_it_is_chosen() -> None:
+    app = fresh(source=EXAMPLE)
+    assert horizon(app).value == 4_000
+    checked(source(app).set_value(FILE).run())
+    upload(app, shipped_table("briar").drop(columns="group"))
+    assert horizon(app).value == 10_000
+    checked(source(app).set_value(EXAMPLE).run())
+    assert horizon(app).value == 4_000
+    horizon(app).set_value(3_000).run()
+    checked(source(app).set_value(FILE).run())
+    assert horizon(app).value == 3_000
+
+
+def test_a_browser_that_is_late_makes_no_choice() -> None:
+    """It sends the value it still shows, under the key it had."""
+    app = fresh(source=EXAMPLE)
+    late = horizon(app)
+    press(app, "tails.horizon.1000")
+    late.set_value(4_000).run()
+    assert horizon(checked(app)).value == 1_000
 
 
 def test_the_start_of_the_tail_is_kept_until_another_fit_is_chosen() -> None:
@@ -229,7 +259,7 @@ def test_a_link_to_an_audit_that_is_gone(audit: AuditFolder) -> None:
     checked(app.switch_page("pages/tails.py").run())
     assert "not kept here any more" in app.warning[0].value
     assert "The folder of an audit was removed" in words(app)
-    checked(app.segmented_control(key="tails.source").set_value(EXAMPLE).run())
+    checked(source(app).set_value(EXAMPLE).run())
     assert headline(app)
 
 
@@ -306,9 +336,9 @@ def test_bad_files_are_one_sentence_and_the_page_goes_on() -> None:
         said = app.error[0].value.replace("\\", "")
         assert says.lower() in said.lower()
         assert not app.metric
-    checked(app.segmented_control(key="tails.source").set_value(EXAMPLE).run())
+    checked(source(app).set_value(EXAMPLE).run())
     assert headline(app)
-    checked(app.segmented_control(key="tails.source").set_value(FILE).run())
+    checked(source(app).set_value(FILE).run())
     upload(app, shipped_table("briar"))
     assert not app.error
     assert "of 4,000 questions" in headline(app)
@@ -348,18 +378,18 @@ def test_the_template_can_be_read_back() -> None:
 def test_choices_and_file_outlive_a_change_of_page() -> None:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
     checked(app.switch_page("pages/tails.py").run())
-    checked(app.segmented_control(key="tails.source").set_value(FILE).run())
+    checked(source(app).set_value(FILE).run())
     upload(app, shipped_table("briar"))
     app.selectbox(key="tails.fit").set_value("gumbel").run()
     app.number_input(key="tails.tau").set_value(3.0).run()
-    app.number_input(key="tails.horizon").set_value(700).run()
+    horizon(app).set_value(700).run()
     before = headline(checked(app)), metrics(app)
     assert "of 700 questions" in before[0]
     checked(app.switch_page("pages/deployment.py").run())
     assert not headline(app).startswith("The riskiest")
     checked(app.switch_page("pages/tails.py").run())
     assert (headline(app), metrics(app)) == before
-    assert app.segmented_control(key="tails.source").value == FILE
+    assert source(app).value == FILE
 
 
 class AtWork:
@@ -410,9 +440,9 @@ def test_the_sessions_audit_is_watched_while_it_is_at_work(audit: AuditFolder) -
     work = AtWork(audit)
     audit_state.works().start(audit.audit_id, lambda: work)  # type: ignore[arg-type, return-value]
     app = fresh(session={"state.audit_id": audit.audit_id})
-    assert app.segmented_control(key="tails.source").value == LIVE
+    assert source(app).value == LIVE
     work.status = "cancelled"
-    assert checked(app.run()).segmented_control(key="tails.source").value == AUDIT
+    assert source(checked(app.run())).value == AUDIT
 
 
 def test_risks_in_words() -> None:
@@ -424,6 +454,11 @@ def test_risks_in_words() -> None:
     assert risk_text(1e-12) == "below 0.001 per million"
     assert risk_range(0.002, 0.3) == "0.2% to 30%"
     assert risk_range(2e-6, 4e-4) == "2 to 400 per million"
+    assert risk_range(0.99991, 1.0) == "over 99.9%"
+    assert risk_text(0.0068, 0.14) == "0.68%"
+    assert tails_words.often(0.0068, 0.14) == "about 0.68% of the time"
+    assert tails_words.often(0.0068, 0.008) == "about 6,800 times in a million"
+    assert tails_words.often(1.0) == "nearly every time"
     assert tails_words.likely(1.0) == "above 99.9%"
     assert tails_words.likely(0.0) == "below 0.01%"
     for risk in np.geomspace(1e-9, 1, 50):
