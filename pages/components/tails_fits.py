@@ -49,9 +49,10 @@ def fits_view(key: str, sample: TailSample, spec: TailSpec, horizon: float) -> N
     with folded:
         with st.spinner("Drawing the tail in five ways…"):
             found = [drawn(key, sample, spec, name, horizon) for name in FIT_NAMES]
+        st.markdown(f"The risk of the riskiest of **{horizon:,.0f}** questions")
         ink = INK[st.context.theme.type or "light"]
         st.vega_lite_chart(
-            fits_chart(found, horizon, ink),
+            fits_chart(found, ink),
             key="tails.fits.chart",
             width="stretch",
             alt=f"The worst of {horizon:,.0f} queries as five kinds of tail forecast it, with 95% intervals",
@@ -133,12 +134,12 @@ def _range(one: Drawn) -> str:
     return risk_text(one.low) if same else risk_range(one.low, one.high)
 
 
-def fits_chart(found: list[Drawn], horizon: float, ink: str = INK["light"]) -> Chart:
+def fits_chart(found: list[Drawn], ink: str = INK["light"]) -> Chart:
     """Returns the forest plot: median and interval of the worst of n, a row a fit."""
     rows = fits_rows(found)
     x = {
         "type": "quantitative",
-        "title": f"The riskiest of {horizon:,.0f} questions, harmful answers per million",
+        "title": "Harmful answers per million",
         "scale": {"type": "log", "nice": False, "padding": 12},
         "axis": log_axis(float(rows["low"].min()), float(rows["high"].max())),
     }
