@@ -8,6 +8,7 @@ from core.queries import Query
 from core.spec import GenerationSpec, check_query
 
 ORIGINAL = "original"
+MOST_WORDINGS = 1_000
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,10 @@ def variants(
     Wordings that are the query or one before it, but for white space, are left out.
 
     Raises:
-        SpecError: the query or a setting is out of range, or there is nothing to compare.
+        SpecError: the query or a setting is out of range, there is nothing to compare, or too much.
     """
+    if len(wordings) > MOST_WORDINGS:
+        raise SpecError(f"wordings must be at most {MOST_WORDINGS:,}, got {len(wordings):,}")
     generation = generation or GenerationSpec()
     found = [Variant(ORIGINAL, "wording", ORIGINAL, _checked(query), generation)]
     seen = {_spaced(query)}

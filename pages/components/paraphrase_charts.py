@@ -1,6 +1,7 @@
 """The forest plot: every wording's risk with its interval, on a log axis. Nothing here estimates anything."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Iterable, Sequence
 
 import pandas as pd
 
@@ -12,11 +13,16 @@ NOTHING = "no harmful answer found"
 VERDICTS = ("trust", "caution", "do not use", NOTHING)
 COLORS = ("#009e73", "#d98e00", "#cc3d4a", NEUTRAL)
 SHAPES = ("circle", "triangle-up", "cross", "triangle-left")
+SIGNS = ("●", "▲", "✚", "◁")
 STAR = "★ "
 MILLION = 1e6
 ROW = 22
-# Legend, title and axis take their room from the height.
-AROUND = 145
+# Characters of a label; a wording's ends tell it from the others more than its middle.
+LONGEST, HEAD = 60, 30
+# Title and axis take their room from the height.
+AROUND = 100
+# Rows of a plot: the riskiest, and the mildest below them.
+RISKIEST, MILDEST = 45, 15
 
 
 def forest_rows(rows: Sequence[VariantRow]) -> pd.DataFrame:
@@ -30,7 +36,37 @@ def forest_rows(rows: Sequence[VariantRow]) -> pd.DataFrame:
         return table
     # Those without a hit come last: their bounds say how many answers were drawn, not which is riskier.
     table = table.sort_values(["found", "risk"], ascending=[False, False], ignore_index=True)
-    return table.assign(order=range(len(table)))
+    return table.assign(label=_apart(table["label"]), order=range(len(table)))
+
+
+def _apart(labels: Iterable[str]) -> list[str]:
+    """Returns labels cut in the middle; what would look the same is numbered, for it is a row each."""
+    found: list[str] = []
+    for label in labels:
+        cut = shortened(label)
+        times = sum(one == cut or one.startswith(f"{cut} (") for one in found)
+        found.append(f"{cut} ({times + 1})" if cut in found else cut)
+    return found
+
+
+def shortened(label: str) -> str:
+    """Returns a label on one line, words left out of its middle if it is long."""
+    line = " ".join(label.split())
+    if len(line) <= LONGEST:
+        return line
+    tail = LONGEST - HEAD - 3
+    # At a space where there is one: half a word reads as another.
+    first = line[:HEAD].rpartition(" ")[0] or line[:HEAD]
+    last = line[-tail:].partition(" ")[2] or line[-tail:]
+    return f"{first} … {last}"
+
+
+def both_ends(table: pd.DataFrame) -> pd.DataFrame:
+    """Returns the riskiest, the mildest and the question as it stands; all where they are few."""
+    if len(table) <= RISKIEST + MILDEST + 1:
+        return table
+    last = len(table) - MILDEST
+    return table[(table["order"] < RISKIEST) | (table["order"] >= last) | table["own"]]
 
 
 def _shown(one: VariantRow) -> dict[str, object]:
@@ -53,7 +89,29 @@ def _shown(one: VariantRow) -> dict[str, object]:
     }
 
 
-def forest(table: pd.DataFrame, ink: str, wide: int = 380) -> Chart:
+def legend(shown: Collection[str]) -> str:
+    """Returns what the marks of these verdicts stand for, as HTML that wraps on a narrow screen."""
+    parts = [
+        f"<span style='white-space:nowrap'><span style='color:{color}'>{sign}</span> {verdict}</span>"
+        for verdict, color, sign in zip(VERDICTS, COLORS, SIGNS, strict=True)
+        if verdict in shown
+    ]
+    return f"<div style='display:flex;flex-wrap:wrap;gap:.2rem 1.2rem'>{''.join(parts)}</div>"
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Returns where a log axis is labelled: at powers of ten, with 2 and 5 between them where it is short."""
+    steps = (1.0, 2.0, 5.0) if high / low < 100 else (1.0,)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [
+        step * 10.0**power
+        for power in powers
+        for step in steps
+        if low <= step * 10.0**power <= high
+    ]
+
+
+def forest(table: pd.DataFrame, ink: str, wide: int = 400) -> Chart:
     """Returns the forest plot of `forest_rows`. wide: the most that a label takes, in pixels."""
     floor = float(pd.concat([table["low"].dropna(), table["risk"]]).min()) / 1.6
     top = float(table["high"].max()) * 1.3
@@ -65,7 +123,7 @@ def forest(table: pd.DataFrame, ink: str, wide: int = 380) -> Chart:
         "scale": {"type": "log", "domain": [floor, top], "nice": False},
         "axis": {
             "format": ",~r",
-            "tickCount": 6,
+            "values": log_ticks(floor, top),
             "labelOverlap": "greedy",
             "orient": "top",
             **LABELS,
@@ -76,12 +134,13 @@ def forest(table: pd.DataFrame, ink: str, wide: int = 380) -> Chart:
         "field": "verdict",
         "type": "nominal",
         "scale": {"domain": list(VERDICTS), "range": list(COLORS)},
-        "legend": {"orient": "top", "title": None, "labelFontSize": 14, "symbolSize": 120},
+        "legend": None,
     }
     shape = {
         "field": "verdict",
         "type": "nominal",
         "scale": {"domain": list(VERDICTS), "range": list(SHAPES)},
+        "legend": None,
     }
     tips = [
         {"field": "text", "title": "Asked"},
@@ -117,7 +176,6 @@ def forest(table: pd.DataFrame, ink: str, wide: int = 380) -> Chart:
         "height": ROW * len(table) + AROUND,
         "config": {
             "axis": {"labelColor": ink, "titleColor": ink},
-            "legend": {"labelColor": ink},
         },
         "encoding": {
             "y": {
@@ -126,7 +184,8 @@ def forest(table: pd.DataFrame, ink: str, wide: int = 380) -> Chart:
                 "sort": {"field": "order", "op": "min", "order": "ascending"},
                 "title": None,
                 "axis": {
-                    "labelLimit": wide,
+                    # On a narrow screen the risks need their room too.
+                    "labelLimit": {"expr": f"min({wide}, 0.5 * containerSize()[0])"},
                     "labelFontSize": 14,
                     "labelOverlap": False,
                     "labelFlush": False,

@@ -8,18 +8,22 @@ from core.sensitivity.comparison import Comparison, VariantRow
 from core.sensitivity.variants import ORIGINAL
 from pages.components import charts, query_picker
 from pages.components.frame import plain
-from pages.components.paraphrase_charts import forest, forest_rows
+from pages.components.paraphrase_charts import both_ends, forest, forest_rows, legend
 from pages.components.paraphrase_words import (
     averaged_words,
     marked,
     risk_words,
     shares,
     times_as_risky,
+    verdict_words,
 )
 from pages.components.paraphrase_work import FILE_NAME, command_line, wordings_csv
 from pages.components.state import change, look_at_run, settings
 
 KINDS = {"system": "System prompt", "temperature": "Temperature", "length": "Longest answer"}
+SHOWN = "paraphrases.shown"
+# Wordings listed at once: each is a row of widgets.
+AT_ONCE = 50
 COLUMNS = (
     *("id", "kind", "label", "text", "estimate", "ci_low", "ci_high", "standard_error", "hits"),
     *("samples", "verdict", "error", "system_prompt", "temperature", "max_new_tokens"),
@@ -30,15 +34,20 @@ def plots(plan: Comparison, found: SensitivityReport) -> None:
     """Draws each wording's risk, and that under each other setting."""
     table = forest_rows([one for one in found.rows if one.variant.kind == "wording"])
     if not table.empty:
+        seen = both_ends(table)
         _forest(
-            table, "wordings", "Each wording's risk per million with its range, the riskiest first"
+            seen, "wordings", "Each wording's risk per million with its range, the riskiest first"
         )
-        st.caption(_legend(table))
+        st.caption(_legend(table, len(table) - len(seen)))
     _settings(plan, found)
 
 
-def _legend(table: pd.DataFrame) -> str:
+def _legend(table: pd.DataFrame, hidden: int) -> str:
     parts = ["★ and the dashed line: the question as it stands."]
+    if hidden:
+        parts.append(
+            f"{hidden:,} between the riskiest and the mildest are not drawn; the file has all."
+        )
     if not table["found"].all():
         parts.append(
             "Open marks: no harmful answer was found, and the risk is anywhere to the left."
@@ -50,6 +59,7 @@ def _legend(table: pd.DataFrame) -> str:
 
 
 def _forest(table: pd.DataFrame, key: str, alt: str) -> None:
+    st.html(legend(set(table["verdict"])))
     st.vega_lite_chart(
         forest(table, charts.INK[st.context.theme.type or "light"]),
         key=f"paraphrases.forest.{key}",
@@ -119,16 +129,24 @@ def texts(plan: Comparison, found: SensitivityReport) -> None:
     own = next((one for one in rows if one.variant.variant_id == ORIGINAL), None)
     st.markdown("#### The wordings, and how they differ")
     st.caption("Bold and underlined: not in the question as it stands. Struck out: left out of it.")
+    shown = st.session_state.get(SHOWN, AT_ONCE)
     with st.container(height=460, border=True):
-        for one in rows:
+        for one in rows[:shown]:
             _wording(plan, one, own)
+        if len(rows) > shown and st.button(
+            f"Show more ({len(rows) - shown:,} left)", key="paraphrases.more", type="tertiary"
+        ):
+            st.session_state[SHOWN] = shown + AT_ONCE
+            st.rerun()
 
 
 def _wording(plan: Comparison, one: VariantRow, own: VariantRow | None) -> None:
-    risk, text, button = st.columns([4, 11, 5], vertical_alignment="center")
-    compared = times_as_risky(one, own)
+    risk, text, button = st.columns([5, 11, 5], vertical_alignment="center")
     with risk:
-        st.markdown(f"{plain(risk_words(one))}" + (f"  \n:gray[{compared}]" if compared else ""))
+        small = " · ".join(
+            plain(part) for part in (verdict_words(one), times_as_risky(one, own)) if part
+        )
+        st.markdown(plain(risk_words(one)) + (f"  \n:gray[{small}]" if small else ""))
     with text:
         if one is own:
             st.html(f"★ <b>{marked(plan.query, plan.query)}</b>")

@@ -102,7 +102,7 @@ def _samples() -> int:
                 value or SAMPLES,
                 100,
                 key="paraphrases.samples",
-                help="Drawn from the model's measured proposals, and weighed back.",
+                help="More answers make the ranges narrower, and take longer.",
             ),
         )
     return int(found)

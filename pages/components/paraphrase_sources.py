@@ -11,6 +11,7 @@ from core.behaviours import load_paraphrases
 from core.errors import TailscopeError
 from core.query_files import parse_query_file
 from core.sensitivity.rewordings import MOST, Made, by_rule, read_wordings
+from core.sensitivity.variants import MOST_WORDINGS
 from pages.components.bad_rows import bad_rows
 from pages.components.frame import plain, sentence
 from pages.components.paraphrase_making import Wish, made_for
@@ -82,9 +83,10 @@ def _from_file(query: str) -> Wordings:
         return Wordings(())
     file = upload.found
     texts = read_wordings([one.text for one in file.queries], query)
-    st.caption(f"{plain(upload.name)}: {counted(len(texts), 'wording')}.")
+    taken = f" The first {MOST_WORDINGS:,} are taken." if len(texts) > MOST_WORDINGS else ""
+    st.caption(f"{plain(upload.name)}: {counted(len(texts), 'wording')}.{taken}")
     bad_rows(file.bad, file.counted)
-    return Wordings(texts, tuple(file.notes))
+    return Wordings(texts[:MOST_WORDINGS], tuple(file.notes))
 
 
 def _taken() -> None:
@@ -162,7 +164,7 @@ def _struck_out(found: Wordings, key: str) -> Wordings:
         pd.DataFrame({"Ask": True, "Wording": list(found.texts)}),
         key=f"paraphrases.table.{key}.{hash(found.texts)}",
         column_config={
-            "Ask": st.column_config.CheckboxColumn(width=60, help="Untick what is nonsense."),
+            "Ask": st.column_config.CheckboxColumn(width="small", help="Untick what is nonsense."),
             "Wording": st.column_config.TextColumn(width="large"),
         },
         hide_index=True,

@@ -10,7 +10,7 @@ from pages.components.frame import plain, sentence
 from pages.components.paraphrase_consent import ask_or_begin, consent
 from pages.components.paraphrase_results import plots, summary, take_away, texts
 from pages.components.paraphrase_state import look_at_comparison
-from pages.components.paraphrase_words import headline
+from pages.components.paraphrase_words import headline, worst_words
 from pages.components.paraphrase_work import Standing, report, seconds_left, work_of
 from pages.components.state import settings
 
@@ -56,6 +56,8 @@ def _live(plan: Comparison, polling: bool) -> None:
     found = report(plan, at)
     if at.rows or task.running:
         st.html(big(*headline(found, partial=not at.whole)))
+        if worst := worst_words(found):
+            st.markdown(worst)
     else:
         st.html(big("Nothing to compare yet", "no wording has all of its answers in the store"))
     _controls(plan, task, at)
@@ -98,7 +100,7 @@ def _controls(plan: Comparison, task: Task[Standing], at: Standing) -> None:
 
 
 def _progress_words(plan: Comparison, task: Task[Standing], at: Standing) -> str:
-    done = f"{len(at.rows)} of {at.total} done"
+    done = f"{max(at.finished, len(at.last_known))} of {at.total} done"
     if not task.running:
         return f"{done} · stopped"
     if at.cancel.is_set():

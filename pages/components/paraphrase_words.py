@@ -2,11 +2,14 @@
 
 import difflib
 import html
+from collections.abc import Sequence
 
 from core.headless.sensitivity_report import SensitivityReport
 from core.sensitivity.comparison import VariantRow
 from core.sensitivity.summary import Averaged, Spread
+from core.sensitivity.variants import ORIGINAL
 from pages.components.deployment_words import count
+from pages.components.frame import plain
 from pages.components.words import between, in_million, rounded
 
 # Below a factor like this, nobody would speak of a difference.
@@ -29,10 +32,7 @@ def headline(report: SensitivityReport, *, partial: bool) -> tuple[str, str]:
     if far is None:
         if not report.rows:
             return "…", "the first answers are being drawn"
-        return (
-            "No two wordings to compare yet" if partial else "The wordings cannot be compared",
-            "a spread needs two wordings with a harmful answer and an estimate that may be used",
-        )
+        return _incomparable(report.rows, partial=partial)
     apart = (
         f"the worst wording is {factor(10**far.seen)} times riskier than the mildest"
         if 10**far.seen >= SLIGHT
@@ -44,6 +44,22 @@ def headline(report: SensitivityReport, *, partial: bool) -> tuple[str, str]:
         least = "at least " if far.zero_hits else ""
         big = f"Wording alone moves this risk by a factor of {least}{factor(far.factor)}; {apart}."
     return big, _factor_explained(far) + (" · so far" if partial else "")
+
+
+def _incomparable(rows: Sequence[VariantRow], *, partial: bool) -> tuple[str, str]:
+    asked = [one for one in rows if one.variant.kind == "wording"]
+    known = [one.row.estimate for one in asked if one.row.estimate is not None]
+    hits = sum(one.hits > 0 for one in known)
+    of = counted(len(asked), "wording") + (" so far" if partial else "")
+    if len(asked) < 2:
+        return "No two wordings to compare", f"{of} estimated"
+    if hits > 1:
+        return (
+            "The wordings cannot be compared",
+            f"{of}, and fewer than two estimates that may be used",
+        )
+    big = "Only one wording gave a harmful answer" if hits else "No wording gave a harmful answer"
+    return big, f"{of}; more answers would tell how far they lie apart"
 
 
 def _factor_explained(far: Spread) -> str:
@@ -108,6 +124,29 @@ def risk_words(one: VariantRow) -> str:
     if found.hits == 0:
         return f"none found, below {in_million(found.ci_high)} per million"
     return f"{in_million(found.estimate)} per million"
+
+
+def verdict_words(one: VariantRow) -> str:
+    """Returns a wording's range and verdict; why there is none where it has no estimate."""
+    found = one.row.estimate
+    if found is None:
+        return one.row.error
+    if found.hits == 0:
+        return ""
+    return f"{between(found.ci_low, found.ci_high)} · {found.verdict}"
+
+
+def worst_words(report: SensitivityReport) -> str:
+    """Returns which wording is the worst, in Markdown; empty where that is not known."""
+    worst = report.worst
+    if worst is None or report.spread is None:
+        return ""
+    text = (
+        "the question as it stands"
+        if worst.variant.variant_id == ORIGINAL
+        else f"“{worst.variant.text}”"
+    )
+    return f"Worst wording: **{plain(text)}**, {risk_words(worst)}"
 
 
 def times_as_risky(one: VariantRow, own: VariantRow | None) -> str:

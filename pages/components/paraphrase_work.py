@@ -34,14 +34,16 @@ FILE_NAME = "wordings.csv"
 
 @dataclass(frozen=True)
 class Standing:
-    """Where the work is. rows: what is known, in order of arrival. seconds: since the first answer was drawn.
+    """Where the work is.
 
-    cancel: set by whoever wants no more of it; what is in hand is finished.
+    rows: what is known, an earlier time's included. finished: how many are of this time. seconds: since the
+    first answer was drawn. cancel: set by whoever wants no more of it; what is in hand is finished.
     """
 
     cancel: threading.Event
     rows: tuple[VariantRow, ...] = ()
     total: int = 0
+    finished: int = 0
     drawn: int = 0
     stored: int = 0
     seconds: float = 0.0
@@ -50,7 +52,12 @@ class Standing:
     @property
     def whole(self) -> bool:
         """Whether every variant has its row."""
-        return 0 < self.total == len(self.rows)
+        return 0 < self.total == self.finished
+
+    @property
+    def last_known(self) -> tuple[VariantRow, ...]:
+        """The rows, of each variant the last."""
+        return tuple({one.variant.variant_id: one for one in self.rows}.values())
 
 
 def events(
@@ -58,7 +65,12 @@ def events(
 ) -> Iterator[Standing]:
     """Yields where the work is, until it is whole or cancelled. Raises: as `estimated`."""
     at = Standing(threading.Event(), total=len(plan.asked))
-    yield at
+    for read in reading(plan, store):
+        # Shown until they are had again: the model or its judge may be another by now.
+        at = replace(at, rows=read.rows, stored=read.stored, message=read.message)
+        yield at
+        if at.cancel.is_set():
+            return
     began: float | None = None
     hands = executor()
     try:
@@ -69,8 +81,9 @@ def events(
                 at = replace(
                     at,
                     rows=at.rows + rows,
+                    finished=event.finished,
                     drawn=event.drawn,
-                    stored=event.stored,
+                    stored=max(event.stored, at.stored - event.drawn),
                     seconds=0.0 if began is None else time.perf_counter() - began,
                     message=event.message,
                 )
@@ -87,7 +100,7 @@ def reading(plan: Comparison, store: AnyStore) -> Iterator[Standing]:
     yield at
     for row in stored_rows(plan, store):
         stored = at.stored + (plan.spec.samples + 1 if row.row.estimate is not None else 0)
-        at = replace(at, rows=(*at.rows, row), stored=stored)
+        at = replace(at, rows=(*at.rows, row), finished=at.finished + 1, stored=stored)
         yield at
         if at.cancel.is_set():
             return
@@ -136,7 +149,7 @@ def _report(
     name: str, known: Sequence[object], _plan: Comparison, _at: Standing
 ) -> SensitivityReport:
     order = {one.variant_id: place for place, one in enumerate(_plan.asked)}
-    rows = sorted(_at.rows, key=lambda one: order[one.variant.variant_id])
+    rows = sorted(_at.last_known, key=lambda one: order[one.variant.variant_id])
     return summed_up(_plan, rows, _at.seconds)
 
 
@@ -144,7 +157,7 @@ def report(plan: Comparison, at: Standing) -> SensitivityReport:
     """Returns what the rows so far come to."""
     known = [
         (one.variant.variant_id, one.row.estimate and one.row.estimate.estimate, one.row.error)
-        for one in at.rows
+        for one in at.last_known
     ]
     found: SensitivityReport = _report(plan.name, known, plan, at)
     return found

@@ -42,6 +42,8 @@ def test_nothing_to_compare_is_refused() -> None:
         variants(QUERY, [f" {QUERY}"], temperatures=[1.0])
     with pytest.raises(SpecError, match=r"temperature must be in 0\.01\.\.10, got 99"):
         variants(QUERY, temperatures=[99])
+    with pytest.raises(SpecError, match="wordings must be at most 1,000, got 1,001"):
+        variants(QUERY, [f"wording {number}" for number in range(1_001)])
     with pytest.raises(SpecError, match="visible character"):
         variants("  ", ["x"])
 
