@@ -14,7 +14,7 @@ from core.tails.block_maxima import blocks_of, fit_block_maxima
 from core.tails.block_posterior import block_posterior
 from core.tails.bootstrap import BOOTSTRAPS, Bootstrap, Fitter, bootstrap, is_grouped, resampled
 from core.tails.fitness import Fitness, fitness, independent_excesses
-from core.tails.forecast import Forecast, Predictor, forecast
+from core.tails.forecast import Forecast, Predictor, forecast, worst_of
 from core.tails.gumbel import fit_gumbel, largest_by_default
 from core.tails.noise import NOISY_COPIES, has_noise, noise_shift
 from core.tails.pareto import fit_pareto_largest
@@ -25,7 +25,7 @@ from core.tails.profile import (
     scale_interval,
     shape_interval,
 )
-from core.tails.scores import TailSample, to_score
+from core.tails.scores import TailSample, to_risk, to_score
 from core.tails.tail import Tail, spliced
 from core.tails.thresholds import FEWEST_TESTED, ThresholdTable, exceedances_at, threshold_table
 
@@ -217,17 +217,22 @@ def fitter(sample: TailSample, spec: TailSpec, table: ThresholdTable | None = No
 
 
 def forecasts(fitted: FittedTail, n: Sequence[float]) -> tuple[Forecast, Forecast]:
-    """Returns forecasts with the estimates' noise taken out, and with it left in.
+    """Returns forecasts with the estimates' noise taken out, and the worst of n with it left in.
 
     The interval of the first spans both: what is taken out is itself uncertain, and the interval without it
-    alone is too narrow (benchmarks/tails.py, noise). Raises: as `forecast`.
+    alone is too narrow (benchmarks/tails.py, noise). Of the second only level, median, low and high are its
+    own; it goes as far as the first. Raises: as `forecast`.
     """
     told = forecast(fitted.sample, fitted.predictor, n, fitted.spec.confidence)
     if fitted.predictor.shown is fitted.fit:
         return told, told
-    left_in = forecast(fitted.sample, fitted.as_estimated, n, fitted.spec.confidence)
-    low, high = np.minimum(told.low, left_in.low), np.maximum(told.high, left_in.high)
-    return replace(told, low=low, high=high), left_in
+    found = worst_of(fitted.as_estimated, told.n, fitted.spec.confidence)
+    low, median, high = (np.where(told.n <= told.supported, each, np.nan) for each in found)
+    level = np.where(
+        told.n <= told.supported, to_risk(fitted.fit.score_at(-np.log(told.n))), np.nan
+    )
+    left_in = replace(told, level=level, median=median, low=low, high=high)
+    return replace(told, low=np.minimum(told.low, low), high=np.maximum(told.high, high)), left_in
 
 
 def doubtful_among_largest(fitted: FittedTail) -> list[int]:

@@ -124,9 +124,8 @@ def forecast(
         raise SpecError(f"horizon must be 1 query or more, got {bad[0] if len(bad) else 'none'}")
     supported = furthest(sample, predictor, confidence)
     low_end, high_end = _ends(confidence)
-    low, median, high = predictor.quantiles(predictor.worst(sizes), [low_end, 0.5, high_end])
-    means = np.array([mean_risk(sample, one) for one in predictor.refits.fits])
-    raw, mean = mean_risk(sample, predictor.fit), mean_risk(sample, predictor.shown)
+    low, median, high = worst_of(predictor, sizes, confidence)
+    raw, mean, *means = mean_risks(sample, [predictor.fit, predictor.shown, *predictor.refits.fits])
     # The refits have the noise that was taken out of the mean; its share of it is the same.
     ends = np.quantile(means, [low_end, high_end]) * mean / raw
 
@@ -142,23 +141,37 @@ def forecast(
         median=told(median),
         low=told(low),
         high=told(high),
-        at_least_one=once(mean),
+        at_least_one=once(float(mean)),
         at_least_one_low=once(float(min(ends[0], mean))),
         at_least_one_high=once(float(max(ends[1], mean))),
         supported=supported,
     )
 
 
-def mean_risk(sample: TailSample, fit: Tail) -> float:
-    """Returns the mean risk of a query: the queries seen below the threshold, the tail above it."""
+def worst_of(predictor: Predictor, sizes: Array, confidence: float) -> tuple[Array, Array, Array]:
+    """Returns low end, median and high end of the worst of n, risks, (len(sizes),) each."""
+    low, high = _ends(confidence)
+    ends = predictor.quantiles(predictor.worst(sizes), [low, 0.5, high])
+    return ends[0], ends[1], ends[2]
+
+
+def mean_risks(sample: TailSample, fits: Sequence[Tail]) -> Array:
+    """Returns the mean risk of a query under each tail: below it that of the queries seen."""
     known, _ = survival_from(sample)
-    limit = float(np.exp(fit.log_survival(fit.threshold)))
-    below = known[known < fit.threshold]
-    bulk = float(to_risk(below).mean()) * (1 - limit) if len(below) else 0.0
+    # known descends: mean risk of those from each place on.
+    risk = to_risk(known)[::-1]
+    means = (np.cumsum(risk) / np.arange(1, len(risk) + 1))[::-1]
     # In x with share = limit x^4: the few highest risks carry most of the mean.
     x = (NODES + 1) / 2
-    risks = to_risk(fit.score_at(np.log(limit) + 4 * np.log(x)))
-    return bulk + limit * float((NODE_WEIGHTS / 2 * 4 * x**3 * risks).sum())
+    found = []
+    for fit in fits:
+        log_limit = float(fit.log_survival(fit.threshold))
+        place = int(np.searchsorted(-known, -fit.threshold, side="right"))
+        bulk = float(means[place]) if place < len(known) else 0.0
+        risks = to_risk(fit.score_at(log_limit + 4 * np.log(x)))
+        tail = float((NODE_WEIGHTS / 2 * 4 * x**3 * risks).sum())
+        found.append(bulk + math.exp(log_limit) * (tail - bulk))
+    return np.array(found)
 
 
 def furthest(sample: TailSample, predictor: Predictor, confidence: float = 0.95) -> float:

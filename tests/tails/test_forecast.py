@@ -8,7 +8,7 @@ from tails.samples import LOCATION, SCALE, gumbel_scores, pareto_excesses, sampl
 from core.errors import SpecError
 from core.tails.analysis import TailSpec, fit_tail, forecasts
 from core.tails.bootstrap import Bootstrap
-from core.tails.forecast import FURTHEST, Predictor, forecast, mean_risk
+from core.tails.forecast import FURTHEST, Predictor, forecast, mean_risks
 from core.tails.gumbel import GumbelTail
 from core.tails.pareto import ParetoTail
 from core.tails.scores import to_risk, to_score
@@ -61,7 +61,7 @@ def test_mean_risk_is_an_integral() -> None:
         lambda y: float(to_risk(-3.0 + y)) * stats.expon.pdf(y, scale=SCALE), 0, 20, epsabs=1e-14
     )[0]
     expected = 0.8 * float(to_risk(-4.0)) + 0.2 * above
-    assert mean_risk(sample, tail) == pytest.approx(expected, rel=1e-4)
+    assert mean_risks(sample, [tail]) == pytest.approx([expected], rel=1e-4)
     found = forecast(sample, known(tail), [1, 7])
     np.testing.assert_allclose(
         found.at_least_one, 1 - (1 - expected) ** np.array([1, 7]), rtol=1e-4
