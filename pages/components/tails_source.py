@@ -1,5 +1,6 @@
 """Whose estimates the Tails page forecasts from: those of an audit, at work or not, a file, the example."""
 
+from collections import Counter
 from collections.abc import Callable
 
 import pandas as pd
@@ -172,7 +173,10 @@ def _live() -> Opened | None:
         st.page_link("pages/audit.py", label="Audit queries", icon=":material/checklist:")
         return None
     folder = work.folder
-    model = model_choice([one.name for one in folder.spec.models], folder.audit_id)
+    names = [one.name for one in folder.spec.models]
+    done = Counter(row.model for row in work.snapshot().rows)
+    # Of the others there may be nothing to see for long.
+    model = model_choice(sorted(names, key=lambda name: -done[name]), folder.audit_id)
 
     def rows() -> pd.DataFrame:
         found: pd.DataFrame = results_table(work.snapshot().rows).to_pandas()

@@ -114,7 +114,8 @@ def table_of(key: str, sample: TailSample, confidence: float) -> ThresholdTable 
     return found
 
 
-@st.cache_resource(show_spinner=False, max_entries=32)
+# Each holds hundreds of samples like the one it was fitted to.
+@st.cache_resource(show_spinner=False, max_entries=8)
 def _fitted(
     key: str, spec: str, _sample: TailSample, _spec: TailSpec, _table: ThresholdTable | None
 ) -> FittedTail:

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,12 +24,12 @@ from core.audit.spec import AuditModel, AuditSpec, audit_id
 from core.behaviours import load_queries
 from core.cli import main as cli
 from core.headless.tails import TailsOptions, tails_headless
-from core.tails.reading import csv_table, sample_from_table, shipped_table
+from core.tails.reading import csv_table, sample_from_table, shipped_sample, shipped_table
 from pages.components import audit_state, tails_source, tails_words
 from pages.components.tails_doubtful import reasons
 from pages.components.tails_file import template
 from pages.components.tails_source import AUDIT, EXAMPLE, FILE, LIVE
-from pages.components.tails_state import KEPT, LARGEST
+from pages.components.tails_state import KEPT, LARGEST, key_of
 from pages.components.tails_words import risk_range, risk_text
 
 ROOT = Path(__file__).parents[2]
@@ -211,12 +212,16 @@ def test_the_horizon_follows_the_support_until_it_is_chosen() -> None:
 
 
 def test_a_browser_that_is_late_makes_no_choice() -> None:
-    """It sends the value it still shows, under the key it had."""
+    """It sends the value it still shows under the key it had: what the page changes needs another key."""
     app = fresh(source=EXAMPLE)
-    late = horizon(app)
+    first = horizon(app).key
     press(app, "tails.horizon.1000")
-    late.set_value(4_000).run()
-    assert horizon(checked(app)).value == 1_000
+    second = horizon(app).key
+    assert second != first
+    horizon(app).set_value(900).run()
+    assert horizon(checked(app)).key == second
+    checked(app.run())
+    assert (horizon(app).key, horizon(app).value) == (second, 900)
 
 
 def test_the_start_of_the_tail_is_kept_until_another_fit_is_chosen() -> None:
@@ -406,13 +411,14 @@ class AtWork:
         return self.status == "running"
 
     def snapshot(self) -> SimpleNamespace:
-        return SimpleNamespace(status=self.status, rows=(None,) * self.rows, total=320)
+        rows = tuple(SimpleNamespace(model="briar") for _ in range(self.rows))
+        return SimpleNamespace(status=self.status, rows=rows, total=320)
 
 
 def test_an_audit_at_work_is_watched(audit: AuditFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    mixed = estimates("aster").sample(frac=1, random_state=0)
+    mixed = estimates("briar").sample(frac=1, random_state=0)
 
-    def so_far(rows: tuple[None, ...]) -> pa.Table:
+    def so_far(rows: tuple[object, ...]) -> pa.Table:
         return pa.Table.from_pandas(mixed.head(len(rows)))
 
     monkeypatch.setattr(tails_source, "results_table", so_far)
@@ -422,6 +428,7 @@ def test_an_audit_at_work_is_watched(audit: AuditFolder, monkeypatch: pytest.Mon
     app = fresh(source=LIVE, horizon=50)
     assert "no row of aster is done yet" in app.error[0].value.lower()
     work.rows = 12
+    # Briar's rows come first, so it is the one to watch.
     assert "at least 20 queries, got 12" in checked(app.run()).error[0].value
     assert not app.metric
     work.rows = 100
@@ -443,6 +450,19 @@ def test_the_sessions_audit_is_watched_while_it_is_at_work(audit: AuditFolder) -
     assert source(app).value == LIVE
     work.status = "cancelled"
     assert source(checked(app.run())).value == AUDIT
+
+
+def test_a_samples_key_is_of_all_that_is_in_it() -> None:
+    sample = shipped_sample("briar").sample
+    others = [
+        replace(sample, risk=sample.risk * 0.5),
+        replace(sample, error=sample.error * 2),
+        replace(sample, bound=np.zeros(320)),
+        replace(sample, doubtful=~sample.doubtful),
+        replace(sample, group=sample.group[::-1]),
+    ]
+    assert len({key_of(one) for one in (sample, *others)}) == 6
+    assert key_of(sample) == key_of(shipped_sample("briar").sample)
 
 
 def test_risks_in_words() -> None:

@@ -202,3 +202,13 @@ def test_bad_input_is_one_sentence(capsys, tmp_path: Path, arguments, says: str)
     assert says in err
     code, _, err = run(capsys, "--audit", str(tmp_path / "none"), "--horizon", "9")
     assert (code, "holds no results.parquet" in err) == (2, True)
+
+
+def test_a_horizon_is_the_same_whatever_else_is_asked(capsys, tmp_path: Path) -> None:
+    """With noise to take out, for that is looked at up to the furthest horizon."""
+    path = file_of(tmp_path, gumbel_scores(100), 0.8)
+    told = [
+        json.loads(run(capsys, "--input", path, *QUICK, "--json", *asked)[1])["worst_qrisk"]
+        for asked in (("--horizon", "200"), ("--horizon", "200", "--horizon", "5000"))
+    ]
+    assert told[0] == told[1]
