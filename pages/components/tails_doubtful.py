@@ -10,7 +10,7 @@ import streamlit as st
 from core.tails.analysis import FittedTail
 from core.tails.reading import ReadSample
 from pages.components.frame import sentence
-from pages.components.tails_state import kept, remembered
+from pages.components.tails_state import keep, kept, remembered
 from pages.components.tails_words import risk_range, risk_text
 
 MOST_REASONS = 2
@@ -61,6 +61,17 @@ def doubtful_view(
             help="Only if you are sure that these estimates are wrong.",
         )
         st.caption("Leaving out the riskiest queries makes the forecast lower, not safer.")
+
+
+def take_in_again(identity: str) -> None:
+    """Draws the way back where too few are left without them."""
+    if leaves_out(identity):
+        st.button(
+            "Take the queries marked “do not use” in again",
+            key="tails.take_in_again",
+            on_click=keep,
+            args=(f"leave_out.{identity}", False),
+        )
 
 
 def _listed(whole: ReadSample, rows: Any, table: pd.DataFrame) -> pd.DataFrame:

@@ -126,3 +126,8 @@ def chance_range(low: float, high: float) -> str:
 def likely(value: float) -> str:
     """Returns a chance that was estimated: never 0 and never 100%."""
     return chance(min(max(value, 1e-12), 1 - 1e-12))
+
+
+def share_text(value: float, high: float) -> str:
+    """Returns the share of questions above a level. high: the end of its range."""
+    return risk_text(value, high) if value > 0 else "none expected"

@@ -193,6 +193,7 @@ def test_further_than_supported_it_refuses_and_offers_how_far() -> None:
     assert "No forecast for 1,000,000 questions" in words(app)
     assert metrics(app)["The riskiest is above 1%"] == "not known"
     assert "nan" not in words(app)
+    assert words(app).lower().count("no forecast for") == 1
     press(app, "tails.furthest")
     assert horizon(app).value == 4_000
     assert "of 4,000 questions" in headline(app)
@@ -293,6 +294,17 @@ def test_doubtful_queries_are_left_out_only_when_ticked(audit: AuditFolder) -> N
     assert "From 320 queries" in words(checked(app))
     # What the command line is told in options, a page's reader is told in words.
     assert "--leave-out-doubtful" not in words(app)
+
+
+def test_what_leaves_too_few_can_be_taken_back() -> None:
+    table = estimates("briar").nlargest(20, "estimate").drop(columns="group")
+    app = upload(fresh(source=FILE, horizon=20), table)
+    before = headline(app)
+    assert before
+    next(one for one in app.checkbox if one.label == "Leave them out").check().run()
+    assert "got 19" in checked(app).error[0].value
+    press(app, "tails.take_in_again")
+    assert headline(app) == before
 
 
 def worst_query() -> str:

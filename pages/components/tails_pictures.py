@@ -1,0 +1,137 @@
+"""A forecast's pictures: the fan, the survival of the queries, the levels exceeded."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from core.tails.analysis import FittedTail
+from core.tails.forecast import Forecast
+from core.tails.picture import survival_points
+from core.tails.reading import ReadSample
+from core.tails.scores import to_risk
+from pages.components import charts, tails_charts
+from pages.components.tails_fan import differs, fan
+from pages.components.tails_opened import Opened
+from pages.components.tails_state import curve_of, fan_of, levels_of
+from pages.components.tails_words import likely, risk_range, risk_text, share_text
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A forecast for one horizon, and what it was made from."""
+
+    opened: Opened
+    read: ReadSample
+    key: str
+    fitted: FittedTail
+    told: Forecast
+    as_estimated: Forecast
+    n: int
+    tau: float
+
+    @property
+    def supported(self) -> bool:
+        return self.n <= self.told.supported
+
+
+def fan_view(found: Found) -> None:
+    """Draws the worst of n over n, with the horizon and the level asked about."""
+    if found.told.supported < 1:
+        return
+    fitted = found.fitted
+    seen = len(set(fitted.sample.group.tolist()))
+    table = fan_of(found.key, fitted, found.told.supported, min(10.0, float(found.n)))
+    worst = float(fitted.sample.risk.max())
+    st.markdown("#### The more questions, the riskier the riskiest")
+    theme, ink = _look()
+    st.vega_lite_chart(
+        fan(table, found.n, found.tau, found.told.supported, (seen, worst), theme=theme, ink=ink),
+        key="tails.fan",
+        width="stretch",
+        alt="Risk of the riskiest of n questions against n, with its ranges, and where the fit ends",
+    )
+    dashed = ""
+    if differs(table):
+        dashed = " Dashed: with the estimates' own noise left in."
+    st.caption(
+        f"Line: as likely too low as too high. Bands: half of the time, and {fitted.spec.confidence:.0%} of "
+        f"the time.{dashed} ◆ The worst query seen."
+    )
+
+
+def survival_view(found: Found) -> None:
+    """Draws the share of queries above each risk, as estimated and as fitted."""
+    fitted, read = found.fitted, found.read
+    st.markdown("#### How many questions are how risky")
+    points = survival_points(fitted.sample)
+    points = points.assign(query=[read.queries[row] for row in points["row"]])
+    theme, ink = _look()
+    reach = max(found.told.supported if found.supported else 0.0, 2.0 * len(fitted.sample))
+    st.vega_lite_chart(
+        tails_charts.survival(
+            points,
+            curve_of(found.key, fitted, min(reach, 20.0 * len(fitted.sample))),
+            float(to_risk(fitted.fit.threshold)),
+            theme=theme,
+            ink=ink,
+        ),
+        key="tails.survival",
+        width="stretch",
+        alt="Share of questions above a risk against the risk: those estimated, and the fitted tail",
+    )
+    words = ["Dots: the queries estimated. Line: the fitted tail with its range."]
+    if points["zero"].any():
+        words.append(
+            "Ticks at the bottom: no harmful answer was drawn, the risk lies left of the tick."
+        )
+    if points["doubtful"].any():
+        words.append("Open circles: estimates marked “do not use”.")
+    st.caption(" ".join(words))
+
+
+def levels_view(found: Found) -> None:
+    """Draws how likely the riskiest is above each level, where that is supported."""
+    if not found.supported:
+        return
+    table = levels_of(found.key, found.fitted, float(found.n))
+    theme, ink = _look()
+    st.markdown(f"#### How risky the riskiest of {found.n:,} may be")
+    st.vega_lite_chart(
+        tails_charts.exceedance(table, found.tau, theme=theme, ink=ink),
+        key="tails.levels",
+        width="stretch",
+        alt="Chance that the riskiest question is above a risk level, over the levels",
+    )
+    with st.expander("As a table", icon=":material/table:"):
+        st.dataframe(_shown(table), hide_index=True, width="stretch", key="tails.levels_table")
+        st.download_button(
+            "Download (csv)",
+            data=lambda: str(table.to_csv(index=False)).encode("utf-8"),
+            file_name="tailscope-tail-levels.csv",
+            on_click="ignore",
+            key="tails.levels_csv",
+            icon=":material/download:",
+        )
+
+
+def _shown(table: pd.DataFrame) -> pd.DataFrame:
+    some = table.iloc[::4]
+    return pd.DataFrame(
+        {
+            "Risk level": [risk_text(tau) for tau in some["tau"]],
+            "Questions above it": [
+                share_text(share, high)
+                for share, high in zip(some["share"], some["high"], strict=True)
+            ],
+            "Range": [
+                risk_range(low, high) for low, high in zip(some["low"], some["high"], strict=True)
+            ],
+            "Chance that the riskiest is above": [likely(one) for one in some["chance"]],
+        }
+    )
+
+
+def _look() -> tuple[str, str]:
+    theme = st.context.theme.type or "light"
+    return theme, charts.INK[theme]
