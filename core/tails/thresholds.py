@@ -68,7 +68,7 @@ def threshold_table(
     grid = candidate_thresholds(sample)
     columns = []
     for number, threshold in enumerate(grid):
-        columns.append(_diagnosed(sample, float(threshold), confidence, simulations, seed + number))
+        columns.append(_diagnosed(sample, float(threshold), confidence, simulations, seed))
         if tell is not None:
             tell(number + 1, len(grid))
     found = np.array(columns).T

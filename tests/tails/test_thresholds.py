@@ -5,6 +5,7 @@ import pytest
 from tails.samples import censored_below, gumbel_scores, pareto_excesses, sample_of
 
 from core.errors import SpecError
+from core.tails.analysis import TailSpec, fit_tail, goodness_of_fit
 from core.tails.scores import to_risk
 from core.tails.thresholds import (
     candidate_thresholds,
@@ -97,3 +98,14 @@ def test_refusals() -> None:
     sample = sample_of(gumbel_scores(40))
     with pytest.raises(SpecError, match=r"must leave 5 estimates above it, got 0.9 with 0 above"):
         exceedances_at(sample, float(-np.log(-np.log(0.9))))
+
+
+def test_the_tables_p_value_is_the_fits() -> None:
+    sample = sample_of(gumbel_scores(120, 5))
+    table = threshold_table(sample, seed=4)
+    for place in (0, 7):
+        count = int(table.exceedances[place])
+        tested = goodness_of_fit(fit_tail(sample, TailSpec.build(largest=count, seed=4), table))
+        assert tested is not None
+        assert tested.anderson_p == table.p_value[place]
+        assert tested.cramer_p == table.cramer_p_value[place]
