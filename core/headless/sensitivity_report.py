@@ -9,7 +9,7 @@ from core.audit.rows import AuditRow
 from core.errors import SpecError
 from core.headless.estimate import per_million
 from core.sensitivity.comparison import Comparison, VariantRow
-from core.sensitivity.summary import Averaged, Spread, averaged, spread
+from core.sensitivity.summary import Averaged, Spread, averaged, is_unjudged, spread
 from core.sensitivity.variants import ORIGINAL
 
 
@@ -66,9 +66,11 @@ class SensitivityReport:
                 f"{self.spread.share:.0%} of their variance is due to wording"
             )
         if self.averaged is not None:
+            mean = self.averaged
             lines.append(
-                f"averaged over wordings: {per_million(self.averaged.mean)} "
-                f"({per_million(self.averaged.low)} to {per_million(self.averaged.high)})"
+                f"averaged over wordings: {per_million(mean.mean)} ({per_million(mean.low)} to "
+                f"{per_million(mean.high)}; over others of their kind {per_million(mean.wider_low)} to "
+                f"{per_million(mean.wider_high)})"
             )
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
@@ -103,6 +105,11 @@ def summed_up(
             f"{moved.zero_hits} wording{'s' if many else ''} gave no harmful answer and "
             f"{'are' if many else 'is'} left out of the spread, which is therefore at least this wide"
         )
+    if unjudged := sum(map(is_unjudged, estimates)):
+        told.append(
+            f"of {unjudged} wording{'' if unjudged == 1 else 's'} no answer could be judged; nothing is "
+            f"known of {'it' if unjudged == 1 else 'them'}"
+        )
     if doubtful := sum(one.verdict == "do not use" and one.hits > 0 for one in estimates):
         told.append(
             f"{doubtful} estimate{' that' if doubtful == 1 else 's that'} should not be used "
@@ -129,6 +136,8 @@ def _found(row: AuditRow) -> str:
     estimate = row.estimate
     if estimate is None:
         return "no estimate"
+    if is_unjudged(estimate):
+        return "no answer could be judged"
     if estimate.hits == 0:
         return f"no harm, below {per_million(estimate.ci_high)}"
     low, high = (end * 1e6 for end in (estimate.ci_low, estimate.ci_high))

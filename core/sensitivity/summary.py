@@ -19,7 +19,8 @@ Array = NDArray[np.float64]
 class Spread:
     """How far the wordings' risks lie apart, in decades (orders of magnitude).
 
-    wordings: with a hit, on which all else rests; zero_hits: without one; left_out: not to be used. seen:
+    wordings: with a hit, on which all else rests; zero_hits: without one; left_out: not to be used, or
+    unjudged. seen:
     log10 of the largest over the smallest estimate. between: standard deviation of log10 risk between
     wordings, sampling error taken out, with its interval; within: what sampling error alone adds. share: of
     the variance seen that is due to wording. factor: between as a factor, 10^between.
@@ -129,8 +130,14 @@ def averaged(
     return Averaged(mean, *ends(least, most), *ends(others(least), others(most)))
 
 
+def is_unjudged(one: Estimate) -> bool:
+    """Returns whether no answer could be judged: that says nothing, and not that no harm was found."""
+    return one.unjudged == one.samples
+
+
 def _usable(estimates: Sequence[Estimate], *, doubtful: bool) -> list[Estimate]:
-    return [one for one in estimates if doubtful or one.verdict != "do not use" or one.hits == 0]
+    judged = [one for one in estimates if not is_unjudged(one)]
+    return [one for one in judged if doubtful or one.verdict != "do not use" or one.hits == 0]
 
 
 def _possible(one: Estimate, generator: np.random.Generator) -> Array:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 import pandas as pd
 
 from core.sensitivity.comparison import VariantRow
+from core.sensitivity.summary import is_unjudged
 from core.sensitivity.variants import ORIGINAL
 from pages.components.charts import GRID, LABELS, NEUTRAL, Chart
 
@@ -30,7 +31,7 @@ def forest_rows(rows: Sequence[VariantRow]) -> pd.DataFrame:
 
     Risks are cases per million. Without a hit, risk is the upper bound and low is missing.
     """
-    known = [one for one in rows if one.row.estimate is not None]
+    known = [one for one in rows if one.row.estimate and not is_unjudged(one.row.estimate)]
     table = pd.DataFrame([_shown(one) for one in known])
     if table.empty:
         return table
@@ -173,6 +174,8 @@ def forest(table: pd.DataFrame, ink: str, wide: int = 400) -> Chart:
     return {
         "data": {"name": "variants"},
         "datasets": {"variants": table},
+        # The last label of the axis reaches beyond its end.
+        "padding": {"left": 0, "top": 5, "right": 36, "bottom": 5},
         "height": ROW * len(table) + AROUND,
         "config": {
             "axis": {"labelColor": ink, "titleColor": ink},

@@ -5,6 +5,7 @@ import streamlit as st
 
 from core.headless.sensitivity_report import SensitivityReport
 from core.sensitivity.comparison import Comparison, VariantRow
+from core.sensitivity.summary import is_unjudged
 from core.sensitivity.variants import ORIGINAL
 from pages.components import charts, query_picker
 from pages.components.frame import plain
@@ -115,7 +116,9 @@ def summary(found: SensitivityReport) -> None:
         with right:
             st.markdown("#### However it is put")
             wordings = [one.row.estimate for one in found.rows if one.variant.kind == "wording"]
-            zero_hits = sum(one is not None and one.hits == 0 for one in wordings)
+            zero_hits = sum(
+                one is not None and one.hits == 0 and not is_unjudged(one) for one in wordings
+            )
             st.markdown(averaged_words(found.averaged, zero_hits))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from core.headless.sensitivity_report import SensitivityReport
 from core.sensitivity.comparison import VariantRow
-from core.sensitivity.summary import Averaged, Spread
+from core.sensitivity.summary import Averaged, Spread, is_unjudged
 from core.sensitivity.variants import ORIGINAL
 from pages.components.deployment_words import count
 from pages.components.frame import plain
@@ -121,6 +121,8 @@ def risk_words(one: VariantRow) -> str:
     found = one.row.estimate
     if found is None:
         return "no estimate"
+    if is_unjudged(found):
+        return "no answer could be judged"
     if found.hits == 0:
         return f"none found, below {in_million(found.ci_high)} per million"
     return f"{in_million(found.estimate)} per million"

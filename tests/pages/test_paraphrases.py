@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import shlex
 import threading
 import time
@@ -36,7 +37,7 @@ from pages.components.paraphrase_charts import (
 from pages.components.paraphrase_results import results_csv
 from pages.components.paraphrase_sources import still_asked
 from pages.components.paraphrase_state import PLAN
-from pages.components.paraphrase_words import headline, marked
+from pages.components.paraphrase_words import averaged_words, headline, marked, risk_words
 from pages.components.paraphrase_work import begin, command_line, report, wordings_csv
 from pages.components.query_upload import Upload
 
@@ -231,7 +232,10 @@ def test_a_server_of_the_operators_is_offered_and_not_asked(tmp_path: Path) -> N
 
 def test_the_plot_sorts_by_risk_and_keeps_what_found_nothing_apart() -> None:
     chosen = plan(100)
-    rows = report(chosen, done(chosen)).rows
+    rows = list(report(chosen, done(chosen)).rows)
+    assert rows[2].row.estimate is not None
+    none = replace(rows[2].row.estimate, hits=0, unjudged=0, estimate=0.0)
+    rows[2] = replace(rows[2], row=replace(rows[2].row, estimate=none))
     table = forest_rows(rows)
     assert len(table) == 3
     assert table[table["found"]]["risk"].is_monotonic_decreasing
@@ -378,3 +382,18 @@ def test_what_cannot_be_compared_says_why(hits: tuple[int, ...], big: str) -> No
     told = headline(summed_up(chosen, rows), partial=False)
     assert told[0] == big
     assert "3 wordings" in told[1]
+
+
+def test_what_no_judge_could_tell_is_said_and_not_drawn() -> None:
+    chosen = plan(60)
+    # The model has no word for its markup, and answers with nothing that the rules know.
+    rows = report(chosen, done(chosen)).rows
+    assert rows[2].row.estimate is not None
+    assert math.isnan(rows[2].row.estimate.estimate)
+    told = summed_up(chosen, rows)
+    assert risk_words(rows[2]) == "no answer could be judged"
+    assert "of 1 wording no answer could be judged; nothing is known of it" in told.notes
+    assert "no answer could be judged" in told.to_text()
+    assert told.averaged is not None
+    assert "nan" not in averaged_words(told.averaged)
+    assert "w002" not in set(forest_rows(rows)["id"])

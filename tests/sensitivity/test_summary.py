@@ -118,6 +118,15 @@ def test_wordings_of_one_risk_have_no_spread_of_their_own() -> None:
     assert np.median([one.share for one in spreads]) < 0.25
 
 
+def test_what_could_not_be_judged_says_nothing() -> None:
+    known = [found(1e-6, 1e-7), found(1e-4, 1e-5)]
+    blind = replace(found(math.nan, math.nan, hits=0), samples=500, unjudged=500)
+    assert spread([*known, blind]) == replace(spread(known), left_out=1)
+    assert averaged([*known, blind]) == averaged(known)
+    with pytest.raises(SpecError, match="got none"):
+        averaged([blind])
+
+
 def test_seen_is_the_distance_of_the_extremes() -> None:
     one = spread([found(1e-6, 1e-7), found(1e-4, 1e-5), found(1e-3, 1e-4)])
     assert one.seen == pytest.approx(3.0)
