@@ -60,7 +60,7 @@ def horizon_choice(supported: float) -> int:
         "Number of questions to come",
         min_value=1,
         max_value=MOST,
-        step=1_000,
+        step=100,
         **remembered("horizon", usual),
         help="How many questions like those estimated will be asked; the forecast is of the riskiest.",
     )

@@ -56,7 +56,7 @@ def fan(
         {"field": "range", "title": "Range"},
     ]
     layers: list[Chart] = [
-        _beyond(supported, right, x),
+        _beyond(supported, right, x, ink),
         _area("low", "high", x, y, blue, 0.16),
         _area("inner_low", "inner_high", x, y, blue, 0.3),
     ]
@@ -112,7 +112,7 @@ def _worst_seen(seen: float, risk: float, x: Chart, y: Chart) -> Chart:
     }  # fmt: skip
 
 
-def _beyond(supported: float, right: float, x: Chart) -> Chart:
+def _beyond(supported: float, right: float, x: Chart, ink: str) -> Chart:
     """Returns the part of the picture about which nothing is said."""
     return {
         "layer": [
@@ -124,12 +124,13 @@ def _beyond(supported: float, right: float, x: Chart) -> Chart:
             {
                 "data": {"values": [{"from": supported}]},
                 "mark": {
-                    **{"type": "text", "align": "right", "baseline": "bottom", "fontSize": 13, "dx": -6},
-                    **{"text": "the fit says nothing beyond here", "color": NEUTRAL},
+                    # Upwards, for a line of the horizon asked about would run through it.
+                    **{"type": "text", "angle": 270, "align": "left", "baseline": "top", "fontSize": 13},
+                    **{"text": "the fit says nothing beyond here", "color": ink, "opacity": 0.75, "dy": 5},
                 },
                 "encoding": {
                     "x": {"field": "from", **x},
-                    "y": {"value": {"expr": "height - 8"}},
+                    "y": {"value": {"expr": "height - 10"}},
                 },
             },
         ]

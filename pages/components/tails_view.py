@@ -133,7 +133,7 @@ def _metrics(found: Found) -> None:
     one.metric(
         f"The riskiest is above {level}",
         likely(predictor.chance_above(found.n, tau)) if found.supported else "not known",
-        delta="whatever tail fits, weighed by how well" if found.supported else TOO_FAR,
+        delta="the doubt about the tail included" if found.supported else TOO_FAR,
         help=f"The chance that the riskiest of {n} questions has a risk above {level}. The doubt about the "
         "tail is in it: it is averaged over all tails that fit these estimates.",
         **quiet,
