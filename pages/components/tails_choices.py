@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from core.tails.analysis import FIT_NAMES, TailSpec
+from core.tails.analysis import ESTIMATORS, FIT_NAMES, SHAPED, TailSpec
 from pages.components.tails_state import LARGEST, keep, remembered
+from pages.components.tails_words import ESTIMATORS as ESTIMATOR_NAMES
 from pages.components.tails_words import FIT_HELP, FITS
 
 HORIZONS = {1_000: "1,000", 10_000: "10,000", 100_000: "100,000", 1_000_000: "1 million"}
@@ -15,8 +16,8 @@ CONFIDENCES = (0.8, 0.9, 0.95, 0.99)
 WITH_START = ("pot", "gumbel")
 
 
-def fit_choice() -> tuple[str, bool, float]:
-    """Draws which fit, whether the estimates' noise is taken out, and the confidence; returns them."""
+def fit_choice() -> TailSpec:
+    """Draws how the tail is fitted; returns it, the tail's start left automatic."""
     fit: str = st.selectbox(
         "How the tail is fitted",
         FIT_NAMES_IN_ORDER,
@@ -25,7 +26,7 @@ def fit_choice() -> tuple[str, bool, float]:
         help="The tail: the riskiest queries, from which is told how risky others may be.",
     )
     st.caption(FIT_HELP[fit])
-    with st.expander("Noise and confidence", icon=":material/tune:"):
+    with st.expander("More choices", icon=":material/tune:"):
         noise = st.segmented_control(
             "The estimates' noise",
             (OUT, IN),
@@ -41,16 +42,28 @@ def fit_choice() -> tuple[str, bool, float]:
             required=True,
             **remembered("confidence", 0.95),
         )
-    return fit, noise == OUT, confidence
+        estimator: str = "posterior"
+        if fit in SHAPED:
+            estimator = st.selectbox(
+                "How the tail's shape is found",
+                ESTIMATORS,
+                format_func=ESTIMATOR_NAMES.__getitem__,
+                **remembered("estimator", estimator),
+                help="A few dozen queries say little of it. What is known of such tails elsewhere keeps it "
+                "sensible, and its doubt is in the ranges; the two others are the textbook's.",
+            )
+    return TailSpec.build(
+        fit=fit, estimator=estimator, noise_corrected=noise == OUT, confidence=confidence
+    )
 
 
 FIT_NAMES_IN_ORDER = ("pot", *(name for name in FIT_NAMES if name != "pot"))
 
 
-def spec_of(fit: str, corrected: bool, confidence: float) -> TailSpec:
-    """Returns the choices as a spec; the start of the tail is the one that was chosen for this sample."""
-    start = st.session_state.get(LARGEST) if fit in WITH_START else None
-    return TailSpec.build(fit=fit, largest=start, noise_corrected=corrected, confidence=confidence)
+def with_start(spec: TailSpec) -> TailSpec:
+    """Returns the choices with the start of the tail that was chosen for this sample."""
+    start = st.session_state.get(LARGEST) if spec.fit in WITH_START else None
+    return spec.model_copy(update={"largest": start})
 
 
 def horizon_choice(supported: float) -> int:

@@ -66,6 +66,8 @@ def command_line(
 ) -> str:
     """Returns the shell command that makes the same forecast without the app."""
     options = [*opened.options, f"horizon={n}", f"fit={spec.fit}"]
+    if spec.estimator != "posterior":
+        options.append(f"estimator={spec.estimator}")
     if spec.largest is not None:
         options.append(f"largest={spec.largest}")
     options += [f"tau={tau:g}" for tau in taus]

@@ -10,7 +10,7 @@ from core.tails.told import warnings_of
 from pages.components.deployment_words import big
 from pages.components.frame import plain, sentence, show_error
 from pages.components.tails_backtest import backtest_view
-from pages.components.tails_choices import fit_choice, horizon_choice, spec_of, tau_choice
+from pages.components.tails_choices import fit_choice, horizon_choice, tau_choice, with_start
 from pages.components.tails_doubtful import doubtful_view, leaves_out, take_in_again
 from pages.components.tails_fits import fits_view
 from pages.components.tails_opened import Opened
@@ -62,10 +62,10 @@ def _result(opened: Opened) -> None:
         st.caption(standing)
     one, two, three = st.columns([5, 4, 3], gap="medium")
     with one:
-        fit, corrected, confidence = fit_choice()
+        chosen = fit_choice()
     with three:
         tau = tau_choice()
-    forget_start(if_other=(opened.identity, fit))
+    forget_start(if_other=(opened.identity, chosen.fit))
     stamp = opened.stamp()
     table = cells_of(opened.identity, stamp, opened.table)
     whole = sample_of(opened.identity, stamp, table, opened.model, keep_doubtful=True)
@@ -73,10 +73,9 @@ def _result(opened: Opened) -> None:
     if leaves_out(opened.identity):
         read = sample_of(opened.identity, stamp, table, opened.model, keep_doubtful=False)
     key = key_of(read.sample)
-    spec = spec_of(fit, corrected, confidence)
     with _patience(len(read.sample)):
-        choices = table_of(key, read.sample, confidence)
-        fitted = fitted_of(key, read.sample, spec, choices)
+        choices = table_of(key, read.sample, chosen.confidence)
+        fitted = fitted_of(key, read.sample, with_start(chosen), choices)
     supported = supported_of(key, fitted)
     with two:
         n = horizon_choice(supported)

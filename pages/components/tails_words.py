@@ -20,16 +20,23 @@ FITS = {
 FIT_HELP = {
     "pot": "The riskiest queries, from where they look alike on: how far beyond it they reach.",
     "gumbel": "A straight line through the ten riskiest groups, as published.",
-    "gev": "The riskiest of each group. Its range is known to be too narrow.",
+    "gev": "The riskiest query of each group, or of blocks drawn by lot where there are no groups.",
     "lognormal": "A bell curve of the risks' logarithms through all queries: no tail of its own.",
     "empirical": "No forecast at all, for comparison: it never goes beyond the worst query seen.",
+}
+ESTIMATORS = {
+    "posterior": "With prior knowledge",
+    "ml": "Maximum likelihood",
+    "pwm": "Weighted moments",
 }
 # What the command line's reader is told, for a page's.
 FOR_PAGE = (
     ("leave them out with --leave-out-doubtful", "tick “Leave them out”"),
     ("(noise_left_in has it with the noise)", "(the dashed line has it with the noise)"),
     ("the empirical fit", "“largest seen so far”"),
-    ("the interval of gev", "the range of block maxima"),
+    ("refits by ml", "refits by maximum likelihood"),
+    ("refits by pwm", "refits by weighted moments"),
+    ("take the estimator posterior", "take “With prior knowledge”"),
     ("take gumbel or pot", "take the Gumbel line or peaks over a threshold"),
     ("fit a gumbel tail", "take the Gumbel line"),
     ("lower the threshold", "fit more of the largest"),

@@ -176,6 +176,20 @@ def test_horizon_level_and_fit_move_the_numbers() -> None:
     assert headline(app) != third[0]
 
 
+def test_the_textbooks_estimators_come_with_their_doubt() -> None:
+    app = fresh(source=EXAMPLE, horizon=2_000)
+    before = headline(app)
+    assert "too sure of the tail's shape" not in words(app)
+    shape = next(one for one in app.selectbox if one.label == "How the tail's shape is found")
+    checked(shape.set_value("ml").run())
+    assert headline(app) != before
+    assert "Refits by maximum likelihood are too sure of the tail's shape" in words(app)
+    assert any("--estimator=ml" in one.value for one in app.code)
+    fit = next(one for one in app.selectbox if one.label == "How the tail is fitted")
+    checked(fit.set_value("gumbel").run())
+    assert not any("--estimator" in one.value for one in app.code)
+
+
 def forecast_of(table: pd.DataFrame, options: TailsOptions) -> dict:
     """What the command line tells of a table."""
     path = Path(audits_folder().parent)
