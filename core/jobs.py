@@ -1,21 +1,12 @@
-"""Long work in the background: started once, watched by many, paused, resumed and cancelled.
+"""Runs in the background: shards of several arms, in turn."""
 
-A job's thread writes only to its own record under a lock; whoever watches takes snapshots. Nothing here
-knows about pages.
-"""
-
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from cache import StoreEvent
-from core.errors import TailscopeError
+from core.background import Work, WorkStatus
 from core.judging import JudgedShard
-
-JobStatus = Literal["running", "paused", "cancelled", "done", "failed"]
-FINISHED: frozenset[JobStatus] = frozenset({"cancelled", "done", "failed"})
 
 
 @dataclass(frozen=True)
@@ -46,7 +37,7 @@ class Snapshot:
     """A job at one moment. version grows with every change, so that a watcher may skip what it has seen."""
 
     job_id: str
-    status: JobStatus
+    status: WorkStatus
     message: str
     arms: Mapping[str, ArmProgress]
     notices: tuple[str, ...]
@@ -71,12 +62,14 @@ class _ArmState:
         return sum(len(shard.drawn) for shard in self.shards) >= self.samples
 
 
-class Job:
-    """Runs several arms side by side, a shard of each in turn, in a thread of its own.
+class Job(Work):
+    """Runs several arms side by side, a shard of each in turn.
 
     arms: name -> (samples wanted, shards in row order). notices: called after every shard for what the
     store has to tell.
     """
+
+    what = "the run"
 
     def __init__(
         self,
@@ -84,41 +77,20 @@ class Job:
         arms: Mapping[str, tuple[int, Iterator[JudgedShard]]],
         notices: Callable[[], Sequence[StoreEvent]] = tuple,
     ) -> None:
+        super().__init__()
         self.job_id = job_id
-        self._lock = threading.Lock()
-        self._going = threading.Event()
-        self._going.set()
-        self._cancelled = threading.Event()
-        self._status: JobStatus = "running"
-        self._message = ""
-        self._version = 0
         self._notices: list[str] = []
         self._read_notices = notices
         self._arms = {name: _ArmState(samples, source) for name, (samples, source) in arms.items()}
-        self._thread = threading.Thread(target=self._run, name=f"job-{job_id}", daemon=True)
 
-    def start(self) -> None:
-        """Begins the work."""
-        self._thread.start()
-
-    def pause(self) -> None:
-        """Stops after the shard in flight until `resume`."""
-        self._set_status("paused", only_from="running")
-        self._going.clear()
-
-    def resume(self) -> None:
-        """Goes on after `pause`."""
-        self._set_status("running", only_from="paused")
-        self._going.set()
-
-    def cancel(self) -> None:
-        """Ends the job after the shard in flight; what is drawn stays."""
-        self._cancelled.set()
-        self._going.set()
+    @property
+    def settled(self) -> bool:
+        """A job that is done stays: a page that is opened again shows what it has drawn."""
+        return self.snapshot().status not in ("cancelled", "failed")
 
     def wait(self, timeout: float | None = None) -> Snapshot:
         """Returns the last snapshot once the job has ended, or after `timeout` seconds."""
-        self._thread.join(timeout)
+        self.join(timeout)
         return self.snapshot()
 
     def snapshot(self) -> Snapshot:
@@ -136,34 +108,17 @@ class Job:
                 version=self._version,
             )
 
-    def _set_status(
-        self, status: JobStatus, message: str = "", *, only_from: JobStatus | None = None
-    ) -> None:
-        with self._lock:
-            if self._status in FINISHED or (only_from and self._status != only_from):
-                return
-            self._status, self._message = status, message
-            self._version += 1
-
-    def _run(self) -> None:
-        try:
-            while not self._cancelled.is_set():
-                open_arms = [arm for arm in self._arms.values() if not arm.finished]
-                if not open_arms:
-                    self._set_status("done")
-                    return
-                for arm in open_arms:
-                    self._going.wait()
-                    if self._cancelled.is_set():
-                        break
-                    self._advance(arm)
-            self._set_status("cancelled")
-        except TailscopeError as error:
-            self._set_status("failed", str(error))
-        except Exception as error:
-            # A thread has nobody to raise to: the watcher must learn that the run is over, and why.
-            self._set_status("failed", f"the run stopped on an unexpected error: {error!r}")
-            raise
+    def _work(self) -> WorkStatus:
+        while not self._cancelled.is_set():
+            open_arms = [arm for arm in self._arms.values() if not arm.finished]
+            if not open_arms:
+                return "done"
+            for arm in open_arms:
+                self._going.wait()
+                if self._cancelled.is_set():
+                    break
+                self._advance(arm)
+        return "cancelled"
 
     def _advance(self, arm: _ArmState) -> None:
         began = time.perf_counter()
@@ -173,26 +128,3 @@ class Job:
             arm.seconds += time.perf_counter() - began
             self._notices += [event.message for event in self._read_notices()]
             self._version += 1
-
-
-class JobRegistry:
-    """All jobs of this process by id. Starting one that is there already returns it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._jobs: dict[str, Job] = {}
-
-    def get(self, job_id: str) -> Job | None:
-        """Returns the job, or None."""
-        with self._lock:
-            return self._jobs.get(job_id)
-
-    def start(self, job_id: str, make: Callable[[], Job]) -> Job:
-        """Returns the job under this id, made and started now unless it is there and not cancelled."""
-        with self._lock:
-            job = self._jobs.get(job_id)
-            if job is None or job.snapshot().status in ("cancelled", "failed"):
-                job = make()
-                self._jobs[job_id] = job
-                job.start()
-            return job

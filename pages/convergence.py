@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.jobs import FINISHED
+from core.background import FINISHED
 from core.runs import load_run
 from pages.components import resources
 from pages.components.consent import consent_view, waits_for_consent

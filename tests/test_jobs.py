@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from core.background import Registry
 from core.errors import NumericsError
-from core.jobs import Job, JobRegistry
+from core.jobs import Job
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ def test_snapshots_are_frozen_in_time() -> None:
 
 
 def test_the_registry_starts_a_job_once() -> None:
-    registry, made = JobRegistry(), []
+    registry: Registry[Job] = Registry()
+    made = []
 
     def make() -> Job:
         job = Job("a", {"mc": (20, shards(2))})

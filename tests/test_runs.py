@@ -9,7 +9,7 @@ import pytest
 from tiny_models import tiny_model
 
 from cache import MemoryStore
-from core.background import Task, TaskRegistry
+from core.background import Registry, Task
 from core.convergence import checkpoints, convergence_table
 from core.errors import SpecError, TailscopeError
 from core.judges import Judgement
@@ -106,16 +106,16 @@ def test_checkpoints_stay_where_they_are_as_the_sample_grows(samples: int) -> No
 
 def test_a_task_keeps_its_last_event_or_its_error() -> None:
     task = Task(iter([1, 2, 3])).start()
-    task.wait(10)
+    task.join(10)
     assert (task.last, task.error, task.running) == (3, "", False)
 
     def failing():  # type: ignore[no-untyped-def]
         yield 1
         raise TailscopeError("no luck")
 
-    registry: TaskRegistry[int] = TaskRegistry()
-    bad = registry.start("bad", failing)
-    bad.wait(10)
+    registry: Registry[Task[int]] = Registry()
+    bad = registry.start("bad", lambda: Task(failing()))
+    bad.join(10)
     assert (bad.last, bad.error) == (1, "no luck")
     assert registry.get("bad") is bad
     assert registry.get("other") is None

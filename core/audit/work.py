@@ -1,12 +1,9 @@
-"""An audit in the background: run by a thread, watched by many, paused, resumed and cancelled.
+"""An audit in the background. Its thread writes to its own record, and to the audit's folder."""
 
-The thread writes only to its own record under a lock, and to the audit's folder. Nothing here knows pages.
-"""
-
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 from core.audit.catalogue import audit_entry, remember
 from core.audit.claims import Claims
@@ -14,10 +11,10 @@ from core.audit.folder import AuditFolder
 from core.audit.results import in_table_order, manifest, write_manifest, write_results
 from core.audit.rows import AuditRow
 from core.audit.run import Audit, Progress
+from core.background import Work, WorkStatus
 from core.engine import SHARD_ROWS, AnyStore
-from core.errors import SpecError, TailscopeError
+from core.errors import SpecError
 from core.executors.base import Executor
-from core.jobs import FINISHED, JobStatus
 
 # The folder is brought up to date so often, so that others can read how far it has come.
 WRITTEN_EVERY = 20.0  # seconds
@@ -30,7 +27,7 @@ class WorkSnapshot:
     version grows with every change, so that a watcher may skip what it has seen.
     """
 
-    status: JobStatus
+    status: WorkStatus
     message: str
     rows: tuple[AuditRow, ...]
     finished: int
@@ -49,12 +46,15 @@ class WorkSnapshot:
         return self.seconds / self.drawn if self.drawn >= SHARD_ROWS else None
 
 
-class AuditWork:
-    """Runs one audit in a thread of its own. executor: makes what does the work; it is closed at the end."""
+class AuditWork(Work):
+    """Runs one audit. executor: makes what does the work; it is closed at the end."""
+
+    what = "the audit"
 
     def __init__(
         self, folder: AuditFolder, executor: Callable[[], Executor], store: AnyStore
     ) -> None:
+        super().__init__("starting")
         if folder.queries is None:
             raise SpecError(
                 "this audit's queries are not kept here; go on with it from the command line, with its "
@@ -63,46 +63,18 @@ class AuditWork:
         self.folder = folder
         self._queries = folder.queries
         self._make_executor, self._store = executor, store
-        self._lock = threading.Lock()
-        self._going, self._cancelled = threading.Event(), threading.Event()
-        self._going.set()
-        self._status: JobStatus = "running"
-        self._message = "starting"
         self._rows: list[AuditRow] = []
         self._last = Progress((), 0, folder.total, 0, 0)
         self._seconds, self._since = 0.0, 0.0
-        self._version = 0
-        self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
 
-    def start(self) -> "AuditWork":
+    def start(self) -> Self:
         """Begins the work; returns itself."""
         self._since = time.perf_counter()
-        self._thread.start()
-        return self
-
-    def pause(self) -> None:
-        """Hands out no more work until `resume`; what is in hand is finished."""
-        self._change("paused", only_from="running")
-        self._going.clear()
-
-    def resume(self) -> None:
-        """Goes on after `pause`."""
-        self._change("running", only_from="paused")
-        self._going.set()
-
-    def cancel(self) -> None:
-        """Ends the work; what is drawn stays."""
-        self._cancelled.set()
-        self._going.set()
-
-    @property
-    def running(self) -> bool:
-        """Whether the thread is still at work, or paused."""
-        return self._thread.is_alive()
+        return super().start()
 
     def wait(self, timeout: float | None = None) -> WorkSnapshot:
         """Returns the last snapshot once the work has ended, or after `timeout` seconds."""
-        self._thread.join(timeout)
+        self.join(timeout)
         return self.snapshot()
 
     def snapshot(self) -> WorkSnapshot:
@@ -121,26 +93,7 @@ class AuditWork:
                 version=self._version,
             )
 
-    def _change(
-        self, status: JobStatus, message: str = "", *, only_from: JobStatus | None = None
-    ) -> None:
-        with self._lock:
-            if self._status in FINISHED or (only_from and self._status != only_from):
-                return
-            self._status, self._message = status, message
-            self._version += 1
-
-    def _run(self) -> None:
-        try:
-            self._work()
-        except TailscopeError as error:
-            self._change("failed", str(error))
-        except Exception as error:
-            # A thread has nobody to raise to: whoever watches must learn why it stopped.
-            self._change("failed", f"the audit stopped on an unexpected error: {error!r}")
-            raise
-
-    def _work(self) -> None:
+    def _work(self) -> WorkStatus:
         executor = self._make_executor()
         try:
             with Claims(self._store) as claims:
@@ -152,7 +105,7 @@ class AuditWork:
                     self._write(audit, "finished" if self._is_whole() else "stopped")
         finally:
             executor.close()
-        self._change("done" if self._is_whole() else "cancelled")
+        return "done" if self._is_whole() else "cancelled"
 
     def _follow(self, audit: Audit) -> None:
         written = time.monotonic()
@@ -209,36 +162,3 @@ class AuditWork:
             ),
             audit.sampling_keys,
         )
-
-
-class AuditWorks:
-    """All audits of this process by id. Starting one that is at work returns it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._works: dict[str, AuditWork] = {}
-
-    def get(self, audit_id: str) -> AuditWork | None:
-        """Returns the audit's work, at work or ended, or None."""
-        with self._lock:
-            return self._works.get(audit_id)
-
-    def start(self, audit_id: str, make: Callable[[], AuditWork]) -> AuditWork:
-        """Returns the work under this id, made and started now unless it is at work."""
-        with self._lock:
-            work = self._works.get(audit_id)
-            if work is None or not work.running:
-                work = self._works[audit_id] = make().start()
-            return work
-
-    def at_work(self) -> list[AuditWork]:
-        """Returns the works that are at work or paused, the last begun first."""
-        with self._lock:
-            return [work for work in reversed(self._works.values()) if work.running]
-
-    def forget(self, audit_id: str) -> None:
-        """Lets go of a work that has ended, for what it found has been deleted."""
-        with self._lock:
-            work = self._works.get(audit_id)
-            if work is not None and not work.running:
-                del self._works[audit_id]

@@ -8,7 +8,8 @@ import streamlit as st
 from core.audit.catalogue import audits_folder, find
 from core.audit.folder import AuditFolder, open_folder
 from core.audit.results import read_manifest
-from core.audit.work import AuditWork, AuditWorks
+from core.audit.work import AuditWork
+from core.background import Registry
 from core.errors import TailscopeError
 from core.executors.base import Executor
 from core.executors.local import local_executor
@@ -57,9 +58,9 @@ def folder_of(audit_id: str) -> AuditFolder | None:
 
 
 @st.cache_resource(show_spinner=False)
-def works() -> AuditWorks:
+def works() -> Registry[AuditWork]:
     """Returns the audits at work in this process."""
-    return AuditWorks()
+    return Registry()
 
 
 def cores() -> int:

@@ -12,9 +12,9 @@ from core.audit.results import table as results_table
 from core.audit.rows import AuditRow
 from core.audit.table import answers_a_query, seconds_left
 from core.audit.work import WorkSnapshot
+from core.background import FINISHED
 from core.errors import TailscopeError
 from core.headless.cost import total
-from core.jobs import FINISHED
 from core.judges import served_judge
 from core.judges.base import PaidJudge
 from pages.components import words

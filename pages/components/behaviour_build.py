@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core.background import TaskRegistry
+from core.background import Registry, Task
 from core.behaviours import Behaviour, load_contrast_pairs
 from core.defaults import measure_default
 from core.engine import AnyStore
@@ -34,13 +34,13 @@ class Built:
     search: SearchResult | None
 
 
-BuildTasks = TaskRegistry[BuildStep | Built]
+BuildTasks = Registry[Task[BuildStep | Built]]
 
 
 @st.cache_resource(show_spinner=False)
 def builds() -> BuildTasks:
     """Returns the directions of this process that are being built."""
-    return TaskRegistry()
+    return Registry()
 
 
 def build_name(loaded: LoadedModel, behaviour: Behaviour) -> str:

@@ -135,8 +135,10 @@ def _build(
             asked, store = settings().behaviour, resources.store()
             builds().start(
                 build_name(loaded, behaviour),
-                lambda: build_events(
-                    loaded, asked, behaviour, judge if measured is None else None, store
+                lambda: Task(
+                    build_events(
+                        loaded, asked, behaviour, judge if measured is None else None, store
+                    )
                 ),
             )
             st.rerun()

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
+from core.background import FINISHED
 from core.deployment import Risk
 from core.estimation import Estimate
-from core.jobs import FINISHED
 from core.runs import RunSpec, load_run
 from pages.components import resources
 from pages.components.consent import waits_for_consent

@@ -58,7 +58,7 @@ def _load(name: str, loading: LoadingSpec, size: int = 0) -> None:
         with st.spinner("Loading the model ..."):
             _use(name, loading)
         return
-    resources.arrivals().start(task_name(name, loading), lambda: arrival(name, loading, size))
+    resources.arrivals().start(task_name(name, loading), lambda: Task(arrival(name, loading, size)))
     st.session_state[PENDING] = (name, loading)
     st.rerun()
 

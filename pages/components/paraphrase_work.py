@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from core.background import Task, TaskRegistry
+from core.background import Registry, Task
 from core.behaviours import load_behaviour
 from core.engine import AnyStore
 from core.errors import TailscopeError
@@ -115,22 +115,22 @@ def seconds_left(at: Standing, plan: Comparison) -> float | None:
 
 
 @st.cache_resource(show_spinner=False)
-def works() -> TaskRegistry[Standing]:
+def works() -> Registry[Task[Standing]]:
     """Returns the comparisons of wordings of this process."""
-    return TaskRegistry()
+    return Registry()
 
 
 def begin(plan: Comparison) -> Task[Standing]:
     """Starts the work in the background, or goes on with it; what is in the store is not drawn again."""
     store = resources.store()
     keep(store, plan)
-    return works().start(plan.name, lambda: events(plan, lambda: executor(plan), store))
+    return works().start(plan.name, lambda: Task(events(plan, lambda: executor(plan), store)))
 
 
 def work_of(plan: Comparison) -> Task[Standing]:
     """Returns the comparison's work in this process; where there is none, what is stored is read."""
     store = resources.store()
-    return works().get(plan.name) or works().start(plan.name, lambda: reading(plan, store))
+    return works().get(plan.name) or works().start(plan.name, lambda: Task(reading(plan, store)))
 
 
 def is_compared(name: str) -> bool:

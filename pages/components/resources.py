@@ -4,14 +4,14 @@ from weakref import WeakValueDictionary
 
 import streamlit as st
 
-from core.background import TaskRegistry
+from core.background import Registry, Task
 from core.behaviours import load_behaviour, load_queries, load_references
 from core.companions import companions
 from core.defaults import known_default
 from core.engine import AnyStore
 from core.first_look import FirstLook, first_look
 from core.headless.estimate import find_reference
-from core.jobs import Job, JobRegistry
+from core.jobs import Job
 from core.judges import Judge, behaviour_judge, judge_stamp, load_judge
 from core.judges.remembered import remembered
 from core.models.loading import DEFAULT_MODEL, LoadedModel, load_model
@@ -64,9 +64,9 @@ def is_here(name: str, loading: LoadingSpec) -> bool:
 
 
 @st.cache_resource(show_spinner=False)
-def arrivals() -> TaskRegistry[Standing | Arrival]:
+def arrivals() -> Registry[Task[Standing | Arrival]]:
     """Returns the models of this process that are being fetched or loaded in the background."""
-    return TaskRegistry()
+    return Registry()
 
 
 def model_of(asked: Settings | EstimateRequest) -> LoadedModel:
@@ -81,15 +81,15 @@ def store() -> AnyStore:
 
 
 @st.cache_resource(show_spinner=False)
-def registry() -> JobRegistry:
+def registry() -> Registry[Job]:
     """Returns the jobs of this process."""
-    return JobRegistry()
+    return Registry()
 
 
 @st.cache_resource(show_spinner=False)
-def searches() -> TaskRegistry[Progress | SearchResult]:
+def searches() -> Registry[Task[Progress | SearchResult]]:
     """Returns the searches of this process, for the best settings of a proposal."""
-    return TaskRegistry()
+    return Registry()
 
 
 def judge(asked: EstimateRequest | Settings) -> Judge:

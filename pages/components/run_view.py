@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.background import FINISHED
 from core.convergence import convergence_table
 from core.estimation import Estimate
-from core.jobs import FINISHED, ArmProgress, Job, Snapshot
+from core.jobs import ArmProgress, Job, Snapshot
 from core.judging import JudgedShard
 from core.run import estimate_shards
 from core.runs import ARMS, SECOND, RunSpec

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from core.audit.catalogue import Entry, audits_folder, delete, keys_of
 from core.audit.results import MANIFEST, RESULTS
+from core.background import FINISHED
 from core.errors import TailscopeError
-from core.jobs import FINISHED
 from core.runs import RunSpec, command_line
 from core.sensitivity.comparison import Comparison, load
 from pages.components import query_picker, resources

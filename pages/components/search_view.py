@@ -135,7 +135,7 @@ def _consent(plan: SearchPlan) -> None:
 def _start(plan: SearchPlan) -> None:
     loaded = resources.model_of(plan.asked)
     judge, store = resources.judge(plan.asked), resources.store()
-    resources.searches().start(plan.name, lambda: events(plan, loaded, judge, store))
+    resources.searches().start(plan.name, lambda: Task(events(plan, loaded, judge, store)))
 
 
 def _progress(plan: SearchPlan) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core.background import Task, TaskRegistry
+from core.background import Registry, Task
 from core.errors import SpecError
 from core.tails.analysis import FIT_NAMES, TailSpec
 from core.tails.backtest import SHARE, SPLITS
@@ -37,9 +37,9 @@ class Plan:
 
 
 @st.cache_resource(show_spinner=False)
-def trials() -> TaskRegistry[Trial]:
+def trials() -> Registry[Task[Trial]]:
     """Returns the tests of this process; they outlive a change of page."""
-    return TaskRegistry()
+    return Registry()
 
 
 def backtest_view(key: str, title: str, sample: TailSample, spec: TailSpec) -> None:
@@ -137,7 +137,7 @@ def _begin(wanted: Plan | None, plan: Plan | None, sample: TailSample, *, runnin
     ):
         assert wanted is not None
         asked = wanted.spec
-        trials().start(wanted.name, lambda: trial(sample, asked))
+        trials().start(wanted.name, lambda: Task(trial(sample, asked)))
         st.session_state[PLAN] = wanted
         st.rerun(scope="app")
 

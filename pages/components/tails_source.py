@@ -11,9 +11,9 @@ from core.audit.folder import AuditFolder
 from core.audit.results import RESULTS, read_manifest, read_results
 from core.audit.results import table as results_table
 from core.audit.work import AuditWork
+from core.background import FINISHED
 from core.config import as_path
 from core.errors import SpecError, TailscopeError
-from core.jobs import FINISHED
 from core.models.embedded import embedded_models
 from core.tails.reading import shipped_table
 from core.tails.scores import FEWEST

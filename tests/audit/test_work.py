@@ -15,7 +15,8 @@ from core.audit.folder import begin_folder, command_line, open_folder
 from core.audit.replay import GoneError, row_request, stored_answers
 from core.audit.results import MANIFEST, RESULTS, SCHEMA, read_results
 from core.audit.spec import AuditModel, AuditSpec, audit_id
-from core.audit.work import AuditWork, AuditWorks
+from core.audit.work import AuditWork
+from core.background import Registry
 from core.behaviours import load_queries
 from core.errors import SpecError, TailscopeError
 from core.executors.serial import SerialExecutor
@@ -101,7 +102,7 @@ def test_an_audit_runs_to_its_end_and_its_answers_give_its_numbers_again(tmp_pat
 def test_one_that_is_cancelled_goes_on_where_it_was(tmp_path: Path) -> None:
     store = Store(tmp_path / "cache")
     folder = begin_folder(tmp_path / "audit", spec(), QUERIES)
-    works = AuditWorks()
+    works: Registry[AuditWork] = Registry()
     work = works.start("a", lambda: AuditWork(folder, SerialExecutor, store))
     assert works.start("a", lambda: pytest.fail("made twice")) is work
     until = time.monotonic() + 60

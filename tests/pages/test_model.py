@@ -45,7 +45,7 @@ def arrive(app: AppTest, name: object, loading: LoadingSpec | None = None) -> Ap
     """Waits until what was asked for has been loaded, and runs the page as its polling does."""
     task = resources.arrivals().get(model_task.task_name(str(name), loading or LoadingSpec()))
     assert task is not None
-    task.wait(60)
+    task.join(60)
     return app.run()
 
 

@@ -17,6 +17,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.audit.spec import AuditModel, AuditSpec
+from core.background import Task
 from core.executors.serial import SerialExecutor
 from core.headless.sensitivity_report import summed_up
 from core.query_files import parse_query_file
@@ -80,7 +81,7 @@ def plan(samples: int = 100, **varied: object) -> Comparison:
 
 def done(asked: Comparison) -> paraphrase_work.Standing:
     task = begin(asked)
-    task.wait(120)
+    task.join(120)
     assert not task.error
     assert task.last is not None
     return task.last
@@ -127,7 +128,7 @@ def test_it_is_estimated_in_the_background_and_compared() -> None:
     chosen = app.session_state[PLAN]
     task = paraphrase_work.works().get(chosen.name)
     assert task is not None
-    task.wait(120)
+    task.join(120)
     app.run()
     assert not app.exception
     assert "Other wordings" in labels(app)
@@ -183,7 +184,7 @@ def test_cancel_ends_it_and_going_on_finishes_it() -> None:
         time.sleep(0.02)
     assert task.last is not None
     task.last.cancel.set()
-    task.wait(120)
+    task.join(120)
     assert not task.running
     assert not task.last.whole
     app = fresh(**{PLAN: chosen})
@@ -192,7 +193,7 @@ def test_cancel_ends_it_and_going_on_finishes_it() -> None:
     next(one for one in app.button if one.label == "Go on").click().run()
     again = paraphrase_work.works().get(chosen.name)
     assert again is not None
-    again.wait(120)
+    again.join(120)
     assert again.last is not None
     assert again.last.whole
     assert again.last.stored > 0
@@ -297,7 +298,7 @@ def test_the_threshold_is_the_sessions() -> None:
     assert task is not None
     if task.last is not None:
         task.last.cancel.set()
-    task.wait(120)
+    task.join(120)
     assert chosen.spec.threshold == 0.5 == resources.threshold(app.session_state[state.KEY])
 
 
@@ -323,7 +324,7 @@ def test_many_wordings_are_drawn_at_both_ends_and_listed_in_part() -> None:
     chosen = Comparison(spec=spec, asked=variants(QUERY, texts, spec.generation))
     rows = tuple(VariantRow(variant, one) for variant in chosen.asked)
     at = paraphrase_work.Standing(threading.Event(), rows, total=70, finished=70)
-    paraphrase_work.works().start(chosen.name, lambda: iter([at])).wait(10)
+    paraphrase_work.works().start(chosen.name, lambda: Task(iter([at]))).join(10)
     table = forest_rows(rows)
     assert len(table) == 70
     assert table["label"].is_unique

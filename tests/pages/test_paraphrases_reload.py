@@ -50,7 +50,7 @@ def restarted() -> None:
 
 def compared(asked: Comparison) -> Standing:
     task = begin(asked)
-    task.wait(120)
+    task.join(120)
     assert task.last is not None
     return task.last
 
@@ -76,7 +76,7 @@ def settled(app: AppTest) -> AppTest:
     """Returns the page once what the store holds has been read."""
     task = works().get(app.session_state[PLAN].name)
     assert task is not None
-    task.wait(120)
+    task.join(120)
     return app.run()
 
 
@@ -121,7 +121,7 @@ def test_what_is_not_whole_waits_for_go_on() -> None:
         time.sleep(0.02)
     assert task.last is not None
     task.last.cancel.set()
-    task.wait(120)
+    task.join(120)
     restarted()
     app = settled(on_page(asked.name))
     assert not app.exception
@@ -133,7 +133,7 @@ def test_what_is_not_whole_waits_for_go_on() -> None:
     next(one for one in app.button if one.label == "Go on").click().run()
     found = works().get(asked.name)
     assert found is not None
-    found.wait(120)
+    found.join(120)
     assert found.last is not None
     assert found.last.whole
     assert found.last.stored > 0
@@ -223,7 +223,7 @@ def test_what_is_going_on_cannot_be_deleted() -> None:
         assert app.button(key="runs_entry.delete").disabled
     finally:
         task.last.cancel.set()
-        task.wait(120)
+        task.join(120)
     with Store() as store:
         found = find(store, "wordings", asked.name)
         assert found is not None

@@ -168,7 +168,7 @@ def find(app: AppTest) -> AppTest:
     plan = SearchPlan.of(asked, SMALL, HERE, REACH[kind])
     task = resources.searches().get(plan.name)
     assert task is not None
-    task.wait(60)
+    task.join(60)
     return app.run()
 
 

@@ -77,7 +77,7 @@ def begin(app: AppTest, *, wait: bool = True) -> AppTest:
         plan = app.session_state[tails_backtest.PLAN]
         task = trials().get(plan.name)
         assert task is not None
-        task.wait(60)
+        task.join(60)
         app.run()
         assert not app.exception
     return app
@@ -150,7 +150,7 @@ def until_held(app: AppTest) -> AppTest:
     for _ in range(200):
         if task.last is not None and task.last.done == 3:
             return app.run()
-        task.wait(0.05)
+        task.join(0.05)
     raise AssertionError("never came to the third split")
 
 
@@ -162,7 +162,7 @@ def test_cancelled_it_keeps_what_it_has_and_the_page(slow: threading.Event) -> N
     slow.set()
     task = trials().get(app.session_state[tails_backtest.PLAN].name)
     assert task is not None
-    task.wait(20)
+    task.join(20)
     app.run()
     assert not app.exception
     assert task.last is not None
