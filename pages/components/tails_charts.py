@@ -76,17 +76,19 @@ def survival(
         },
         _dots("datum.kind === 'estimate'", x, y, tips, ink, filled=True),
         _dots("datum.kind !== 'estimate'", x, y, tips, HARM, filled=False),
-        *rule("x", threshold, "the tail begins", x, MARK[theme], before=True, foot=True),
+        *rule("start", "x", x, MARK[theme], before=True, foot=True),
     ]
+    layers.append(_ticks(x, ink))
     zero = points[points["zero"].astype(bool)]
-    if len(zero):
-        layers.append(_ticks(x, ink))
-    found = chart("points", rows, layers, 360, ink)
-    found["datasets"] |= {
-        "curve": curve,
-        "zero": zero.assign(words=[f"below {risk_text(risk)}" for risk in zero["risk"]]),
-    }
-    return found
+    return chart(
+        layers,
+        360,
+        ink,
+        points=rows,
+        curve=curve,
+        zero=zero.assign(words=[f"below {risk_text(risk)}" for risk in zero["risk"]]),
+        start=mark(threshold, "the tail begins"),
+    )
 
 
 def _ticks(x: Chart, ink: str) -> Chart:
@@ -147,17 +149,21 @@ def exceedance(table: pd.DataFrame, tau: float, *, theme: str, ink: str) -> Char
                 "tooltip": tips,
             },
         },
-        *rule(
-            "x", tau, f"asked about: {risk_text(tau)}", x, MARK[theme], before=tau**2 > left * right
-        ),
+        *rule("level", "x", x, MARK[theme], before=tau**2 > left * right),
     ]
-    return chart("levels", table, layers, 270, ink)
+    level = mark(tau, f"asked about: {risk_text(tau)}")
+    return chart(layers, 270, ink, levels=table, level=level)
 
 
-def chart(name: str, table: pd.DataFrame, layers: list[Chart], height: int, ink: str) -> Chart:
+def chart(layers: list[Chart], height: int, ink: str, **tables: pd.DataFrame) -> Chart:
+    """Returns a picture of tables, of which the first is its layers' unless they name another.
+
+    All that moves with a choice is in the tables: a browser that is given the same layers again moves what
+    it has drawn, and does not begin anew.
+    """
     return {
-        "data": {"name": name},
-        "datasets": {name: table},
+        "data": {"name": next(iter(tables))},
+        "datasets": tables,
         "height": height,
         "config": {"axis": {"labelColor": ink, "titleColor": ink}},
         "layer": layers,
@@ -179,11 +185,18 @@ def risk_axis(title: str, bottom: float, top: float) -> Chart:
     }
 
 
+def mark(value: float, words: str) -> pd.DataFrame:
+    """Returns the table of a `rule`."""
+    return pd.DataFrame({"at": [value], "words": [words]})
+
+
 def rule(
-    axis: str, value: float, words: str, scale: Chart, color: str,
-    *, before: bool = False, foot: bool = False,
-) -> list[Chart]:  # fmt: skip
-    """Returns a line across the picture at a value, with its words: left of it (before), low down (foot)."""
+    name: str, axis: str, scale: Chart, color: str, *, before: bool = False, foot: bool = False
+) -> list[Chart]:
+    """Returns a line across the picture with its words: left of it (before), low down (foot).
+
+    name: the table that `mark` made.
+    """
     across = axis == "x"
     end: dict[str, Any] = {"x": {"value": 8}}
     if across:
@@ -194,14 +207,14 @@ def rule(
     place = {axis: {"field": "at", **scale}}
     return [
         {
-            "data": {"values": [{"at": value}]},
+            "data": {"name": name},
             "mark": {"type": "rule", "strokeDash": [5, 4], "strokeWidth": 1.8, "color": color},
             "encoding": place,
         },
         {
-            "data": {"values": [{"at": value}]},
-            "mark": {"type": "text", "text": words, "fontSize": 13, "color": color, **near},
-            "encoding": {**place, **end},
+            "data": {"name": name},
+            "mark": {"type": "text", "fontSize": 13, "color": color, **near},
+            "encoding": {**place, **end, "text": {"field": "words"}},
         },
     ]
 
@@ -217,6 +230,7 @@ def decades(low: float, high: float) -> list[float]:
 
 
 def ends(low: float, high: float, most: float) -> tuple[float, float]:
-    """Returns the ends of a log axis around what is drawn."""
-    high = min(high * 1.3, most)
-    return max(low / 1.4, high * 10.0**-MOST_DECADES), high
+    """Returns the ends of a log axis around what is drawn, at half decades: few changes move the axis."""
+    top = min(10 ** (math.ceil(2 * math.log10(high) + 0.2) / 2), most)
+    bottom = 10 ** (math.floor(2 * math.log10(max(low, 1e-300)) - 0.2) / 2)
+    return max(bottom, top * 10.0**-MOST_DECADES), top

@@ -1,5 +1,7 @@
 """The fan: the worst of n queries over n, as far as the fit says something. It estimates nothing."""
 
+import math
+
 import pandas as pd
 
 from pages.components.charts import GRID, LABELS, NEUTRAL, Chart
@@ -10,6 +12,7 @@ from pages.components.tails_charts import (
     chart,
     decades,
     ends,
+    mark,
     risk_axis,
     rule,
 )
@@ -36,6 +39,8 @@ def fan(
             for low, high in zip(table["inner_low"], table["inner_high"], strict=True)
         ],
     )
+    if not differs(table):
+        table = table.assign(left_in=math.nan)
     seen, risk = worst_seen
     lowest = min(float(table["low"].min()), tau, risk)
     highest = max(float(table["high"].max()), tau, risk)
@@ -56,18 +61,21 @@ def fan(
         {"field": "range", "title": "Range"},
     ]
     layers: list[Chart] = [
-        _beyond(supported, right, x, ink),
+        _beyond(x, ink),
         _area("low", "high", x, y, blue, 0.16),
         _area("inner_low", "inner_high", x, y, blue, 0.3),
-    ]
-    if differs(table):
-        layers.append(
-            {
-                "mark": {"type": "line", "strokeWidth": 2, "strokeDash": [6, 4], "color": blue, "clip": True},
-                "encoding": {"x": {"field": "n", **x}, "y": {"field": "left_in", **y}},
-            }
-        )  # fmt: skip
-    layers += [
+        {
+            "mark": {
+                **{
+                    "type": "line",
+                    "strokeWidth": 2,
+                    "strokeDash": [6, 4],
+                    "color": blue,
+                    "clip": True,
+                }
+            },
+            "encoding": {"x": {"field": "n", **x}, "y": {"field": "left_in", **y}},
+        },
         {
             "mark": {
                 **{"type": "line", "strokeWidth": 3, "color": blue, "clip": True},
@@ -75,11 +83,21 @@ def fan(
             },
             "encoding": {"x": {"field": "n", **x}, "y": {"field": "median", **y}, "tooltip": tips},
         },
-        *rule("y", tau, f"asked about: {risk_text(tau)}", y, MARK[theme]),
-        *rule("x", n, f"{n:,.0f}", x, ink, before=n * n > left * right),
-        _worst_seen(seen, risk, x, y),
+        *rule("level", "y", y, MARK[theme]),
+        *rule("horizon", "x", x, ink, before=n * n > left * right),
+        _worst_seen(x, y),
     ]
-    return chart("fan", table, layers, 380, ink)
+    point = {"n": [seen], "risk": [risk], "words": [f"{seen:,.0f} independent questions"]}
+    return chart(
+        layers,
+        380,
+        ink,
+        fan=table,
+        beyond=pd.DataFrame({"from": [supported], "to": [right]}),
+        level=mark(tau, f"asked about: {risk_text(tau)}"),
+        horizon=mark(n, f"{n:,.0f}"),
+        seen=pd.DataFrame({**point, "says": [often(risk)]}),
+    )
 
 
 def differs(table: pd.DataFrame) -> bool:
@@ -88,15 +106,9 @@ def differs(table: pd.DataFrame) -> bool:
     return bool(((ratio > 1.05) | (ratio < 0.95)).any())
 
 
-def _worst_seen(seen: float, risk: float, x: Chart, y: Chart) -> Chart:
-    point = {
-        "n": seen,
-        "risk": risk,
-        "words": f"{seen:,.0f} independent questions",
-        "says": often(risk),
-    }
+def _worst_seen(x: Chart, y: Chart) -> Chart:
     return {
-        "data": {"values": [point]},
+        "data": {"name": "seen"},
         "mark": {
             **{"type": "point", "shape": "diamond", "size": 150},
             **{"filled": True, "color": HARM, "opacity": 1},
@@ -112,17 +124,17 @@ def _worst_seen(seen: float, risk: float, x: Chart, y: Chart) -> Chart:
     }  # fmt: skip
 
 
-def _beyond(supported: float, right: float, x: Chart, ink: str) -> Chart:
+def _beyond(x: Chart, ink: str) -> Chart:
     """Returns the part of the picture about which nothing is said."""
     return {
         "layer": [
             {
-                "data": {"values": [{"from": supported, "to": right}]},
+                "data": {"name": "beyond"},
                 "mark": {"type": "rect", "color": NEUTRAL, "opacity": 0.16},
                 "encoding": {"x": {"field": "from", **x}, "x2": {"field": "to"}},
             },
             {
-                "data": {"values": [{"from": supported}]},
+                "data": {"name": "beyond"},
                 "mark": {
                     # Upwards, for a line of the horizon asked about would run through it.
                     **{"type": "text", "angle": 270, "align": "left", "baseline": "top", "fontSize": 13},
