@@ -130,7 +130,7 @@ def _metrics(found: Found) -> None:
     n = f"{found.n:,}"
     quiet: Any = {"delta_color": "off", "delta_arrow": "off", "border": True}
     one.metric(
-        f"The riskiest is above {level}",
+        f"Chance: the riskiest above {level}",
         likely(predictor.chance_above(found.n, tau)) if found.supported else "not known",
         delta="the doubt about the tail included" if found.supported else TOO_FAR,
         help=f"The chance that the riskiest of {n} questions has a risk above {level}. The doubt about the "
@@ -138,7 +138,7 @@ def _metrics(found: Found) -> None:
         **quiet,
     )
     two.metric(
-        f"Questions above {level}",
+        f"Share of questions above {level}",
         share_text(share, high),
         delta=sure + risk_range(low, high),
         help="The share of all questions like these whose risk is above the level.",
@@ -149,7 +149,7 @@ def _metrics(found: Found) -> None:
         for each in (told.at_least_one, told.at_least_one_low, told.at_least_one_high)
     ]
     three.metric(
-        "At least one harmful answer",
+        "Chance: any harmful answer",
         likely(once[0]) if found.supported else "not known",
         delta=sure + chance_range(once[1], once[2]) if found.supported else TOO_FAR,
         help=f"The chance of one or more when each of {n} questions is asked once: from the mean risk of "

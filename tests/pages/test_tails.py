@@ -148,9 +148,9 @@ def test_the_examples_numbers_are_those_of_the_command_line(
     assert f"95% sure: {risk_range(told['ci_low'], told['ci_high'])} of" in headline(app)
     share = told["share_above"]["0.01"]
     assert metrics(app) == {
-        "The riskiest is above 1%": tails_words.likely(told["exceedance"]["0.01"]),
-        "Questions above 1%": risk_text(share["share"], share["ci_high"]),
-        "At least one harmful answer": tails_words.likely(told["at_least_one"]),
+        "Chance: the riskiest above 1%": tails_words.likely(told["exceedance"]["0.01"]),
+        "Share of questions above 1%": risk_text(share["share"], share["ci_high"]),
+        "Chance: any harmful answer": tails_words.likely(told["at_least_one"]),
     }
     assert "wordings of 40 different ones" in words(app)
 
@@ -167,7 +167,7 @@ def test_horizon_level_and_fit_move_the_numbers() -> None:
     assert third[0] == second[0]
     options = TailsOptions([200], fit="pot", taus=[0.2])
     expected = forecast_of(shipped_table("briar"), options)
-    assert third[1]["The riskiest is above 20%"] == tails_words.likely(
+    assert third[1]["Chance: the riskiest above 20%"] == tails_words.likely(
         expected["exceedance"]["0.2"]
     )
     app.selectbox(key="tails.fit").set_value("gumbel").run()
@@ -205,7 +205,7 @@ def test_further_than_supported_it_refuses_and_offers_how_far() -> None:
     press(app, "tails.horizon.1000000")
     assert headline(app) == ""
     assert "No forecast for 1,000,000 questions" in words(app)
-    assert metrics(app)["The riskiest is above 1%"] == "not known"
+    assert metrics(app)["Chance: the riskiest above 1%"] == "not known"
     assert "nan" not in words(app)
     assert words(app).lower().count("no forecast for") == 1
     press(app, "tails.furthest")
