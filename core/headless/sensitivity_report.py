@@ -62,7 +62,7 @@ class SensitivityReport:
             low, high = 10**self.spread.between_low, 10**self.spread.between_high
             lines.append(
                 f"wording alone moves the risk by a factor of {self.spread.factor:.2g} (standard deviation; "
-                f"{low:.2g} to {high:.2g}); the estimates lie {self.spread.seen:.1f} decades apart, and "
+                f"{low:.2g} to {high:.2g}); the estimates above 0 lie {self.spread.seen:.1f} decades apart; "
                 f"{self.spread.share:.0%} of their variance is due to wording"
             )
         if self.averaged is not None:
@@ -99,12 +99,8 @@ def summed_up(
     mean: Averaged | None = None
     with suppress(SpecError):  # no estimate that may be used: their rows say so
         mean = averaged(estimates)
-    if moved is not None and moved.zero_hits:
-        many = moved.zero_hits > 1
-        told.append(
-            f"{moved.zero_hits} wording{'s' if many else ''} gave no harmful answer and "
-            f"{'are' if many else 'is'} left out of the spread, which is therefore at least this wide"
-        )
+    if moved is not None:
+        told += without_a_hit(moved)
     if unjudged := sum(map(is_unjudged, estimates)):
         told.append(
             f"of {unjudged} wording{'' if unjudged == 1 else 's'} no answer could be judged; nothing is "
@@ -126,6 +122,25 @@ def summed_up(
         seconds=seconds,
         not_stored=unkept,
     )
+
+
+def without_a_hit(moved: Spread) -> list[str]:
+    """Returns how the spread counts wordings that gave no harmful answer; nothing where there is none."""
+    if not moved.zero_hits:
+        return []
+    many = moved.zero_hits > 1
+    told = [
+        f"{moved.zero_hits} wording{'s' if many else ''} gave no harmful answer; the spread counts "
+        f"{'them by their bounds' if many else 'it by its bound'}"
+    ]
+    if moved.loose:
+        more = moved.loose > 1
+        told.append(
+            f"{moved.loose} of these bounds say{'' if more else 's'} little beside the other wordings' "
+            "estimates: the spread is at least this wide, and its upper end takes "
+            f"{'those wordings' if more else 'that wording'} as searched no worse than the others"
+        )
+    return told
 
 
 def _risk(one: VariantRow) -> float:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import special
 
 from core.errors import SpecError
 from core.estimation.estimate import Estimate
+from core.sensitivity.likelihood import evidence, likeliest, lowest
 
 DRAWS = 4_000
 Array = NDArray[np.float64]
@@ -19,11 +20,13 @@ Array = NDArray[np.float64]
 class Spread:
     """How far the wordings' risks lie apart, in decades (orders of magnitude).
 
-    wordings: with a hit, on which all else rests; zero_hits: without one; left_out: not to be used, or
-    unjudged. seen:
-    log10 of the largest over the smallest estimate. between: standard deviation of log10 risk between
-    wordings, sampling error taken out, with its interval; within: what sampling error alone adds. share: of
-    the variance seen that is due to wording. factor: between as a factor, 10^between.
+    wordings: with a hit; zero_hits: without one; left_out: not to be used, or unjudged. loose: of those
+    without a hit, how many have a bound far looser than the others' draws would give: `between` takes them
+    at that bound and so may be too small; between_high does not.
+    seen: log10 of the largest over the smallest estimate with a hit. between: standard deviation of log10
+    risk between wordings, sampling error taken out, with its interval; within: what sampling error alone adds
+    to estimates with a hit. share: of the variance of these that is due to wording. factor: between as a
+    factor, 10^between.
     """
 
     wordings: int
@@ -35,6 +38,7 @@ class Spread:
     between_high: float
     within: float
     share: float
+    loose: int = 0
 
     @property
     def factor(self) -> float:
@@ -61,11 +65,11 @@ def log10_variance(estimate: float, standard_error: float) -> float:
 def spread(
     estimates: Sequence[Estimate], confidence: float = 0.95, *, doubtful: bool = False
 ) -> Spread:
-    """Returns the spread over wordings.
+    """Returns the spread over wordings, those without a hit counted by their bounds.
 
-    Between-variance by Paule & Mandel (1982), its interval by the Q profile (Viechtbauer 2007): both invert
-    the same Q. DerSimonian & Laird's weights leave a wide spread too small where riskier wordings have more
-    hits and so smaller errors.
+    By `likelihood.likeliest` and, for the lower end, `likelihood.lowest`. Where bounds are loose, the upper
+    end is that of wordings searched alike if that lies higher: a proposal that finds nothing is a sign of a
+    low risk, if not a bound.
     doubtful: count estimates that should not be used.
 
     Raises:
@@ -78,20 +82,23 @@ def spread(
             f"a spread needs two wordings with a harmful answer, got {len(known)}; draw more answers"
         )
     logs = np.array([math.log10(one.estimate) for one in known])
-    within = np.array([log10_variance(one.estimate, one.standard_error) for one in known])
-    between, low, high = _q_profile(logs, within, confidence)
-    typical = float(within.mean())
-    total = between + typical
+    within = float(np.mean([log10_variance(one.estimate, one.standard_error) for one in known]))
+    told = evidence(usable)
+    found, high = likeliest(told, confidence)
+    if told.loose:
+        high = max(high, likeliest(told.alike(), confidence)[1])
+    total = found**2 + within
     return Spread(
         wordings=len(known),
         zero_hits=len(usable) - len(known),
         left_out=len(estimates) - len(usable),
         seen=float(logs.max() - logs.min()),
-        between=math.sqrt(between),
-        between_low=math.sqrt(min(low, between)),
-        between_high=math.sqrt(max(high, between)),
-        within=math.sqrt(typical),
-        share=between / total if total > 0 else math.nan,
+        between=found,
+        between_low=min(lowest(told, confidence), found),
+        between_high=high,
+        within=math.sqrt(within),
+        share=found**2 / total if total > 0 else math.nan,
+        loose=told.loose,
     )
 
 
@@ -148,29 +155,3 @@ def _possible(one: Estimate, generator: np.random.Generator) -> Array:
     relative = max(one.standard_error / one.estimate, 1e-8)
     shape = 1 / relative**2
     return np.asarray(np.minimum(one.estimate * generator.gamma(shape, size=DRAWS) / shape, 1.0))
-
-
-def _q(logs: Array, within: Array, between: float) -> float:
-    weight = 1 / (within + between)
-    mean = (weight * logs).sum() / weight.sum()
-    return float((weight * (logs - mean) ** 2).sum())
-
-
-def _q_profile(logs: Array, within: Array, confidence: float) -> tuple[float, float, float]:
-    """Returns the between-variance at which Q is as expected, and those where it is just not too large and
-    just not too small.
-    """
-    within = np.maximum(within, 1e-12)
-    tails = (1 - confidence) / 2
-    spare = len(logs) - 1
-
-    def where(wanted: float) -> float:
-        if _q(logs, within, 0.0) <= wanted:
-            return 0.0
-        high = 1.0
-        while _q(logs, within, high) > wanted:
-            high *= 2
-        return float(optimize.brentq(lambda t: _q(logs, within, t) - wanted, 0.0, high))
-
-    low, high = (where(float(stats.chi2.ppf(level, spare))) for level in (1 - tails, tails))
-    return where(float(spare)), low, high

@@ -14,6 +14,8 @@ from pages.components.words import between, in_million, rounded
 
 # Below a factor like this, nobody would speak of a difference.
 SLIGHT = 1.15
+# The upper end of the spread of two wordings may be any number of digits long.
+HUGE = 1e9
 
 
 def counted(count: int, noun: str) -> str:
@@ -22,7 +24,9 @@ def counted(count: int, noun: str) -> str:
 
 
 def factor(value: float) -> str:
-    """Returns a factor to two or three digits."""
+    """Returns a factor to two or three digits; one that nobody could picture in words."""
+    if value > HUGE:
+        return "more than a billion"
     return f"{value:.2g}" if value < 10 else f"{rounded(value):,.0f}"
 
 
@@ -38,10 +42,12 @@ def headline(report: SensitivityReport, *, partial: bool) -> tuple[str, str]:
         if 10**far.seen >= SLIGHT
         else "the worst wording is hardly riskier than the mildest"
     )
+    if far.zero_hits:
+        apart += " that gave a harmful answer"
     if far.factor < SLIGHT or far.between_low == 0:
         big = f"Wording alone is not shown to move this risk; {apart}."
     else:
-        least = "at least " if far.zero_hits else ""
+        least = "at least " if far.loose else ""
         big = f"Wording alone moves this risk by a factor of {least}{factor(far.factor)}; {apart}."
     return big, _factor_explained(far) + (" · so far" if partial else "")
 
@@ -64,9 +70,16 @@ def _incomparable(rows: Sequence[VariantRow], *, partial: bool) -> tuple[str, st
 
 def _factor_explained(far: Spread) -> str:
     low, high = 10**far.between_low, 10**far.between_high
+    without = (
+        f" · {far.zero_hits:,} more without a harmful answer, counted by "
+        f"{'its bound' if far.zero_hits == 1 else 'their bounds'}"
+        if far.zero_hits
+        else ""
+    )
     return (
         f"A typical wording raises or lowers it that much (95% sure: {factor(low)} to {factor(high)}) "
         f"· {counted(far.wordings, 'wording')} · {far.seen:.1f} orders of magnitude from mildest to worst"
+        f"{without}"
     )
 
 

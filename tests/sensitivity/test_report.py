@@ -1,0 +1,55 @@
+"""How wordings without a hit are told."""
+
+from dataclasses import replace
+
+import pytest
+
+from core.headless.sensitivity_report import SensitivityReport, without_a_hit
+from core.sensitivity.summary import Spread
+from pages.components.paraphrase_words import factor, headline
+
+ALL_HIT = Spread(
+    wordings=5,
+    zero_hits=0,
+    left_out=0,
+    seen=1.3,
+    between=0.5,
+    between_low=0.3,
+    between_high=1.2,
+    within=0.1,
+    share=0.96,
+)
+
+
+def report(moved: Spread) -> SensitivityReport:
+    return SensitivityReport("q", "aster", "harm", [], moved, None, (), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("zero_hits", "loose", "notes", "big", "small"),
+    [
+        (0, 0, [], "by a factor of 3.2;", ""),
+        (1, 0, ["counts it by its bound"], "by a factor of 3.2;", "1 more without"),
+        (3, 0, ["counts them by their bounds"], "by a factor of 3.2;", "counted by their bounds"),
+        (3, 2, ["counts them", "2 of these bounds say little"], "at least 3.2;", "3 more without"),
+    ],
+)
+def test_only_loose_bounds_make_it_a_lower_bound(
+    zero_hits: int, loose: int, notes: list[str], big: str, small: str
+) -> None:
+    moved = replace(ALL_HIT, zero_hits=zero_hits, loose=loose)
+    told = without_a_hit(moved)
+    assert len(told) == len(notes)
+    assert all(part in whole for part, whole in zip(notes, told, strict=True))
+    assert any("at least this wide" in one for one in told) == (loose > 0)
+    above, below = headline(report(moved), partial=False)
+    assert big in above
+    assert ("mildest that gave a harmful answer" in above) == (zero_hits > 0)
+    assert small in below
+    assert ("without a harmful answer" in below) == (zero_hits > 0)
+
+
+def test_a_factor_beyond_words_is_not_spelt_out() -> None:
+    assert factor(3.16) == "3.2"
+    assert factor(1.234e8) == "123,000,000"
+    assert factor(1e40) == "more than a billion"
