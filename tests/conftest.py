@@ -14,6 +14,8 @@ from hypothesis import settings
 MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", MAC_CHROME)
 
+ALONE = "alone"
+
 
 class Browser(NamedTuple):
     """Where the browser and its driver are."""
@@ -63,7 +65,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips the tests marked `browser` where they cannot run."""
+    """Says what may run side by side, and skips the tests marked `browser` where they cannot run.
+
+    With several workers, a file's tests stay together, for they share what is slow to make. Those that fill
+    the machine by themselves (a browser, a cluster, processes that are killed) come first and one by one.
+    """
+    for item in items:
+        alone = any(item.get_closest_marker(name) for name in ("browser", "fills_machine"))
+        item.add_marker(pytest.mark.xdist_group(ALONE if alone else item.path.as_posix()))
+    items.sort(key=lambda item: next(item.iter_markers("xdist_group")).args[0] != ALONE)
     if find_browser() is not None:
         return
     skip = pytest.mark.skip(reason=f"needs {missing_browser_parts()}")
@@ -75,7 +85,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Names the browser tests that did not run, so that a green run does not hide them."""
     left_out = {
-        report.nodeid
+        report.nodeid.removesuffix(f"@{ALONE}")
         for report in terminalreporter.stats.get("skipped", [])
         if "browser" in getattr(report, "keywords", {})
     }
