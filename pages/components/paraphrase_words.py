@@ -125,7 +125,8 @@ def averaged_words(found: Averaged, zero_hits: int = 0) -> str:
         f"Averaged over these wordings: **{in_million(found.mean)} per million**. 95% sure: "
         f"**{between(found.low, found.high)}** for exactly these wordings, and "
         f"**{between(found.wider_low, found.wider_high)}** for others of their kind, for these are "
-        f"but a few of all the ways to ask.{open_ended}"
+        f"but a few of all the ways to ask. A rare one far riskier than all of these is not in it."
+        f"{open_ended}"
     )
 
 
