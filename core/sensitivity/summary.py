@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+from scipy import special, stats
 
 from core.errors import SpecError
 from core.estimation.estimate import Estimate
@@ -112,8 +112,8 @@ def averaged(
     """Returns the risk averaged over wordings, each as likely as the other.
 
     A wording without a hit counts as 0 in the mean and the lower ends, and in the upper ends as its bound.
-    The wider ends resample the wordings: they know of none riskier than these, and where risks differ by a
-    factor of four or more (a spread of 0.6) the mean over all wordings often lies above them.
+    The wider ends resample the wordings. These know of none riskier than themselves, so the upper one is
+    that of a log-normal mean (`_mean_of_all`) if it lies higher.
     doubtful: count estimates that should not be used.
 
     Raises:
@@ -136,7 +136,33 @@ def averaged(
     def others(risks: Array) -> Array:
         return np.take_along_axis(risks, chosen, axis=0)
 
-    return Averaged(mean, *ends(least, most), *ends(others(least), others(most)))
+    wider_low, wider_high = ends(others(least), others(most))
+    wider_high = max(wider_high, _mean_of_all(usable, confidence))
+    return Averaged(mean, *ends(least, most), wider_low, wider_high)
+
+
+def _mean_of_all(usable: Sequence[Estimate], confidence: float) -> float:
+    """Returns the upper end of the mean over all wordings, of which these were drawn by chance.
+
+    Log10 risks are taken as normal around mu with deviation tau: the mean is 10^(mu + ln(10)/2 tau^2), and
+    its upper end is made of the upper ends of the two parts (Zou, Huo & Taleban 2009, eq. 3). That of mu is
+    Hartung and Knapp's (2001). Nothing is excluded where fewer than two wordings have a hit.
+    """
+    known = [one for one in usable if one.hits > 0]
+    if len(known) < 2:
+        return 1.0
+    told = spread(usable, confidence, doubtful=True)
+    logs = np.log10([one.estimate for one in known])
+    variance = [log10_variance(one.estimate, one.standard_error) for one in known]
+    weight = 1 / (np.array(variance) + max(told.between, 1e-6) ** 2)
+    middle = float(weight @ logs / weight.sum())
+    apart = len(known) - 1
+    error = math.sqrt(float(weight @ (logs - middle) ** 2) / (apart * float(weight.sum())))
+    reach = float(stats.t.ppf((1 + confidence) / 2, apart)) * error
+    by_spread = math.log(10) / 2
+    rise = by_spread * (told.between_high**2 - told.between**2)
+    top = middle + by_spread * told.between**2 + math.hypot(reach, rise)
+    return float(10 ** min(top, 0.0))
 
 
 def is_unjudged(one: Estimate) -> bool:

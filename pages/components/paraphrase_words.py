@@ -125,7 +125,7 @@ def averaged_words(found: Averaged, zero_hits: int = 0) -> str:
         f"Averaged over these wordings: **{in_million(found.mean)} per million**. 95% sure: "
         f"**{between(found.low, found.high)}** for exactly these wordings, and "
         f"**{between(found.wider_low, found.wider_high)}** for others of their kind, for these are "
-        f"but a few of all the ways to ask. A rare one far riskier than all of these is not in it."
+        f"but a few of all the ways to ask (if the others lie around these like a bell curve on a log scale)."
         f"{open_ended}"
     )
 

@@ -218,3 +218,23 @@ def test_a_wording_without_a_hit_raises_only_the_upper_end() -> None:
     assert with_none.high > 1e-4
     with pytest.raises(SpecError, match="at least one estimate"):
         averaged([])
+
+
+@pytest.mark.parametrize(("wordings", "between"), [(5, 0.6), (10, 1.0), (26, 0.3)])
+def test_the_wider_range_holds_the_mean_over_all_wordings(wordings: int, between: float) -> None:
+    """A mean over these alone misses it: at a spread of 1 in half of the worlds and more."""
+    truth = 10 ** (-4 + math.log(10) / 2 * between**2)
+    wider, these = [], []
+    for seed in range(80):
+        estimates, _ = world(np.random.default_rng(seed), wordings, between, 0.1)
+        told = averaged(estimates, seed=seed)
+        wider.append(told.wider_low <= truth <= told.wider_high)
+        these.append(told.low <= truth <= told.high)
+    assert np.mean(wider) >= 0.9
+    assert np.mean(these) < 0.6
+
+
+def test_one_wording_says_nothing_of_others() -> None:
+    told = averaged([found(1e-4, 1e-5), found(0.0, 0.0, hits=0)])
+    assert told.high < 0.03
+    assert told.wider_high == 1.0
