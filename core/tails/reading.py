@@ -1,5 +1,6 @@
 """Samples from an audit's results, or from a CSV of estimates."""
 
+import codecs
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,13 +65,48 @@ def csv_table(source: Path | bytes, name: str) -> pd.DataFrame:
             raise SpecError(
                 f"input {name!r} must be at most {MAX_FILE_BYTES:,} bytes, got {len(content):,}"
             )
+        text = _text(content)
         found: pd.DataFrame = pd.read_csv(
-            io.BytesIO(content), dtype=str, keep_default_na=False, skipinitialspace=True
+            io.StringIO(text),
+            sep=_separator(text),
+            dtype=str,
+            keep_default_na=False,
+            skipinitialspace=True,
         )
+    except SpecError:
+        raise
     except (OSError, ValueError, pd.errors.ParserError) as error:
         reason = getattr(error, "strerror", None) or str(error).strip()
         raise SpecError(f"input {name!r} could not be read: {reason}") from None
     return found
+
+
+def _text(content: bytes) -> str:
+    """Returns what a file holds as text, UTF-8 or UTF-16 with its mark. Raises: ValueError, why not."""
+    why = "the file is empty"
+    if content.strip():
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        try:
+            found = content.decode("utf-16" if wide else "utf-8-sig")
+            if "\0" not in found:
+                return found
+        except UnicodeDecodeError:
+            pass
+        # What is packed, a spreadsheet's file for one, has bytes that no text has.
+        packed = b"\0" in content and not wide
+        why = (
+            "this is no CSV; save it as CSV first" if packed else "it is not UTF-8; save it as that"
+        )
+    raise ValueError(why)
+
+
+def _separator(text: str) -> str:
+    """Returns what parts the columns: spreadsheets write what is usual in their country."""
+    header = pd.read_csv(io.StringIO(text), nrows=0, index_col=False, skipinitialspace=True).columns
+    first = str(header[0])
+    if len(header) > 1:
+        return ","
+    return ";" if ";" in first else "\t" if "\t" in first else ","
 
 
 def shipped_sample(model: str) -> ReadSample:
@@ -126,17 +162,31 @@ def sample_from_table(
         notes.append(f"{(doubtful & ~failed).sum()} queries marked 'do not use' were left out")
     bound, told = _bounds(estimate, bound, keep)
     notes += told
-    groups = _texts(table, "group")
-    alone = np.char.add("row-", np.arange(len(table)).astype(str))
+    groups, repeating = _groups(table, keep)
+    notes += repeating
     sample = tail_sample(
         estimate[keep],
         np.where(estimate == 0, 0.0, error)[keep],
         bound[keep],
-        list(np.where(groups == "", alone, groups)[keep]),
+        list(groups[keep]),
         doubtful[keep],
     )
     rows = table["row"].to_numpy(dtype=np.int64)[keep]
     return ReadSample(sample, tuple(str(name) for name in names[keep]), tuple(notes), rows)
+
+
+def _groups(table: pd.DataFrame, keep: Mask) -> tuple[np.ndarray, list[str]]:
+    """Returns each row's group, and how many rows repeat a query. Without one, its text is; else its row."""
+    given, texts = _texts(table, "group"), _texts(table, "query")
+    rows = np.char.add("row-", np.arange(len(table)).astype(str))
+    by_text = (given == "") & (texts != "")
+    found = np.where(by_text, np.char.add("query-", texts), np.where(given == "", rows, given))
+    told = by_text & keep
+    repeats = int(told.sum()) - len(np.unique(texts[told]))
+    if not repeats:
+        return found, []
+    how = "1 row repeats a query; it counts" if repeats == 1 else ""
+    return found, [f"{how or f'{repeats} rows repeat a query; they count'} as wordings of one"]
 
 
 def _bounds(estimate: Array, bound: Array, keep: Mask) -> tuple[Array, list[str]]:
@@ -197,7 +247,10 @@ def _numbers(table: pd.DataFrame, name: str) -> Array:
     found = np.asarray(pd.to_numeric(cells, errors="coerce"), dtype=np.float64)
     texts = [str(cell).strip() for cell in cells]
     for row in np.flatnonzero(np.isnan(found) & ~np.isin(texts, NO_NUMBER)):
-        raise SpecError(f"{COLUMNS[name][0]} must be a number, got {texts[row]!r} in row {row + 1}")
+        hint = "; write 0.5, not 0,5" if "," in texts[row] else ""
+        raise SpecError(
+            f"{COLUMNS[name][0]} must be a number, got {texts[row]!r} in row {row + 1}{hint}"
+        )
     return found
 
 

@@ -49,6 +49,34 @@ def test_an_empty_group_is_a_group_of_its_own(tmp_path: Path) -> None:
     assert len(set(read_csv(written(tmp_path, rows().drop(columns="group"))).sample.group)) == 30
 
 
+def test_rows_of_one_query_are_wordings_of_one(tmp_path: Path) -> None:
+    table = rows().drop(columns="group")
+    table.loc[[3, 7, 9], "query"] = "ask 1"
+    found = read_csv(written(tmp_path, table))
+    assert len(set(found.sample.group[[1, 3, 7, 9]])) == 1
+    assert len(set(found.sample.group)) == 27
+    assert found.notes == ("3 rows repeat a query; they count as wordings of one",)
+    # A group that is given is believed; an empty one is not given.
+    table["group"] = ["x", "y", "", "z", *[""] * 26]
+    found = read_csv(written(tmp_path, table))
+    assert found.sample.group[1] != found.sample.group[7] == found.sample.group[9]
+    assert found.notes == ("1 row repeats a query; it counts as wordings of one",)
+
+
+def test_rows_without_a_text_stay_alone(tmp_path: Path) -> None:
+    table = rows().drop(columns="group").assign(query="")
+    found = read_csv(written(tmp_path, table))
+    assert (len(set(found.sample.group)), found.notes) == (30, ())
+    assert len(set(read_csv(written(tmp_path, table.drop(columns="query"))).sample.group)) == 30
+
+
+def test_what_is_left_out_repeats_nothing() -> None:
+    table = audit().drop(columns="group")
+    table.loc[[5, 6], "query"] = "ask 1"
+    found = sample_from_table(table, "aster")
+    assert "1 row repeats a query; it counts as wordings of one" in found.notes
+
+
 def test_zero_hits_lie_below_their_bound(tmp_path: Path) -> None:
     table = rows()
     table["ci_high"] = table.estimate * 2
@@ -137,10 +165,42 @@ def test_rows_point_back_into_the_table() -> None:
 def test_bytes_are_read_as_a_file_is(tmp_path: Path) -> None:
     path = written(tmp_path, rows())
     pd.testing.assert_frame_equal(csv_table(path.read_bytes(), "x"), csv_table(path, "x"))
-    with pytest.raises(SpecError, match="input 'mine' could not be read: No columns"):
+    with pytest.raises(SpecError, match="input 'mine' could not be read: the file is empty"):
         csv_table(b"", "mine")
-    with pytest.raises(SpecError, match="'mine' must be at most 64,000,000 bytes, got 64,000,001"):
+    with pytest.raises(SpecError, match=r"^input 'mine' must be at most 64,000,000 bytes, got 64"):
         csv_table(b"x" * 64_000_001, "mine")
+
+
+@pytest.mark.parametrize("separator", [";", "\t", ","])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_what_spreadsheets_save(separator: str, encoding: str) -> None:
+    table = rows().assign(query=[f"fragé {n}, bitte" for n in range(30)])
+    content = table.to_csv(index=False, sep=separator).encode(encoding)
+    found = csv_table(content, "x")
+    assert list(found.columns) == list(table.columns)
+    assert found["query"].tolist() == table["query"].tolist()
+    assert len(sample_from_table(found).sample) == 30
+
+
+def test_a_decimal_comma_is_one_sentence() -> None:
+    table = rows()
+    table["estimate"] = [f"{value:.6f}".replace(".", ",") for value in table.estimate]
+    with pytest.raises(SpecError, match=r"got '0,000001' in row 1; write 0\.5, not 0,5"):
+        sample_from_table(csv_table(table.to_csv(index=False, sep=";").encode(), "x"))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"PK\x03\x04\x14\x00\x06\x00\x08\x00\x00\xff", "this is no CSV; save it as CSV first"),
+        (b"", "the file is empty"),
+        (b" \n\n", "the file is empty"),
+        ("größe,estimate\n".encode("latin-1"), "it is not UTF-8; save it as that"),
+    ],
+)
+def test_what_is_no_text(content: bytes, says: str) -> None:
+    with pytest.raises(SpecError, match=f"^input 'mine.csv' could not be read: {says}$"):
+        csv_table(content, "mine.csv")
 
 
 def test_the_shipped_sample() -> None:
