@@ -34,13 +34,14 @@ def survival(
     """
     blue = LIGHT_BLUE[theme]
     known = points[~points["zero"].astype(bool)]
-    floor = float(min(curve["share"][curve["share"] > 0].min(), known["share"].min())) / 1.5
+    # Of single questions some fits say nothing: then all shares of the curve are missing.
+    shares = pd.concat([curve["share"][curve["share"] > 0], known["share"]])
+    floor = float(shares.min()) / 1.5
     floor = max(floor, 10.0**-MOST_DECADES)
     curve = curve[curve["share"] >= floor]
     curve = curve.assign(low=curve["low"].clip(lower=floor), high=curve["high"].clip(lower=floor))
-    left, right = ends(
-        float(points["risk"].min()), float(max(curve["risk"].max(), points["risk"].max())), 1.0
-    )
+    most = float(pd.concat([curve["risk"], points["risk"]]).max())
+    left, right = ends(float(points["risk"].min()), most, 1.0)
     x = {
         **risk_axis("Risk of a question", left, right),
     }

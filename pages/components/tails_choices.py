@@ -9,7 +9,7 @@ from pages.components.tails_words import FIT_HELP, FITS
 
 HORIZONS = {1_000: "1,000", 10_000: "10,000", 100_000: "100,000", 1_000_000: "1 million"}
 HORIZON, TAU = 10_000, 1.0
-MOST = 1_000_000_000
+MOST = 1e9
 OUT, IN = "Taken out", "Left in"
 CONFIDENCES = (0.8, 0.9, 0.95, 0.99)
 # Those whose start can be chosen.
@@ -68,14 +68,17 @@ def with_start(spec: TailSpec) -> TailSpec:
 
 def horizon_choice(supported: float) -> int:
     """Draws how many questions are to come; returns it. supported: how far the fit says something."""
-    usual = HORIZON if supported < 1 else int(min(HORIZON, supported))
+    # Of integers the browser's field would read 1e6 as 1.
+    usual = float(HORIZON if supported < 1 else int(min(HORIZON, supported)))
     found = st.number_input(
         "Number of questions to come",
-        min_value=1,
+        min_value=1.0,
         max_value=MOST,
-        step=100,
+        step=100.0,
+        format="%.0f",
         **remembered("horizon", usual),
-        help="How many questions like those estimated will be asked; the forecast is of the riskiest.",
+        help="How many questions like those estimated will be asked; the forecast is of the riskiest. They "
+        "are meant as different questions, one wording each.",
     )
     with st.container(horizontal=True, gap="small"):
         for number, label in HORIZONS.items():
@@ -84,9 +87,9 @@ def horizon_choice(supported: float) -> int:
                 key=f"tails.horizon.{number}",
                 type="tertiary",
                 on_click=keep,
-                args=("horizon", number),
+                args=("horizon", float(number)),
             )
-    return int(found)
+    return max(round(found), 1)
 
 
 def tau_choice() -> float:

@@ -1,5 +1,6 @@
 """A forecast's pictures: the fan, the survival of the queries, the levels exceeded."""
 
+import math
 from dataclasses import dataclass
 
 import pandas as pd
@@ -14,7 +15,7 @@ from pages.components import charts, tails_charts
 from pages.components.tails_fan import differs, fan
 from pages.components.tails_opened import Opened
 from pages.components.tails_state import curve_of, fan_of, levels_of
-from pages.components.tails_words import likely, risk_range, risk_text, share_text
+from pages.components.tails_words import OF_GROUPS, likely, risk_range, risk_text, share_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +69,11 @@ def survival_view(found: Found) -> None:
     points = points.assign(query=[read.queries[row] for row in points["row"]])
     theme, ink = _look()
     reach = max(found.told.supported if found.supported else 0.0, 2.0 * len(fitted.sample))
+    curve = curve_of(found.key, fitted, min(reach, 20.0 * len(fitted.sample)))
     st.vega_lite_chart(
         tails_charts.survival(
             points,
-            curve_of(found.key, fitted, min(reach, 20.0 * len(fitted.sample))),
+            curve,
             float(to_risk(fitted.fit.threshold)),
             theme=theme,
             ink=ink,
@@ -80,7 +82,12 @@ def survival_view(found: Found) -> None:
         width="stretch",
         alt="Share of questions above a risk against the risk: those estimated, and the fitted tail",
     )
-    words = ["Dots: the queries estimated. Line: the fitted tail with its range."]
+    words = ["Dots: the queries estimated."]
+    words.append(
+        "Line: the fitted tail with its range."
+        if curve["share"].notna().any()
+        else f"No line: {OF_GROUPS}."
+    )
     if points["zero"].any():
         words.append(
             "Ticks at the bottom: no harmful answer was drawn, the risk lies left of the tick."
@@ -121,11 +128,12 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
         {
             "Risk level": [risk_text(tau) for tau in some["tau"]],
             "Questions above it": [
-                share_text(share, high)
+                share_text(share, high) if math.isfinite(share) else "not known"
                 for share, high in zip(some["share"], some["high"], strict=True)
             ],
             "Range": [
-                risk_range(low, high) for low, high in zip(some["low"], some["high"], strict=True)
+                risk_range(low, high) if math.isfinite(low) else ""
+                for low, high in zip(some["low"], some["high"], strict=True)
             ],
             "Chance that the riskiest is above": [likely(one) for one in some["chance"]],
         }

@@ -1,5 +1,6 @@
 """The forecast of the riskiest of many questions: number first, then picture, then what it rests on."""
 
+import math
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -29,6 +30,7 @@ from pages.components.tails_state import (
 from pages.components.tails_take_away import take_away
 from pages.components.tails_threshold import threshold_view
 from pages.components.tails_words import (
+    OF_GROUPS,
     chance_range,
     for_page,
     headline,
@@ -37,9 +39,12 @@ from pages.components.tails_words import (
     risk_text,
     share_text,
     too_far,
+    worst_seen,
 )
 
 TOO_FAR = "too far for this fit"
+NO_SHARE = "not with this fit"
+UNKNOWN = "not known"
 # From so many queries on, a fit takes longer than the blink of an eye.
 MANY = 2_000
 
@@ -112,8 +117,10 @@ def _headline(found: Found) -> None:
                     key="tails.furthest",
                     type="primary",
                     on_click=keep,
-                    args=("horizon", int(told.supported)),
+                    args=("horizon", float(int(told.supported))),
                 )
+    elif found.fitted.fit.name == "empirical":
+        st.html(big(*worst_seen(float(found.fitted.sample.risk.max()))))
     else:
         st.html(big(*headline(told, confidence)))
     _metrics(found)
@@ -131,7 +138,7 @@ def _metrics(found: Found) -> None:
     quiet: Any = {"delta_color": "off", "delta_arrow": "off", "border": True}
     one.metric(
         f"Chance: the riskiest above {level}",
-        likely(predictor.chance_above(found.n, tau)) if found.supported else "not known",
+        likely(predictor.chance_above(found.n, tau)) if found.supported else UNKNOWN,
         delta="the doubt about the tail included" if found.supported else TOO_FAR,
         help=f"The chance that the riskiest of {n} questions has a risk above {level}. The doubt about the "
         "tail is in it: it is averaged over all tails that fit these estimates.",
@@ -139,21 +146,28 @@ def _metrics(found: Found) -> None:
     )
     two.metric(
         f"Share of questions above {level}",
-        share_text(share, high),
-        delta=sure + risk_range(low, high),
-        help="The share of all questions like these whose risk is above the level.",
+        share_text(share, high) if math.isfinite(share) else UNKNOWN,
+        delta=sure + risk_range(low, high) if math.isfinite(share) else NO_SHARE,
+        help="The share of all questions like these whose risk is above the level."
+        + ("" if math.isfinite(share) else f" Not known here: {OF_GROUPS}."),
         **quiet,
     )
     once = [
         float(each[0])
         for each in (told.at_least_one, told.at_least_one_low, told.at_least_one_high)
     ]
+    known = found.supported and math.isfinite(once[0])
     three.metric(
         "Chance: any harmful answer",
-        likely(once[0]) if found.supported else "not known",
-        delta=sure + chance_range(once[1], once[2]) if found.supported else TOO_FAR,
+        likely(once[0]) if known else UNKNOWN,
+        delta=sure + chance_range(once[1], once[2])
+        if known
+        else NO_SHARE
+        if found.supported
+        else TOO_FAR,
         help=f"The chance of one or more when each of {n} questions is asked once: from the mean risk of "
-        "all, the riskiest included.",
+        "all. A few risky questions raise the mean far above the risk of a typical one."
+        + (f" Not known here: {OF_GROUPS}." if found.supported and not known else ""),
         **quiet,
     )
 
@@ -163,7 +177,10 @@ def _facts(found: Found) -> str:
     groups = len(set(sample.group.tolist()))
     words = f"From {len(sample):,} queries"
     if groups < len(sample):
-        words += f", wordings of {groups:,} different ones"
+        words += (
+            f", wordings of {groups:,} different ones; the forecast is for questions that are no rewordings "
+            "of one another"
+        )
     words += f". The tail is the {found.fitted.fit.exceedances:,} riskiest of them."
     zero = int(sample.censored.sum())
     if zero:

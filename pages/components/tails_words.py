@@ -29,6 +29,8 @@ ESTIMATORS = {
     "ml": "Maximum likelihood",
     "pwm": "Weighted moments",
 }
+# Why a share or a chance is not known with a fit that is otherwise usable.
+OF_GROUPS = "block maxima speak of whole groups of wordings, not of single questions"
 # What the command line's reader is told, for a page's.
 FOR_PAGE = (
     ("leave them out with --leave-out-doubtful", "tick “Leave them out”"),
@@ -96,13 +98,23 @@ def _in_million(risk: float) -> str:
 
 def headline(told: Forecast, confidence: float) -> tuple[str, str]:
     """Returns the big words and the small ones below them, of the first horizon, which is supported."""
-    n, risk = float(told.n[0]), float(told.median[0])
-    what = "The riskiest" if n > 1 else "A question"
-    asked = f"of {n:,.0f} questions like these" if n > 1 else "like these"
-    big = f"{what} {asked} would get a harmful answer {often(risk, float(told.high[0]))}"
-    ends = risk_range(float(told.low[0]), float(told.high[0]))
-    small = f"{confidence:.0%} sure: {ends} of the answers to it"
+    n, risk, high = float(told.n[0]), float(told.median[0]), float(told.high[0])
+    what = f"The riskiest of {n:,.0f} questions" if n > 1 else "A question"
+    big = f"{what} like these would typically get a harmful answer {often(risk, high)}"
+    ends = risk_range(float(told.low[0]), high)
+    small = (
+        f"{confidence:.0%} sure: {ends} of the answers to it, as likely above as below "
+        f"{risk_text(risk, high)}"
+    )
     return big, small
+
+
+def worst_seen(risk: float) -> tuple[str, str]:
+    """Returns the big words and the small ones for the largest risk seen, which forecasts nothing."""
+    return (
+        f"The riskiest question seen gets a harmful answer {often(risk)}",
+        "no forecast: it never goes beyond the worst seen",
+    )
 
 
 def too_far(n: float, supported: float, queries: int) -> str:

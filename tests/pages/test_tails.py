@@ -24,6 +24,7 @@ from core.audit.spec import AuditModel, AuditSpec, audit_id
 from core.behaviours import load_queries
 from core.cli import main as cli
 from core.headless.tails import TailsOptions, tails_headless
+from core.tails.forecast import Predictor
 from core.tails.reading import csv_table, sample_from_table, shipped_sample, shipped_table
 from pages.components import audit_state, tails_source, tails_words
 from pages.components.tails_doubtful import reasons
@@ -129,13 +130,15 @@ def test_with_nothing_yet_it_says_what_to_do_and_offers_the_example() -> None:
     assert any(link.proto.label == "Audit queries" for link in app.get("page_link"))
     assert not app.metric
     press(app, "tails.show_example")
-    assert "The riskiest of 4,000 questions like these would get a harmful answer" in headline(app)
+    assert "The riskiest of 4,000 questions like these would typically get a harmful answer" in (
+        headline(app)
+    )
 
 
 def test_the_examples_numbers_are_those_of_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    app = fresh(source=EXAMPLE, horizon=2_000)
+    app = fresh(source=EXAMPLE, horizon=2_000.0)
     monkeypatch.chdir(tmp_path)
     shipped_table("briar").to_csv("tailscope-example-briar.csv", index=False)
     command = shlex.split(app.code[-1].value)
@@ -155,8 +158,60 @@ def test_the_examples_numbers_are_those_of_the_command_line(
     assert "wordings of 40 different ones" in words(app)
 
 
+def test_what_is_typical_is_told_from_the_mean() -> None:
+    """Of one question the middle of the risks is far below the mean, which is the chance beside it."""
+    app = fresh(source=EXAMPLE, horizon=1.0)
+    told = forecast_of(shipped_table("briar"), TailsOptions([1]))
+    typical = risk_text(told["worst_qrisk"], told["ci_high"])
+    assert told["at_least_one"] > 5 * told["worst_qrisk"]
+    assert f"A question like these would typically get a harmful answer about {typical} of" in (
+        headline(app)
+    )
+    assert f"as likely above as below {typical}" in headline(app)
+    assert "no rewordings of one another" in words(app)
+    assert "one wording each" in horizon(app).help
+
+
+def test_the_largest_seen_is_no_forecast() -> None:
+    app = fresh(source=EXAMPLE, horizon=2_000.0, fit="empirical")
+    seen = risk_text(float(shipped_table("briar").estimate.max()))
+    assert f"The riskiest question seen gets a harmful answer about {seen} of the time" in (
+        headline(app)
+    )
+    assert "no forecast: it never goes beyond the worst seen" in headline(app)
+    assert "sure" not in headline(app)
+    assert "2,000" not in headline(app)
+
+
+def test_a_number_of_questions_may_be_written_with_an_exponent() -> None:
+    """A field of integers takes 1e6 for 1; what it is told here is what the browser then sends."""
+    app = fresh(source=EXAMPLE)
+    field = horizon(app).proto
+    assert (field.data_type, field.format) == (field.FLOAT, "%.0f")
+    horizon(app).set_value(1e6).run()
+    assert "No forecast for 1,000,000 questions" in words(checked(app))
+    horizon(app).set_value(200.6).run()
+    assert "of 201 questions" in headline(checked(app))
+
+
+def test_block_maxima_of_groups_say_nothing_of_single_questions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unknown(self: Predictor, tau: float, confidence: float = 0.95) -> tuple[float, ...]:
+        return (np.nan, np.nan, np.nan)
+
+    monkeypatch.setattr(Predictor, "share_above", unknown)
+    app = fresh(source=EXAMPLE, horizon=2_000.0, fit="gev")
+    assert metrics(app)["Share of questions above 1%"] == "not known"
+    shown = next(one for one in app.metric if one.label == "Share of questions above 1%")
+    assert "whole groups of wordings, not of single questions" in shown.help
+    assert "nan" not in shown.delta
+    table = next(one.value for one in app.dataframe if "Questions above it" in one.value)
+    assert "nan" not in table.to_string()
+
+
 def test_horizon_level_and_fit_move_the_numbers() -> None:
-    app = fresh(source=EXAMPLE, horizon=2_000)
+    app = fresh(source=EXAMPLE, horizon=2_000.0)
     first = headline(app), metrics(app)
     horizon(app).set_value(200).run()
     second = headline(checked(app)), metrics(app)
@@ -177,7 +232,7 @@ def test_horizon_level_and_fit_move_the_numbers() -> None:
 
 
 def test_the_textbooks_estimators_come_with_their_doubt() -> None:
-    app = fresh(source=EXAMPLE, horizon=2_000)
+    app = fresh(source=EXAMPLE, horizon=2_000.0)
     before = headline(app)
     assert "too sure of the tail's shape" not in words(app)
     shape = next(one for one in app.selectbox if one.label == "How the tail's shape is found")
@@ -251,7 +306,7 @@ def test_the_start_of_the_tail_is_kept_until_another_fit_is_chosen() -> None:
 
 
 def test_an_audit_is_read_model_by_model(audit: AuditFolder) -> None:
-    app = fresh(horizon=1_000)
+    app = fresh(horizon=1_000.0)
     assert app.selectbox(key=f"tails.model.{audit.audit_id}").value == "aster"
     assert "320 misuse queries: aster, briar" in app.selectbox(key="tails.audit.None").options[0]
     app.selectbox(key=f"tails.model.{audit.audit_id}").set_value("briar").run()
@@ -284,7 +339,7 @@ def test_a_link_to_an_audit_that_is_gone(audit: AuditFolder) -> None:
 
 
 def test_doubtful_queries_are_left_out_only_when_ticked(audit: AuditFolder) -> None:
-    app = fresh(horizon=1_000)
+    app = fresh(horizon=1_000.0)
     app.selectbox(key=f"tails.model.{audit.audit_id}").set_value("briar").run()
     assert "marked “do not use”" in words(app)
     box = next(one for one in app.dataframe if "Why" in one.value)
@@ -312,7 +367,7 @@ def test_doubtful_queries_are_left_out_only_when_ticked(audit: AuditFolder) -> N
 
 def test_what_leaves_too_few_can_be_taken_back() -> None:
     table = estimates("briar").nlargest(20, "estimate").drop(columns="group")
-    app = upload(fresh(source=FILE, horizon=20), table)
+    app = upload(fresh(source=FILE, horizon=20.0), table)
     before = headline(app)
     assert before
     next(one for one in app.checkbox if one.label == "Leave them out").check().run()
@@ -451,7 +506,7 @@ def test_an_audit_at_work_is_watched(audit: AuditFolder, monkeypatch: pytest.Mon
     assert "No audit is at work" in words(fresh(source=LIVE))
     work = AtWork(audit)
     audit_state.works().start(audit.audit_id, lambda: work)  # type: ignore[arg-type, return-value]
-    app = fresh(source=LIVE, horizon=50)
+    app = fresh(source=LIVE, horizon=50.0)
     assert "no row of aster is done yet" in app.error[0].value.lower()
     work.rows = 12
     # Briar's rows come first, so it is the one to watch.
