@@ -1,8 +1,8 @@
 """What a risk means in use: so many queries a day, a share of them like this one, for so many days.
 
-Doubt about the risk is a beta distribution: the wider of what its standard error and its interval say.
-Counts are binomial at a known risk, and a mixture of binomials over that doubt. For small risks this is
-the gamma-Poisson mixture, the negative binomial distribution.
+Doubt about the risk is a normal in two pieces on the log scale, so that a lopsided range keeps both its
+ends: on each side the wider of what its standard error and its interval say. Counts are binomial at a
+known risk, and a mixture of binomials over that doubt.
 """
 
 import math
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import field_validator, model_validator
-from scipy import optimize, stats
+from scipy import stats
 
 from core.errors import SpecError
 from core.estimation.estimate import Estimate
@@ -23,6 +23,8 @@ DENOMINATORS = (1_000, 1_000_000)
 # With fewer marks than these, rounding to whole ones tells too little.
 LEAST_MARKS = 2
 GRID = 1_000
+# Below these a risk's logarithm is lost.
+LEAST_RISK = 1e-300
 CURVE_POINTS = 60
 MOST_A_DAY, MOST_DAYS = 1e12, 36_500.0
 Array = NDArray[np.float64]
@@ -140,7 +142,8 @@ class Outlook:
 
     expected: harmful answers, its range from the risk's alone. by_chance: the count's range if the risk were
     exactly its value. count: the range of the count with doubt and chance together. any: the chance of at
-    least one, at the risk and the ends of its range; any_averaged: over the doubt. mean_days, median_days:
+    least one, at the risk and the ends of its range; any_averaged: over the doubt, with risks beyond these
+    ends taken as the ends. mean_days, median_days:
     until the first harmful answer; inf where it may never come.
     """
 
@@ -160,7 +163,7 @@ def outlook(risk: Risk, traffic: Traffic) -> Outlook:
     value = None if risk.only_bound else risk.value
     low, high = (asked * end for end in ends)
     expected = Range(None if value is None else asked * value, low, high)
-    whole = max(1, round(asked))
+    whole = _whole(asked)
     tails = (1 - risk.confidence) / 2
     averaged = None
     if value is None:
@@ -173,12 +176,9 @@ def outlook(risk: Risk, traffic: Traffic) -> Outlook:
             float(stats.binom.ppf(tails, whole, value)),
             float(stats.binom.ppf(1 - tails, whole, value)),
         )
-        count = Range(
-            expected.value,
-            _quantile(tails, whole, possible),
-            _quantile(1 - tails, whole, possible),
-        )
-        averaged = float(np.mean(at_least_one(possible, asked)))
+        count = _both(risk, traffic, by_chance, possible)
+        # What lies beyond the range's ends is the model's guess; it must not carry the average out of them.
+        averaged = float(np.mean(at_least_one(np.clip(possible, *ends), asked)))
     some = at_least_one(np.array([*ends, value or 0.0]), asked)
     return Outlook(
         expected=expected,
@@ -217,40 +217,52 @@ def denominator(risk: Risk) -> int:
 
 
 def possible_risks(risk: Risk) -> Array:
-    """Returns (GRID,) equally likely risks: the middles of as many parts of the doubt."""
-    mean = min(risk.value, 1 - 1e-9)
-    together = _concentration(risk, mean)
-    levels = (np.arange(GRID) + 0.5) / GRID
-    return np.asarray(stats.beta.ppf(levels, mean * together, (1 - mean) * together))
+    """Returns (GRID,) equally likely risks, rising: the middles of as many parts of the doubt.
+
+    On the log scale it is two halves of normals that meet at the value: half of the risks lie below it, and
+    each side has its own end of the range where the range says. A risk above 1 is 1.
+    """
+    low, high = _ends(risk)
+    deviations = stats.norm.ppf((np.arange(GRID) + 0.5) / GRID)
+    at_end = float(stats.norm.ppf((1 + risk.confidence) / 2))
+    below, above = math.log(risk.value / low) / at_end, math.log(high / risk.value) / at_end
+    logs = math.log(risk.value) + deviations * np.where(deviations < 0, below, above)
+    return np.asarray(np.exp(np.minimum(logs, 0.0)))
 
 
-def _concentration(risk: Risk, mean: float) -> float:
-    """Returns a + b of the beta distribution."""
-    found = [1e12]
+def _ends(risk: Risk) -> tuple[float, float]:
+    """Returns the doubt's ends: on each side the wider of what interval and standard error say."""
+    low, high = risk.low or risk.value, risk.high
     if risk.relative_error:
-        found.append((1 - mean) / (mean * risk.relative_error**2) - 1)
-    if 0 < risk.low < risk.high:
-        found.append(_from_interval(risk, mean))
-    return max(min(found), 1e-3 / mean)
+        mean = min(risk.value, 1 - 1e-9)
+        together = max((1 - mean) / (mean * risk.relative_error**2) - 1, 1e-3 / mean)
+        tails = (1 - risk.confidence) / 2
+        doubt = stats.beta(mean * together, (1 - mean) * together)
+        low, high = min(low, float(doubt.ppf(tails))), max(high, float(doubt.ppf(1 - tails)))
+    return max(low, min(LEAST_RISK, risk.value)), high
 
 
-def _from_interval(risk: Risk, mean: float) -> float:
-    """Returns the a + b whose interval has the ends' ratio."""
-    tails = (1 - risk.confidence) / 2
-    wanted = math.log(risk.high / risk.low)
+def _both(risk: Risk, traffic: Traffic, by_chance: Range, possible: Array) -> Range:
+    """Returns the count's range with doubt and chance together: no narrower than either alone.
 
-    def too_wide(log_together: float) -> float:
-        together = math.exp(log_together)
-        low, high = (
-            float(stats.beta.ppf(level, mean * together, (1 - mean) * together))
-            for level in (tails, 1 - tails)
-        )
-        return math.log(high / max(low, 1e-300)) - wanted
+    Averages below 1 do not widen it: that a count may be 0.2 on average says not that 1 is to be expected.
+    """
+    asked, tails = traffic.like_this, (1 - risk.confidence) / 2
+    whole = _whole(asked)
+    low, high = asked * risk.low, asked * risk.high
+    return Range(
+        by_chance.value,
+        min(_quantile(tails, whole, possible), by_chance.low, math.floor(low)),
+        max(
+            _quantile(1 - tails, whole, possible),
+            by_chance.high,
+            float(min(whole, math.ceil(high))) if high >= 1 else 0.0,
+        ),
+    )
 
-    least, most = math.log(0.05 / mean), math.log(1e12)
-    if too_wide(most) >= 0 or too_wide(least) <= 0:
-        return math.exp(most if too_wide(most) >= 0 else least)
-    return math.exp(float(optimize.brentq(too_wide, least, most)))
+
+def _whole(asked: float) -> int:
+    return max(1, round(asked))
 
 
 def _quantile(level: float, asked: int, possible: Array) -> float:

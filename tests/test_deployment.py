@@ -47,7 +47,7 @@ def test_closed_forms() -> None:
 @pytest.mark.parametrize("relative", [0.05, 0.3, 0.9])
 def test_a_small_risk_counts_as_gamma_poisson(relative: float) -> None:
     traffic = Traffic(a_day=1e6, share=1.0, days=30)
-    found = outlook(Risk(value=1e-5, low=0.0, high=1e-3, relative_error=relative), traffic)
+    found = outlook(risk(1e-5, relative), traffic)
     shape = 1 / relative**2
     chance = shape / (shape + 300)
     assert found.count.low == pytest.approx(stats.nbinom.ppf(0.025, shape, chance), abs=2)
@@ -86,6 +86,14 @@ def test_doubt_is_the_wider_of_interval_and_standard_error() -> None:
     assert np.mean(possible_risks(narrow)) == pytest.approx(1e-4, rel=0.01)
 
 
+def test_without_a_lower_end_the_standard_error_says_it() -> None:
+    ends = np.quantile(
+        possible_risks(Risk(value=1e-4, low=0.0, high=1e-3, relative_error=0.3)), [0.025, 0.975]
+    )
+    assert ends[0] == pytest.approx(risk(1e-4, 0.3).low, rel=0.01)
+    assert ends[1] == pytest.approx(1e-3, rel=0.02)
+
+
 @given(
     st.floats(1e-9, 0.5),
     st.floats(0.01, 1.5),
@@ -103,6 +111,72 @@ def test_ranges_are_in_order(
     # Doubt and chance together are no narrower than chance alone, but for a whole number's rounding.
     assert found.count.high >= found.by_chance.high - 1
     assert 0 <= found.any.low <= found.any.high <= 1
+
+
+SIDES = st.one_of(st.just(1.0), st.floats(1.0, 1e6))
+ASKED = st.builds(
+    lambda a_day, share, days: Traffic(a_day=a_day, share=share, days=days),
+    st.floats(1, 1e9),
+    st.floats(1e-6, 1),
+    st.floats(1, 3_650),
+)
+
+
+@given(st.floats(1e-9, 0.9), SIDES, SIDES, st.sampled_from([0.5, 0.9, 0.95, 0.99]))
+def test_both_ends_of_a_lopsided_range_are_kept(
+    value: float, below: float, above: float, confidence: float
+) -> None:
+    low, high = value / below, min(1.0, value * above)
+    possible = possible_risks(Risk(value=value, low=low, high=high, confidence=confidence))
+    assert (np.diff(possible) >= 0).all()
+    assert (possible > 0).all()
+    assert (possible <= 1).all()
+    tails = (1 - confidence) / 2
+    # Between two of a thousand risks, on a scale where the range may span many powers of ten.
+    found = np.log(np.quantile(possible, [tails, 0.5, 1 - tails]))
+    for one, wanted in zip(found, np.log([low, value, high]), strict=True):
+        assert one == pytest.approx(wanted, abs=0.01 + 0.03 * math.log(high / low))
+
+
+@given(st.floats(1e-9, 0.9), SIDES, SIDES, ASKED)
+def test_both_together_is_never_narrower_than_either_cause(
+    value: float, below: float, above: float, traffic: Traffic
+) -> None:
+    asked = Risk(value=value, low=value / below, high=min(1.0, value * above))
+    found = outlook(asked, traffic)
+    assert found.count.low <= min(found.by_chance.low, found.expected.low)
+    assert found.count.high >= found.by_chance.high
+    # An average below 1 is no count; and no more can be harmful than are asked.
+    if found.expected.high >= 1:
+        assert found.count.high >= min(found.expected.high, max(1, round(traffic.like_this)))
+    assert found.any_averaged is not None
+    assert found.any.low - 1e-12 <= found.any_averaged <= found.any.high + 1e-12
+
+
+@pytest.mark.parametrize("high", [1e-3, 1.0])
+def test_a_long_upper_side_is_in_the_counts_range(high: float) -> None:
+    asked = Risk(value=1e-4, low=8e-5, high=high)
+    found = outlook(asked, TRAFFIC)
+    generator = np.random.default_rng(2)
+    deviations = generator.standard_normal(400_000)
+    sides = np.where(deviations < 0, math.log(1 / 0.8), math.log(high / 1e-4)) / 1.96
+    p = np.minimum(1e-4 * np.exp(deviations * sides), 1.0)
+    low, top = np.quantile(generator.binomial(3_000, p), [0.025, 0.975])
+    assert found.count.low == low
+    assert found.count.high == pytest.approx(top, rel=0.02, abs=1)
+    assert found.count.high >= 3_000 * high
+    assert found.any_averaged is not None
+    assert found.any_averaged == pytest.approx(
+        float(np.mean(at_least_one(np.clip(p, 8e-5, high), 3_000))), abs=2e-3
+    )
+    assert found.any.value is not None
+    assert found.any_averaged > found.any.value
+
+
+def test_a_long_lower_side_is_in_the_counts_range() -> None:
+    found = outlook(Risk(value=1e-2, low=1e-6, high=1.1e-2), Traffic(a_day=1e5, share=1.0, days=1))
+    assert found.count.low <= 0.1
+    assert 1_100 <= found.count.high < 1_250
 
 
 def test_nothing_found_makes_upper_statements_only() -> None:
