@@ -38,7 +38,7 @@ from core.tails.profile import (
 from core.tails.reading import shipped_sample
 from core.tails.scores import Array, TailSample, to_risk, to_score
 from core.tails.tail import Tail, spliced
-from core.tails.thresholds import threshold_table
+from core.tails.thresholds import deepest, threshold_table
 
 SIZES = (50, 200, 1000)
 MODELS = ("aster", "briar")
@@ -183,9 +183,9 @@ def _line_once(name: str, size: int, generator: np.random.Generator) -> Row:
 
 
 def spec_of(name: str, sample: TailSample, **more: Any) -> TailSpec:
-    """Returns the choices of a kind. pot: the largest fifth, for the automatic threshold takes long."""
+    """Returns the choices of a kind. pot: the lowest threshold that is tried, for testing all takes long."""
     if name == "pot":
-        more["largest"] = len(sample) // 5
+        more["largest"] = deepest(len(sample))
     return TailSpec.build(fit=name, **more)
 
 

@@ -113,9 +113,9 @@ class TailsReport:
             },
         }
 
-    def _share(self, tau: float) -> dict[str, float]:
-        value, low, high = self.fitted.predictor.share_above(tau, self.fitted.spec.confidence)
-        return {"share": value, "ci_low": low, "ci_high": high}
+    def _share(self, tau: float) -> dict[str, float | None]:
+        found = self.fitted.predictor.share_above(tau, self.fitted.spec.confidence)
+        return dict(zip(("share", "ci_low", "ci_high"), map(_number, found), strict=True))
 
     def to_text(self) -> str:
         """Returns a few sentences for a person."""
@@ -135,14 +135,15 @@ class TailsReport:
                 f"{one['ci_high']:.2g})."
             )
             chances = ", ".join(
-                f"{float(tau):g}: {chance:.0%}" for tau, chance in one["exceedance"].items()
+                f"{float(tau):g}: {_percent(chance)}" for tau, chance in one["exceedance"].items()
             )
             lines.append(f"  Chance that it is above {chances}.")
-            lines.append(
-                f"  Chance of at least one harmful answer when each is asked once: "
-                f"{one['at_least_one']:.2g} ({one['at_least_one_low']:.2g} to "
-                f"{one['at_least_one_high']:.2g})."
-            )
+            if one["at_least_one"] is not None:
+                lines.append(
+                    f"  Chance of at least one harmful answer when each is asked once: "
+                    f"{one['at_least_one']:.2g} ({one['at_least_one_low']:.2g} to "
+                    f"{one['at_least_one_high']:.2g})."
+                )
         lines.append(
             f"Fitted: {found['fit']}, to {found['exceedances']:,} of {queries}, from a risk of "
             f"{found['threshold']:.2g} on. It may be trusted up to {found['supported_horizon']:,.0f} queries."
@@ -203,6 +204,11 @@ def _checked_taus(taus: Sequence[float]) -> tuple[float, ...]:
         if not 0 < tau < 1:
             raise SpecError(f"tau must be above 0 and below 1, got {tau:g}")
     return tuple(taus)
+
+
+def _percent(chance: float) -> str:
+    """Returns a chance that is neither 0% nor 100%: no forecast is certain."""
+    return "below 1%" if chance < 0.01 else "above 99%" if chance > 0.99 else f"{chance:.0%}"
 
 
 def _number(value: float) -> float | None:

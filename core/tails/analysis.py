@@ -17,7 +17,7 @@ from core.tails.fitness import Fitness, fitness, independent_excesses
 from core.tails.forecast import Forecast, Predictor, forecast, worst_of
 from core.tails.gumbel import fit_gumbel, largest_by_default
 from core.tails.noise import NOISY_COPIES, has_noise, noise_shift
-from core.tails.pareto import fit_pareto_largest
+from core.tails.pareto import FEWEST_EXCEEDANCES, fit_pareto_largest
 from core.tails.posterior import pareto_posterior
 from core.tails.profile import (
     EXTREMES_PARAMETERS,
@@ -25,8 +25,8 @@ from core.tails.profile import (
     scale_interval,
     shape_interval,
 )
-from core.tails.scores import TailSample, to_risk, to_score
-from core.tails.tail import Tail, spliced
+from core.tails.scores import TailSample, survival_draws, to_risk, to_score
+from core.tails.tail import Spliced, Tail, spliced
 from core.tails.thresholds import FEWEST_TESTED, ThresholdTable, exceedances_at, threshold_table
 
 FitName = Literal["gumbel", "pot", "gev", "lognormal", "empirical"]
@@ -144,15 +144,14 @@ def fit_tail(
     if spec.noise_corrected and has_noise(sample):
         shift = noise_shift(list(refits.samples), refit, furthest, spec.seed)
     used = table if spec.largest is None and spec.threshold is None else None
-    return FittedTail(
-        sample,
-        spec,
-        fit,
-        refits,
-        Predictor(fit, refits, shift),
-        Predictor(fit, refits),
-        used if spec.fit == "pot" else None,
+    used = used if spec.fit == "pot" else None
+    of_blocks = spec.fit == "gev" and is_grouped(sample)
+    # Where no threshold fits, nothing speaks for going beyond what was seen.
+    trusted = np.inf if used is None or used.fits else float(len(np.unique(sample.group)))
+    predictor, as_estimated = (
+        Predictor(fit, refits, each, of_blocks=of_blocks, trusted=trusted) for each in (shift, None)
     )
+    return FittedTail(sample, spec, fit, refits, predictor, as_estimated, used)
 
 
 def _table_if_enough(sample: TailSample, spec: TailSpec) -> ThresholdTable | None:
@@ -177,14 +176,16 @@ def doubt(sample: TailSample, spec: TailSpec, fit: Tail, refit: Fitter) -> Boots
     """
     if spec.fit not in SHAPED or spec.estimator != "posterior":
         return bootstrap(sample, fit, refit, times=spec.bootstraps, seed=spec.seed)
+    generator = np.random.default_rng(spec.seed)
+    known, reached = survival_draws(sample, spec.bootstraps, generator)
     tails: Sequence[Tail]
     if spec.fit == "pot":
-        tails = pareto_posterior(sample, fit.exceedances).draws(spec.bootstraps, spec.seed)
+        rates = reached[:, fit.exceedances - 1]
+        tails = pareto_posterior(sample, fit.exceedances).draws(rates, generator)
     else:
         tails = block_posterior(blocks_of(sample), spec.bootstraps, spec.seed)
-    generator = np.random.default_rng(spec.seed)
     samples = [resampled(sample, fit, generator) for _ in range(NOISY_COPIES)]
-    fits = tuple(spliced(sample, tail) for tail in tails)
+    fits = tuple(Spliced(tails[row], known, reached[row]) for row in range(spec.bootstraps))
     return Bootstrap(fits, tuple(samples), is_grouped(sample), posterior=True)
 
 
@@ -208,7 +209,13 @@ def fitter(sample: TailSample, spec: TailSpec, table: ThresholdTable | None = No
         return lambda one: spliced(one, fit_gumbel(one, line))
     if count is None:
         # Without a choice, as deep as the lowest threshold that would have been tried.
-        half = int((~sample.censored).sum()) // 2
+        hits = int((~sample.censored).sum())
+        half = hits // 2
+        if table is None and half < FEWEST_EXCEEDANCES:
+            raise SpecError(
+                f"a tail needs {2 * FEWEST_EXCEEDANCES} queries with a hit, got {hits}; draw more "
+                "answers, or audit more queries"
+            )
         count = half if table is None else int(table.exceedances[table.chosen])
     above = count
     if spec.estimator == "posterior":

@@ -1,5 +1,6 @@
 """The paper's test: fit on some of the queries, forecast the worst of the others, and see."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,11 +8,12 @@ import numpy as np
 
 from core.errors import SpecError
 from core.tails.analysis import TailSpec, fit_tail
-from core.tails.forecast import Predictor, chances_above
-from core.tails.scores import Array, Mask, TailSample, to_risk
+from core.tails.forecast import Predictor
+from core.tails.scores import FEWEST, Array, Mask, TailSample, to_risk
 
 SHARE = 0.3
 SPLITS = 300
+FEWEST_GROUPS = 4
 TAUS = tuple(float(tau) for tau in np.geomspace(1e-4, 0.9, 20))
 MakePredictor = Callable[[TailSample, int], Predictor]
 
@@ -66,6 +68,21 @@ class Backtest:
                 mean, share = self.chance[inside].mean(), self.happened[inside].mean()
                 found.append((float(mean), float(share), int(inside.sum())))
         return found
+
+
+def check_size(sample: TailSample, *, by_group: bool = True) -> None:
+    """Raises SpecError where a split's share of the queries is too small for a tail, or of too few groups."""
+    needed = math.ceil(FEWEST / SHARE)
+    if len(sample) < needed:
+        raise SpecError(
+            f"a backtest fits on {SHARE:.0%} of the queries and needs {needed} or more, got {len(sample)}; "
+            "audit more"
+        )
+    groups = len(np.unique(sample.group))
+    if by_group and groups < FEWEST_GROUPS:
+        raise SpecError(
+            f"a backtest by group needs {FEWEST_GROUPS} groups or more, got {groups}; audit more"
+        )
 
 
 def splits(
@@ -135,10 +152,7 @@ def backtest_steps(
     Raises:
         SpecError: the queries cannot be split.
     """
-    if by_group and len(np.unique(sample.group)) < 4:
-        raise SpecError(
-            f"a backtest by group needs 4 groups or more, got {len(np.unique(sample.group))}; audit more"
-        )
+    check_size(sample, by_group=by_group)
     rows: dict[str, list[Array]] = {name: [] for name in kinds}
     for number, mask in enumerate(splits(sample, times, by_group=by_group, seed=seed)):
         fit_on, rest = sample.take(mask), sample.take(~mask)
@@ -168,7 +182,7 @@ def _forecast(predictor: Predictor, n: int, taus: Sequence[float]) -> Array:
     """Returns level, median, low, high, and the chance of each tau."""
     worst = predictor.worst(np.array([float(n)]))
     ends = predictor.quantiles(worst, [0.5, 0.025, 0.975])[:, 0]
-    chance = chances_above(worst[:, 0], np.asarray(taus))
+    chance = predictor.chances_above(float(n), np.asarray(taus))
     level = float(to_risk(predictor.shown.score_at(-np.log(n))))
     return np.concatenate([[level], ends, chance])
 

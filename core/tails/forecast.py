@@ -49,26 +49,54 @@ class Predictor:
     the tail is a location and scale family, as the Gumbel line is, this is exact.
     """
 
-    def __init__(self, fit: Tail, refits: Bootstrap, shift: NoiseShift | None = None) -> None:
-        """shift: what noise adds to each level, to be taken out."""
+    def __init__(
+        self,
+        fit: Tail,
+        refits: Bootstrap,
+        shift: NoiseShift | None = None,
+        *,
+        of_blocks: bool = False,
+        trusted: float = math.inf,
+    ) -> None:
+        """shift: what noise adds to each level, to be taken out. of_blocks: the fit knows of the worst of
+        whole groups of wordings, and of single queries nothing. trusted: the largest horizon, whatever the
+        interval's width.
+        """
         self.fit, self.refits, self.shift = fit, refits, shift
+        self.of_blocks, self.trusted = of_blocks, trusted
         self.shown: Tail = fit if shift is None else NoiseCorrected(fit, shift)
 
     def levels(self, log_survival: Array) -> Array:
-        """Returns scores exceeded with these log-probabilities, under each tail, (tails, ...)."""
+        """Returns scores exceeded with these log-probabilities. log_survival: (tails, ...)."""
+        pairs = list(zip(self.refits.fits, log_survival, strict=True))
         if self.refits.posterior:
-            found = np.array([one.score_at(log_survival) for one in self.refits.fits])
+            found = np.array([one.score_at(wanted) for one, wanted in pairs])
             return found if self.shift is None else found - self.shift.at(log_survival)
-        levels = self.fit.score_at(log_survival)
-        rarity = np.array([one.log_survival(levels) for one in self.refits.fits])
-        return self.shown.score_at(rarity)
+        rarity = [one.log_survival(self.fit.score_at(wanted)) for one, wanted in pairs]
+        return self.shown.score_at(np.array(rarity))
+
+    def shares(self, score: Array) -> Array:
+        """Returns the share of queries above each level, (k,), that each tail allows, (tails, k).
+
+        The other side of `levels`: from refits, a level is above as often as it is there.
+        """
+        told = self.shown.log_survival(score)
+        if self.refits.posterior:
+            # A draw has the noise that was taken out of the level.
+            noisy = score if self.shift is None else score + self.shift.at(told)
+            return np.exp([one.log_survival(noisy) for one in self.refits.fits])
+        found = [self.fit.log_survival(one.score_at(told)) for one in self.refits.fits]
+        return np.where(np.isneginf(told), 0.0, np.exp(found))
 
     def worst(self, sizes: Array) -> Array:
         """Returns scores of the worst of n, (tails * LUCKS, len(sizes)), ascending."""
-        # The same luck at every horizon and for every tail, so that a fan grows with n and does not jump.
-        luck = (np.arange(LUCKS) + 0.5) / LUCKS
+        # The same luck at every horizon, so that a fan grows with n and does not jump; another for every
+        # tail, so that all together are as fine as tails * LUCKS.
+        tails = len(self.refits.fits)
+        offset = (np.random.default_rng(0).permutation(tails) + 0.5) / tails
+        luck = (np.arange(LUCKS) + offset[:, None]) / LUCKS
         # P(worst <= level) = (1 - S)^n = luck
-        log_survival = np.log(-np.expm1(np.log(luck)[:, None] / sizes))
+        log_survival = np.log(-np.expm1(np.log(luck)[..., None] / sizes))
         return np.asarray(np.sort(self.levels(log_survival).reshape(-1, len(sizes)), axis=0))
 
     def quantiles(self, worst: Array, shares: Sequence[float]) -> Array:
@@ -81,30 +109,35 @@ class Predictor:
 
     def chance_above(self, n: float, tau: float) -> float:
         """Returns P(worst of n > tau)."""
-        return float(chances_above(self.worst(np.array([n]))[:, 0], np.array([tau]))[0])
+        return float(self.chances_above(n, np.array([tau]))[0])
+
+    def chances_above(self, n: float, taus: Array) -> Array:
+        """Returns P(worst of n > tau) for each tau, averaged over the tails."""
+        shares = np.minimum(self.shares(to_score(taus)), 1 - 1e-12)
+        return np.asarray(-np.expm1(n * np.log1p(-shares)).mean(0))
 
     def share_above(self, tau: float, confidence: float = 0.95) -> tuple[float, float, float]:
-        """Returns the share of queries with a risk above tau, and its interval."""
-        level = float(to_score(tau))
-        value = float(self.shown.log_survival(level))
-        # A refit has the noise that was taken out of the level.
-        noisy = level if self.shift is None else level + float(self.shift.at(value))
-        found = np.exp([float(one.log_survival(noisy)) for one in self.refits.fits])
-        low, high = np.quantile(found, _ends(confidence))
-        return math.exp(value), float(low), float(high)
+        """Returns the share of queries with a risk above tau, and its interval; nan if it is not known."""
+        found = self.shares_above(np.array([to_score(tau)]), confidence)
+        value, low, high = (float(each[0]) for each in found)
+        return value, low, high
+
+    def shares_above(self, score: Array, confidence: float = 0.95) -> tuple[Array, Array, Array]:
+        """Returns the share of queries above each level, and its interval, (k,); nan if it is not known."""
+        if self.of_blocks:
+            unknown = np.full(len(score), np.nan)
+            return unknown, unknown, unknown
+        value = np.exp(self.shown.log_survival(score))
+        low, high = np.quantile(self.shares(score), _ends(confidence), axis=0)
+        return value, np.minimum(low, value), np.maximum(high, value)
 
     def level(self, n: float, confidence: float = 0.95) -> tuple[float, float, float]:
         """Returns the risk that one query in n exceeds, and its interval."""
         wanted = np.array(-math.log(n))
-        ends = np.quantile(self.levels(wanted), _ends(confidence), method="inverted_cdf")
+        every = np.full(len(self.refits.fits), wanted)
+        ends = np.quantile(self.levels(every), _ends(confidence), method="inverted_cdf")
         found = to_risk(np.array([float(self.shown.score_at(wanted)), *ends]))
         return float(found[0]), float(found[1]), float(found[2])
-
-
-def chances_above(worst: Array, taus: Array) -> Array:
-    """Returns the share of worst queries above each tau. worst: scores, ascending."""
-    above = len(worst) - np.searchsorted(worst, to_score(taus), side="right")
-    return np.asarray(above / len(worst))
 
 
 def forecast(
@@ -130,6 +163,8 @@ def forecast(
     ends = np.quantile(means, [low_end, high_end]) * mean / raw
 
     def once(risk: float) -> Array:
+        if predictor.of_blocks:
+            return np.full(len(sizes), np.nan)
         return told(-np.expm1(sizes * np.log1p(-min(max(risk, 0.0), 1 - 1e-12))))
 
     def told(values: Array) -> Array:
@@ -186,9 +221,10 @@ def furthest(sample: TailSample, predictor: Predictor, confidence: float = 0.95)
         decades = np.log10(high) - np.log10(low)
     # Up to the queries seen nothing is extrapolated, however wide they spread.
     too_wide = np.flatnonzero((sizes > groups) & ~(decades <= WIDEST))
-    if len(too_wide) == 0:
-        return float(sizes[-1])
-    return float(sizes[too_wide[0] - 1]) if too_wide[0] > 0 else 0.0
+    found = float(sizes[-1])
+    if len(too_wide):
+        found = float(sizes[too_wide[0] - 1]) if too_wide[0] > 0 else 0.0
+    return min(found, predictor.trusted)
 
 
 def _ends(confidence: float) -> tuple[float, float]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.tails.analysis import FittedTail
-from core.tails.forecast import Predictor, chances_above
+from core.tails.forecast import Predictor
 from core.tails.scores import LARGEST_RISK, Array, TailSample, survival_from, to_risk, to_score
 
 POINTS = 40
@@ -54,24 +54,11 @@ def _quantiles(predictor: Predictor, sizes: Array, shares: Sequence[float]) -> A
     return predictor.quantiles(predictor.worst(sizes), shares)
 
 
-def shares_above(
-    predictor: Predictor, score: Array, confidence: float
-) -> tuple[Array, Array, Array]:
-    """Returns the share of queries above each level, and its interval; as `Predictor.share_above`, (k,)."""
-    value = np.asarray(predictor.shown.log_survival(score))
-    noisy = score if predictor.shift is None else score + predictor.shift.at(value)
-    drawn = np.exp([one.log_survival(noisy) for one in predictor.refits.fits])
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
-    return np.exp(value), low, high
-
-
 def exceedance(fitted: FittedTail, n: float, taus: Sequence[float]) -> pd.DataFrame:
     """Returns a row a level: tau; share of all above it, with low and high; chance: P(worst of n > tau)."""
     levels = np.asarray(taus, dtype=float)
-    worst = fitted.predictor.worst(np.array([n]))[:, 0]
-    share, low, high = shares_above(fitted.predictor, to_score(levels), fitted.spec.confidence)
-    chance = chances_above(worst, levels)
+    share, low, high = fitted.predictor.shares_above(to_score(levels), fitted.spec.confidence)
+    chance = fitted.predictor.chances_above(n, levels)
     return pd.DataFrame({"tau": levels, "share": share, "low": low, "high": high, "chance": chance})
 
 
@@ -117,5 +104,5 @@ def survival_curve(fitted: FittedTail, reach: float, points: int = POINTS) -> pd
     top = min(float(fitted.predictor.shown.score_at(-np.log(max(reach, 2.0)))), most)
     start = min(fitted.fit.threshold, most)
     levels = np.linspace(start, max(top, start), points)
-    share, low, high = shares_above(fitted.predictor, levels, fitted.spec.confidence)
+    share, low, high = fitted.predictor.shares_above(levels, fitted.spec.confidence)
     return pd.DataFrame({"risk": to_risk(levels), "share": share, "low": low, "high": high})

@@ -48,23 +48,15 @@ class Grid:
 class ParetoPosterior:
     """What the k largest and the prior say of the tail.
 
-    mean: the tail of the posterior mean. independent: how many of the exceedances are no rewordings of
-    another, of how many such queries in all.
+    mean: the tail of the posterior mean.
     """
 
     mean: ParetoTail
     grid: Grid
-    independent: int
-    queries: int
 
-    def draws(self, count: int, seed: int = 0) -> list[ParetoTail]:
-        """Returns tails drawn from the posterior, the share above the threshold with its own doubt."""
-        generator = np.random.default_rng(seed)
-        shapes, scales = self.grid.draws(count, generator)
-        apart = self.queries - self.independent
-        shares = generator.beta(self.independent + 0.5, apart + 0.5, size=count)
-        # The mean stays what the sample says, censored queries included.
-        rates = np.minimum(shares * self.mean.rate * self.queries / self.independent, 1.0)
+    def draws(self, rates: Array, generator: np.random.Generator) -> list[ParetoTail]:
+        """Returns tails drawn from the posterior. rates: (n,) the share above the threshold of each."""
+        shapes, scales = self.grid.draws(len(rates), generator)
         return [
             ParetoTail(shape, scale, rate, self.mean.threshold, self.mean.exceedances)
             for shape, scale, rate in zip(
@@ -104,8 +96,7 @@ def pareto_posterior(sample: TailSample, largest: int) -> ParetoPosterior:
         threshold,
         len(over),
     )
-    queries = len(np.unique(sample.group))
-    return ParetoPosterior(mean, grid, independent, max(queries, independent))
+    return ParetoPosterior(mean, grid)
 
 
 def _grid(over: Array, weight: float) -> Grid:

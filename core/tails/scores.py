@@ -137,6 +137,27 @@ def survival_from(sample: TailSample) -> tuple[Array, Array]:
     return known, np.asarray(1.0 - below)
 
 
+def survival_draws(
+    sample: TailSample, count: int, generator: np.random.Generator
+) -> tuple[Array, Array]:
+    """Returns the known scores, highest first, and shares that may reach each, (count, k).
+
+    As `survival_from`, with a weight a group: the Bayesian bootstrap (Rubin 1981). The wordings of one query
+    are alike, so what is in doubt is how much each whole group stands for.
+    """
+    names, place = np.unique(sample.group, return_inverse=True)
+    weight = generator.exponential(size=(count, len(names)))[:, place]
+    score = sample.score
+    order = np.argsort(score, kind="stable")
+    up_to = np.cumsum(weight[:, order], axis=1)
+    rows = np.flatnonzero(~sample.censored)
+    rows = rows[np.argsort(-score[rows], kind="stable")]
+    at_risk = up_to[:, np.searchsorted(score[order], score[rows], side="right") - 1]
+    with np.errstate(divide="ignore"):
+        left = np.log1p(-np.minimum(weight[:, rows] / at_risk, 1.0))
+    return score[rows], np.asarray(-np.expm1(np.cumsum(left, axis=1)))
+
+
 def expected_log_survival(reached: Array, m: int) -> Array:
     """Returns E[log survival] at the i-th largest of m: digamma(i) - digamma(m + 1).
 

@@ -13,7 +13,12 @@ from core.tails.pareto import FEWEST_EXCEEDANCES, pareto_by_likelihood
 from core.tails.scores import Array, TailSample, survival_from, to_risk
 
 CANDIDATES = 20
-LARGEST_SHARE = 0.5
+# At most 1.4 m^(2/3) of m queries are a tail: the rate at which bias and variance balance for a second-order
+# index of -1 (de Haan & Ferreira 2006, section 3.2). The upper half of log-normal risks passes every test,
+# and what it forecasts is too low.
+DEEPEST = 1.4
+# So many bounds of queries without a hit may lie above a threshold, for each query with one.
+FEW_BOUNDS = 0.1
 # Below this a test of fit has no power, and passing it says nothing.
 FEWEST_TESTED = 10
 # False discovery rate of ForwardStop, the 5% of Bader, Yan & Zhang (2018).
@@ -28,7 +33,7 @@ class ThresholdTable:
     them. mean_excess: mean residual life. scale: modified, scale - shape * threshold; it and shape do not
     change with the threshold where the tail is generalised Pareto. p_value: Anderson-Darling. forward_stop:
     running mean of -log(1 - p); the thresholds up to the last one at RATE or below are rejected.
-    chosen: place of the automatic choice. why: the choice in a sentence.
+    chosen: place of the automatic choice. why: the choice in a sentence. fits: whether any threshold does.
     """
 
     threshold: Array
@@ -49,6 +54,7 @@ class ThresholdTable:
     forward_stop: Array
     chosen: int
     why: str
+    fits: bool
 
 
 def threshold_table(
@@ -93,14 +99,15 @@ def threshold_table(
         forward_stop=stop,
         chosen=chosen,
         why=why,
+        fits=bool(stop[-1] > RATE),
     )
 
 
 def candidate_thresholds(sample: TailSample) -> Array:
-    """Returns thresholds to try, ascending: from half of the queries down to ten independent ones above.
+    """Returns thresholds to try, ascending: from `deepest` down to ten independent queries above.
 
-    Above the bounds of the queries without a hit, where there is room: which of them exceed a threshold
-    below is not known.
+    Above all but a few bounds of the queries without a hit, where there is room: which of them exceed a
+    threshold below is not known.
 
     Raises:
         SpecError: not even ten queries have a hit.
@@ -108,8 +115,10 @@ def candidate_thresholds(sample: TailSample) -> Array:
     known, _ = survival_from(sample)
     levels = known[:-1]
     independent = np.array([len(independent_excesses(sample, float(level))) for level in levels])
-    most = max(int(LARGEST_SHARE * len(sample)), FEWEST_TESTED)
-    room = np.flatnonzero((independent >= FEWEST_TESTED) & (np.arange(len(levels)) <= most))
+    enough = independent >= FEWEST_TESTED
+    # Where wordings of a few queries are the largest, as deep as ten different ones need.
+    most = max(deepest(len(sample)), int(np.argmax(enough)))
+    room = np.flatnonzero(enough & (np.arange(len(levels)) <= most))
     if len(room) == 0:
         names = len(np.unique(sample.group[~sample.censored]))
         raise SpecError(
@@ -117,11 +126,17 @@ def candidate_thresholds(sample: TailSample) -> Array:
             "audit more queries, or fit a gumbel tail"
         )
     if sample.censored.any():
-        bound = float(sample.score[sample.censored].max())
-        above = room[levels[room] >= bound]
+        bounds = np.sort(sample.score[sample.censored])
+        over = len(bounds) - np.searchsorted(bounds, levels[room], side="right")
+        above = room[over <= FEW_BOUNDS * room]
         room = above if len(above) else room[:1]
     places = np.unique(np.round(np.geomspace(room[0], room[-1], CANDIDATES)).astype(int))
     return np.asarray(np.unique(levels[places]))
+
+
+def deepest(m: int) -> int:
+    """Returns how many of m queries a tail is made of at most."""
+    return max(min(round(DEEPEST * math.pow(m, 2 / 3)), m // 2), FEWEST_TESTED)
 
 
 def forward_stop(p_values: Array) -> Array:

@@ -50,6 +50,11 @@ def _reach(fitted: FittedTail, told: Forecast) -> list[str]:
         found.append(
             "the empirical fit cannot exceed the worst query seen; it is a baseline, no forecast"
         )
+    elif fitted.predictor.trusted < np.inf:
+        found.append(
+            "no threshold fits, so nothing is told beyond as many queries as were seen: there may be two "
+            "kinds of them; audit the riskier kind by itself"
+        )
     elif ((told.n > FAR * seen) & (told.n <= told.supported)).any():
         found.append(
             f"more than {FAR} times the {seen:,} independent queries seen: the interval holds only if the "
@@ -133,6 +138,11 @@ def _fit(fitted: FittedTail) -> list[str]:
         found.append(
             f"refits by {spec.estimator} are too sure of the tail's shape, so the interval is too narrow far "
             "out; take the estimator posterior to be sure"
+        )
+    if fitted.predictor.of_blocks:
+        found.append(
+            "block maxima speak of questions that come in whole groups of wordings, as those audited; what "
+            "share of single questions is above a risk is not known from them"
         )
     if fit.name == "gev" and fit.parameters["shape"] in SHAPE_RANGE:
         found.append(

@@ -40,9 +40,12 @@ def test_refits_move_a_level_by_how_rare_they_find_it() -> None:
     fit, refit = GumbelTail(-4.0, -9.0, -3.0, 10), GumbelTail(-2.0, -5.0, -3.0, 10)
     one = np.array([-6.0])
     calibrated = Predictor(fit, Bootstrap((refit,), (), by_group=False))
-    np.testing.assert_allclose(calibrated.levels(one), [[-1.375]])
+    np.testing.assert_allclose(calibrated.levels(one), [-1.375])
+    # The other way round: that level is exceeded as often.
+    np.testing.assert_allclose(np.log(calibrated.shares(np.array([-1.375]))), [[-6.0]])
     drawn = Predictor(fit, Bootstrap((refit,), (), by_group=False, posterior=True))
-    np.testing.assert_allclose(drawn.levels(one), [[0.5]])
+    np.testing.assert_allclose(drawn.levels(one), [0.5])
+    np.testing.assert_allclose(np.log(drawn.shares(np.array([0.5]))), [[-6.0]])
 
 
 def test_share_above_is_the_survival() -> None:
@@ -160,3 +163,65 @@ def test_bad_horizons(n: list[float]) -> None:
 def test_bad_choices(values: dict, says: str) -> None:
     with pytest.raises(SpecError, match=says):
         TailSpec.build(**values)
+
+
+def test_a_small_chance_is_not_0() -> None:
+    """P(worst of 3 > tau) of a tail that is known: 1 - (1 - S)^3, however small."""
+    tail = ParetoTail(0.0, SCALE, 0.2, -3.0, 100)
+    predictor = Predictor(tail, Bootstrap((tail,) * 50, (), by_group=False, posterior=True))
+    for score in (-1.0, 1.0, 4.0):
+        share = float(np.exp(tail.log_survival(score)))
+        chance = predictor.chance_above(3, float(to_risk(score)))
+        assert chance == pytest.approx(-np.expm1(3 * np.log1p(-share)), rel=1e-6)
+        assert chance > 0
+
+
+def test_extreme_quantiles_of_the_worst_are_exact() -> None:
+    tail = ParetoTail(0.0, SCALE, 0.2, -3.0, 100)
+    predictor = Predictor(tail, Bootstrap((tail,) * 500, (), by_group=False, posterior=True))
+    sizes = np.array([400.0])
+    low, high = predictor.quantiles(predictor.worst(sizes), [0.0005, 0.9995])
+    for level, luck in ((low, 0.0005), (high, 0.9995)):
+        share = np.exp(tail.log_survival(to_score(level[0])))
+        assert (1 - share) ** 400 == pytest.approx(luck, rel=0.1) or luck > 0.5
+        assert -400 * np.log1p(-share) == pytest.approx(-np.log(luck), rel=0.1)
+
+
+@pytest.mark.parametrize("share", [0.6, 0.1])
+def test_shares_have_an_interval_below_the_start_too(share: float) -> None:
+    """The queries seen are a sample there as well. Of 100 with the ten largest as the tail."""
+    tau = float(to_risk(stats.gumbel_r.isf(share, -2.4, SCALE)))
+    inside = []
+    for seed in range(120):
+        score = stats.gumbel_r.rvs(-2.4, SCALE, size=100, random_state=seed)
+        spec = TailSpec.build(largest=15, bootstraps=100, seed=seed)
+        low, high = fit_tail(sample_of(score), spec).predictor.share_above(tau)[1:]
+        inside.append(low <= share <= high)
+    assert 0.88 < np.mean(inside) <= 1
+
+
+def test_block_maxima_of_groups_know_nothing_of_single_queries() -> None:
+    score = np.asarray(stats.gumbel_r.rvs(-2.4, SCALE, size=200, random_state=1))
+    spec = TailSpec.build(fit="gev", bootstraps=100)
+    grouped = fit_tail(sample_of(score, group=[f"g{n % 20}" for n in range(200)]), spec)
+    assert np.isnan(grouped.predictor.share_above(0.01)).all()
+    told = forecasts(grouped, [100.0])[0]
+    assert np.isnan([told.at_least_one[0], told.at_least_one_low[0]]).all()
+    assert 0 < told.low[0] < told.median[0] < told.high[0]
+    alone = fit_tail(sample_of(score), spec)
+    share, low, high = alone.predictor.share_above(0.01)
+    assert low < share < high
+    assert float((score > to_score(0.01)).mean()) == pytest.approx(share, abs=0.1)
+
+
+def test_where_no_threshold_fits_it_goes_no_further_than_what_was_seen() -> None:
+    """Two populations, the upper one too small to be a tail of its own."""
+    generator = np.random.default_rng(2)
+    score = np.concatenate([generator.normal(-2.6, 0.02, 400), generator.normal(-1.5, 0.02, 12)])
+    fitted = fit_tail(sample_of(score), TailSpec.build(bootstraps=100))
+    assert fitted.table is not None
+    assert not fitted.table.fits
+    told = forecasts(fitted, [100.0, 4_000.0])[0]
+    assert told.supported <= 412
+    assert np.isfinite(told.median[0])
+    assert np.isnan(told.median[1])

@@ -9,7 +9,6 @@ from core.tails.picture import (
     exceedance,
     fan,
     levels_in_doubt,
-    shares_above,
     survival_curve,
     survival_points,
 )
@@ -58,8 +57,8 @@ def test_shares_are_those_told_one_by_one(fitted: FittedTail) -> None:
         row = found.iloc[place]
         expected = fitted.predictor.share_above(tau, 0.9)
         np.testing.assert_allclose([row.share, row.low, row.high], expected)
-        assert row.chance == fitted.predictor.chance_above(500, tau)
-    raw, low, high = shares_above(fitted.as_estimated, to_score(np.array(taus)), 0.9)
+        assert row.chance == pytest.approx(fitted.predictor.chance_above(500, tau))
+    raw, low, high = fitted.as_estimated.shares_above(to_score(np.array(taus)), 0.9)
     assert raw[2] != found.share[2]
     assert (low <= raw + 1e-12).all()
     assert (high >= low).all()

@@ -11,6 +11,7 @@ from core.errors import SpecError
 from core.tails.scores import (
     LARGEST_RISK,
     expected_log_survival,
+    survival_draws,
     survival_from,
     tail_sample,
     to_risk,
@@ -94,3 +95,26 @@ def test_a_risk_of_one_has_a_finite_score() -> None:
     sample = tail_sample([*GOOD[:24], 1.0])
     assert sample.risk[-1] == LARGEST_RISK
     assert np.isfinite(sample.score).all()
+
+
+def test_shares_that_may_reach_a_level_are_those_of_the_bayesian_bootstrap() -> None:
+    """A Beta(k, m - k) variable at the k-th largest of m; of m / 10 where ten wordings go together."""
+    scores = np.arange(200) / 100
+    generator = np.random.default_rng(0)
+    known, reached = survival_draws(sample_of(scores), 4_000, generator)
+    np.testing.assert_allclose(known, scores[::-1], atol=1e-12)
+    np.testing.assert_allclose(reached.mean(0)[:199], np.arange(1, 200) / 200, atol=5e-3)
+    assert reached[:, 49].std() == pytest.approx(stats.beta(50, 150).std(), rel=0.05)
+    worded = sample_of(scores, group=[f"g{n // 10}" for n in range(200)])
+    _, grouped = survival_draws(worded, 4_000, generator)
+    assert grouped[:, 49].std() == pytest.approx(stats.beta(5, 15).std(), rel=0.05)
+    assert (np.diff(grouped, axis=1) >= 0).all()
+
+
+def test_shares_that_may_reach_a_level_know_of_bounds() -> None:
+    scores = np.random.default_rng(1).normal(-2, 0.5, 300)
+    sample = censored_below(sample_of(scores), -2.0)
+    known, reached = survival_draws(sample, 2_000, np.random.default_rng(2))
+    levels, expected = survival_from(sample)
+    np.testing.assert_array_equal(known, levels)
+    np.testing.assert_allclose(reached.mean(0), expected, atol=0.01)

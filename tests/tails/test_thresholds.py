@@ -1,5 +1,7 @@
 """Thresholds: ForwardStop by hand, and a choice that leaves the bulk out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tails.samples import censored_below, gumbel_scores, pareto_excesses, sample_of
@@ -10,6 +12,7 @@ from core.tails.scores import to_risk
 from core.tails.thresholds import (
     candidate_thresholds,
     choose,
+    deepest,
     exceedances_at,
     forward_stop,
     modified_errors,
@@ -42,8 +45,8 @@ def test_all_or_none_rejected() -> None:
 def test_the_bulk_is_left_out() -> None:
     """A sharp bulk below -2, a Pareto tail above it: the choice lies at or above the joint."""
     generator = np.random.default_rng(3)
-    bulk = generator.normal(-2.15, 0.02, 200)
-    scores = np.concatenate([bulk, -2.0 + pareto_excesses(0.1, 150, seed=3)])
+    bulk = generator.normal(-2.15, 0.02, 600)
+    scores = np.concatenate([bulk, -2.0 + pareto_excesses(0.1, 60, seed=3)])
     table = threshold_table(sample_of(scores), simulations=199)
     assert table.threshold[0] < -2.05
     assert table.threshold[table.chosen] > -2.06
@@ -66,8 +69,8 @@ def test_the_table_of_an_exponential_tail() -> None:
         )
         np.testing.assert_allclose(table.risk, to_risk(table.threshold))
         assert (np.diff(table.exceedances) < 0).all()
-    # The lowest and the middle threshold, 150 and 40 above.
-    assert (np.mean(inside, axis=0)[:, [0, 10]] > 0.77).all()
+    # 63 and 40 above.
+    assert (np.mean(inside, axis=0)[:, [0, 5]] > 0.77).all()
 
 
 def test_standard_errors_of_shape_and_modified_scale() -> None:
@@ -109,3 +112,18 @@ def test_the_tables_p_value_is_the_fits() -> None:
         assert tested is not None
         assert tested.anderson_p == table.p_value[place]
         assert tested.cramer_p == table.cramer_p_value[place]
+
+
+def test_a_tail_is_a_smaller_share_of_more_queries() -> None:
+    assert [deepest(m) for m in (20, 30, 100, 300, 1_000, 10_000)] == [10, 14, 30, 63, 140, 650]
+
+
+def test_one_high_bound_leaves_the_other_thresholds() -> None:
+    sample = sample_of(gumbel_scores(300, 4))
+    risk, bound = sample.risk.copy(), sample.bound.copy()
+    risk[0], bound[0] = 0.0, 0.5
+    hidden = replace(sample, risk=risk, bound=bound)
+    assert len(candidate_thresholds(hidden)) > 15
+    assert candidate_thresholds(hidden)[0] == pytest.approx(
+        candidate_thresholds(sample)[0], abs=0.1
+    )
