@@ -7,13 +7,13 @@ import streamlit as st
 from core.background import Registry, Task
 from core.errors import SpecError
 from core.tails.analysis import FIT_NAMES, TailSpec
-from core.tails.backtest import SHARE, SPLITS
+from core.tails.backtest import SHARE, SPLITS, check_size
 from core.tails.bootstrap import is_grouped
 from core.tails.scores import TailSample
 from core.tails.trial import REFITS, Trial, TrialSpec, trial
 from pages.components import words
 from pages.components.frame import plain, sentence, show_error
-from pages.components.tails_backtest_result import result_view
+from pages.components.tails_backtest_result import main_fit, no_fit, result_view
 from pages.components.tails_fits import short
 from pages.components.tails_state import remembered
 
@@ -55,6 +55,11 @@ def backtest_view(key: str, title: str, sample: TailSample, spec: TailSpec) -> N
             else ""
         )
     )
+    try:
+        check_size(sample)
+    except SpecError as error:
+        st.caption(plain(sentence(str(error))))
+        return
     wanted = _settings(key, title, spec)
     plan = _shown(key, wanted)
     task = None if plan is None else trials().get(plan.name)
@@ -150,15 +155,15 @@ def _live(plan: Plan, polling: bool) -> None:
     if task.error:
         st.error(plain(sentence(task.error)), icon=":material/error:")
     _controls(plan, task, at)
-    if at is None or not at.by_group:
+    if at is None or (task.error and not at.by_group):
         return
     result_view(at)
     st.caption(
         f"Each trial fits anew, with {REFITS} refits (a forecast has more) and the estimates' noise left in."
     )
-    if at.whole and at.without_fit:
-        names = ", ".join(short(name) for name in at.without_fit)
-        st.caption(f"{names}: no fit could be made from so few queries in any trial.")
+    others = [short(name) for name in at.without_fit if name != main_fit(at)]
+    if others:
+        st.caption(f"{', '.join(others)}: {no_fit(at)}.")
 
 
 def _controls(plan: Plan, task: Task[Trial], at: Trial | None) -> None:

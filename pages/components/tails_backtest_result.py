@@ -13,26 +13,40 @@ from pages.components.tails_state import remembered
 
 SHARES = ("Within a factor of 10", "Too low", "95% range held it")
 BY_GROUP, NAIVE = "Wordings kept together", "Wordings mixed: too optimistic"
+# Of fewer trials a share says nothing yet.
+FEWEST_TOLD = 30
 SHORT = {BY_GROUP: "Kept together", NAIVE: "Mixed"}
 
 
 def result_view(at: Trial) -> None:
     """Draws what is known so far."""
     name = main_fit(at)
-    found = at.by_group[name]
-    st.html(big(*headline(found, short(name) if name != at.spec.tail.fit else "")))
-    if found.failed:
+    found = at.by_group.get(name)
+    if not at.whole and at.done < FEWEST_TOLD:
+        st.caption(f"From {FEWEST_TOLD} trials on it is told here how the forecast did.")
+    elif found is None:
+        st.markdown(f"**{short(name)}: {no_fit(at)}.**")
+    else:
+        st.html(big(*headline(found, short(name) if name != at.spec.tail.fit else "")))
+    if found is not None and found.failed:
         st.caption(
             f"In {found.failed:,} other trials there were too few different queries for a fit."
         )
-    _scores(at)
+    if at.by_group:
+        _scores(at)
     _pictures(at)
 
 
 def main_fit(at: Trial) -> str:
-    """Returns the fit in use, or the first that was tested."""
+    """Returns the fit in use if it is tested, else the first that is; it is the same all along."""
     fit = at.spec.tail.fit
-    return fit if fit in at.by_group else next(iter(at.by_group))
+    return fit if fit in at.spec.fits else at.spec.fits[0]
+
+
+def no_fit(at: Trial) -> str:
+    """Returns what is said of a fit without any result."""
+    so_far = "" if at.whole else " so far"
+    return f"no fit could be made from so few queries in any of {at.done:,} trials{so_far}"
 
 
 def headline(found: Backtest, name: str = "") -> tuple[str, str]:
@@ -111,7 +125,7 @@ def _scores(at: Trial) -> None:
 
 
 def _pictures(at: Trial) -> None:
-    names = [name for name in at.spec.fits if name in at.by_group]
+    names = at.spec.fits
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         name, way = names[0], BY_GROUP
         if len(names) > 1:
@@ -137,6 +151,8 @@ def _pictures(at: Trial) -> None:
             )
     found = (at.naive if way == NAIVE and at.naive is not None else at.by_group).get(name)
     if found is None:
+        mixed = f" with wordings {SHORT[way].lower()}" if at.naive is not None else ""
+        st.caption(f"{short(name)}{mixed}: {no_fit(at)}.")
         return
     ink = INK[st.context.theme.type or "light"]
     with st.grid(2, min_column_width=360, gap="large"):

@@ -70,7 +70,7 @@ def horizon_choice(supported: float) -> int:
     """Draws how many questions are to come; returns it. supported: how far the fit says something."""
     # Of integers the browser's field would read 1e6 as 1.
     usual = float(HORIZON if supported < 1 else int(min(HORIZON, supported)))
-    found = st.number_input(
+    found: float = st.number_input(
         "Number of questions to come",
         min_value=1.0,
         max_value=MOST,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 from tails.samples import sample_of
 from tails.test_bootstrap import grouped_scores
+from tails.trial_by_hand import found
 
 from core.tails.analysis import TailSpec
 from core.tails.backtest import Backtest, backtest, predictor_of
@@ -19,7 +19,14 @@ from core.tails.trial import REFITS, Trial, TrialSpec, trial
 from pages.components import tails_backtest
 from pages.components.tails_backtest import trials
 from pages.components.tails_backtest_charts import reliability_rows, scatter, scatter_rows
-from pages.components.tails_backtest_result import BY_GROUP, NAIVE, SHORT, headline, score_table
+from pages.components.tails_backtest_result import (
+    BY_GROUP,
+    NAIVE,
+    SHORT,
+    headline,
+    main_fit,
+    score_table,
+)
 
 KINDS = ["gumbel", "empirical"]
 FEW, MORE = 12, 24
@@ -120,7 +127,7 @@ def test_what_is_shown_is_what_the_backtest_scores() -> None:
 
 
 def test_without_wordings_it_runs_once_and_says_so() -> None:
-    app = begin(opened(groups=60, wordings=1))
+    app = begin(opened(groups=70, wordings=1))
     shown = app.dataframe[0].value
     assert list(shown["Forecast"]) == ["Gumbel line", "Largest seen so far"]
     assert "Split" not in shown.columns
@@ -157,7 +164,9 @@ def until_held(app: AppTest) -> AppTest:
 def test_cancelled_it_keeps_what_it_has_and_the_page(slow: threading.Event) -> None:
     app = until_held(begin(opened(), wait=False))
     assert "tails.trial.begin" not in keys(app)
-    assert "In 3 trials it was" in words(app)
+    # Of three trials a share says nothing yet.
+    assert "trials it was" not in words(app)
+    assert "From 30 trials on" in words(app)
     app.button(key="tails.trial.cancel").click().run()
     slow.set()
     task = trials().get(app.session_state[tails_backtest.PLAN].name)
@@ -170,7 +179,7 @@ def test_cancelled_it_keeps_what_it_has_and_the_page(slow: threading.Event) -> N
     said = words(app)
     assert "above" in said
     assert "below" in said
-    assert "In 3 trials it was" in said or "In 4 trials it was" in said
+    assert len(app.dataframe) == 1
     # It can be begun anew.
     assert "tails.trial.begin" in keys(app)
     assert "tails.trial.cancel" not in keys(app)
@@ -204,8 +213,17 @@ def test_of_another_sample_nothing_is_shown() -> None:
 
 
 def test_too_few_groups_is_one_sentence() -> None:
-    app = begin(opened(groups=3, wordings=10))
-    assert "needs 4 groups or more, got 3" in app.error[0].value
+    app = opened(groups=3, wordings=24)
+    assert "needs 4 groups or more, got 3" in words(app)
+    assert "tails.trial.begin" not in keys(app)
+    assert "below" in words(app)
+
+
+def test_a_small_audit_is_one_sentence_and_no_button() -> None:
+    app = opened(groups=30, wordings=1)
+    assert "fits on 30% of the queries and needs 67 or more, got 30; audit more" in words(app)
+    assert "tails.trial.begin" not in keys(app)
+    assert not app.error
     assert "below" in words(app)
 
 
@@ -215,20 +233,6 @@ def test_nothing_chosen_is_said() -> None:
     assert not app.exception
     assert "Choose at least one kind" in words(app)
     assert app.button(key="tails.trial.begin").disabled
-
-
-def found() -> Backtest:
-    return Backtest(
-        "gumbel",
-        worst=np.array([1e-3, 1e-2, 0.5]),
-        level=np.array([1e-3, 1e-3, 1e-3]),
-        median=np.array([1e-3, 2e-4, 0.9]),
-        low=np.array([1e-5, 1e-4, 1e-2]),
-        high=np.array([1e-2, 5e-3, 1.0]),
-        taus=np.array([5e-3]),
-        chance=np.array([[0.2], [0.6], [1.0]]),
-        failed=1,
-    )
 
 
 def test_pictures_by_hand() -> None:
@@ -257,3 +261,48 @@ def test_a_fit_without_any_result_has_no_row() -> None:
     spec = TrialSpec.build(fits=("gumbel", "gev"), splits=4)
     table = score_table(Trial(spec, 4, {"gumbel": found()}, {"gumbel": found()}))
     assert list(table["Forecast"]) == ["Gumbel line"] * 2
+
+
+def test_the_headlines_fit_is_the_same_all_along() -> None:
+    tail = TailSpec.build(fit="gev")
+    spec = TrialSpec.build(fits=("gumbel", "gev"), splits=40, tail=tail)
+    early = Trial(spec, 31, {"gumbel": found()}, None)
+    late = Trial(spec, 40, {"gumbel": found(), "gev": found()}, None)
+    assert main_fit(early) == main_fit(late) == "gev"
+    other = TrialSpec.build(fits=("gumbel", "lognormal"), splits=40, tail=tail)
+    assert main_fit(Trial(other, 31, {"lognormal": found()}, None)) == "gumbel"
+
+
+def shown_trial(done: int, naive: bool) -> None:
+    from tails.trial_by_hand import found
+
+    from core.tails.analysis import TailSpec
+    from core.tails.trial import Trial, TrialSpec
+    from pages.components.tails_backtest_result import result_view
+
+    spec = TrialSpec.build(fits=("gumbel", "gev"), splits=40, tail=TailSpec.build(fit="gev"))
+    mixed = {"gev": found()} if naive else None
+    result_view(Trial(spec, done, {"gumbel": found()}, mixed))
+
+
+def viewed(done: int, *, naive: bool = False) -> str:
+    app = AppTest.from_function(shown_trial, kwargs={"done": done, "naive": naive}).run()
+    assert not app.exception
+    return words(app)
+
+
+def test_a_fit_without_any_result_says_so() -> None:
+    said = viewed(31)
+    assert (
+        "**Block maxima: no fit could be made from so few queries in any of 31 trials so far.**"
+        in (said)
+    )
+    assert "Block maxima: no fit could be made from so few queries in any of 31 trials so far." in (
+        said.splitlines()
+    )
+    assert "Block maxima: no fit could be made from so few queries in any of 40 trials." in (
+        viewed(40).splitlines()
+    )
+    assert "with wordings kept together: no fit could be made" in viewed(31, naive=True)
+    assert "From 30 trials on" in viewed(29)
+    assert "**Block maxima" not in viewed(29)

@@ -83,6 +83,15 @@ def test_the_shipped_models() -> None:
 
 
 def test_too_few_groups() -> None:
-    sample = sample_of(gumbel_scores(30), group=[f"g{n % 3}" for n in range(30)])
+    sample = sample_of(gumbel_scores(72), group=[f"g{n % 3}" for n in range(72)])
     with pytest.raises(SpecError, match="needs 4 groups or more, got 3"):
         backtest(sample, {"gumbel": predictor_of(SPEC)}, 3)
+
+
+def test_too_few_queries() -> None:
+    """Of 66 a split fits on fewer than the 20 that a forecast needs."""
+    says = "fits on 30% of the queries and needs 67 or more, got 66; audit more"
+    with pytest.raises(SpecError, match=says):
+        backtest(sample_of(gumbel_scores(66)), {"gumbel": predictor_of(SPEC)}, 3)
+    found = backtest(sample_of(gumbel_scores(67)), {"gumbel": predictor_of(SPEC)}, 3)
+    assert len(found["gumbel"].worst) == 3

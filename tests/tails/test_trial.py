@@ -47,7 +47,7 @@ def test_it_is_the_backtest_both_ways() -> None:
 
 def test_without_wordings_it_runs_once() -> None:
     last = list(
-        trial(sample_of(gumbel_scores(60)), TrialSpec.build(fits=("empirical",), splits=3))
+        trial(sample_of(gumbel_scores(70)), TrialSpec.build(fits=("empirical",), splits=3))
     )[-1]
     assert last.naive is None
     assert last.without_fit == ()
@@ -73,7 +73,8 @@ def test_few_of_the_largest_stay_enough() -> None:
 
 
 def test_a_fit_that_never_works_is_named_and_the_others_stay() -> None:
-    sample = sample_of(gumbel_scores(20))
+    scores = gumbel_scores(70)
+    sample = censored_below(sample_of(scores), float(np.sort(scores)[-12]))
     tail = TailSpec.build(fit="gumbel", largest=20)
     spec = TrialSpec.build(fits=("gumbel", "gev", "empirical"), splits=3, tail=tail)
     last = list(trial(sample, spec))[-1]
@@ -85,8 +86,8 @@ def test_a_fit_that_never_works_is_named_and_the_others_stay() -> None:
 
 
 def test_where_nothing_came_nothing_is_scored() -> None:
-    """Three queries of 40 have a hit: often on one side of the split only."""
-    sample = censored_below(sample_of(gumbel_scores(40)), float(np.sort(gumbel_scores(40))[-3]))
+    """Three queries of 70 have a hit: often on one side of the split only."""
+    sample = censored_below(sample_of(gumbel_scores(70)), float(np.sort(gumbel_scores(70))[-3]))
     last = list(trial(sample, TrialSpec.build(fits=("empirical", "lognormal"), splits=30)))[-1]
     found = last.by_group["empirical"]
     assert found.failed > 0
@@ -110,7 +111,7 @@ def test_slips_are_one_sentence(values: dict[str, object], message: str) -> None
 
 
 def test_too_few_groups() -> None:
-    sample = sample_of(gumbel_scores(30), group=[f"g{n % 3}" for n in range(30)])
+    sample = sample_of(gumbel_scores(72), group=[f"g{n % 3}" for n in range(72)])
     with pytest.raises(SpecError, match="needs 4 groups or more, got 3"):
         list(trial(sample, TrialSpec.build(fits=("empirical",), splits=3)))
 
