@@ -193,6 +193,8 @@ def outlook(risk: Risk, traffic: Traffic) -> Outlook:
 
 def at_least_one(risks: Array, asked: float) -> Array:
     """Returns the chance that at least one of so many answers is harmful: 1 - (1 - p)^n, elementwise."""
+    if asked == 0:
+        return np.zeros_like(risks)
     with np.errstate(divide="ignore"):
         return np.asarray(-np.expm1(asked * np.log1p(-risks)))
 

@@ -12,6 +12,7 @@ from pages.components.deployment_risk import (
     going_on,
     run_in_sight,
     source,
+    typed_fields,
     typed_risk,
 )
 from pages.components.deployment_view import deployment_view
@@ -82,10 +83,12 @@ with page("Deployment"):
         st.markdown(f"Asked: **“{plain(run.request.query)}”**")
     chosen = source(run, values)
     if chosen == SOURCES[1] or run is None:
-        risk = typed_risk(values)
+        typed_fields(values)
         asked = traffic(values)
         write(values)
-        deployment_view(risk, asked)
+        risk = typed_risk(values)
+        if risk is not None:
+            deployment_view(risk, asked)
     else:
         forget_typed(values)
         asked = traffic(values)

@@ -211,6 +211,7 @@ def test_the_curve_ends_at_the_horizon() -> None:
 
 def test_a_certain_harm_is_certain() -> None:
     assert at_least_one(np.array([1.0, 0.0]), 10.0).tolist() == [1.0, 0.0]
+    assert at_least_one(np.array([1.0, 0.0]), 0.0).tolist() == [0.0, 0.0]
     found = outlook(Risk(value=1.0, low=0.9, high=1.0, relative_error=0.01), TRAFFIC)
     assert found.any.value == 1.0
     assert found.median_days.value == 0.0

@@ -5,21 +5,22 @@ import pandas as pd
 
 from core.deployment import Risk, denominator
 from pages.components.charts import GRID, LABELS, NEUTRAL, Chart
+from pages.components.deployment_words import chance
 
-HARM = "#d55e00"
+HARM = {"light": "#d55e00", "dark": "#ffa05c"}
 DOTS_WIDE, DOTS_HIGH = 50, 20
 SQUARE = 1_000
 # More marks than these cannot be told apart.
 MOST_MARKS = 2_000
 
 
-def icons(risk: Risk, words: str) -> str:
+def icons(risk: Risk, words: str, theme: str = "light") -> str:
     """Returns the icon array as SVG: 1,000 dots, or a square of a million with the harmful ones marked.
 
-    words: what a screen reader says of it.
+    words: what a screen reader says of it. theme: "light" or "dark".
     """
     draw = _dots if denominator(risk) == 1_000 else _million
-    return draw(risk, words)
+    return draw(risk, words, HARM[theme])
 
 
 def marks(risk: Risk) -> tuple[int, int]:
@@ -29,6 +30,12 @@ def marks(risk: Risk) -> tuple[int, int]:
     return filled, max(0, round(risk.high * of) - filled)
 
 
+def drawn_hollow(risk: Risk) -> int:
+    """Returns how many of the hollow marks are drawn."""
+    filled, hollow = marks(risk)
+    return min(hollow, MOST_MARKS - filled)
+
+
 def _svg(width: int, height: int, words: str, body: str) -> str:
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}' role='img' "
@@ -36,25 +43,25 @@ def _svg(width: int, height: int, words: str, body: str) -> str:
     )
 
 
-def _dots(risk: Risk, words: str) -> str:
+def _dots(risk: Risk, words: str, ink: str) -> str:
     filled, hollow = marks(risk)
     parts = []
     for number in range(DOTS_WIDE * DOTS_HIGH):
         # Column by column, so that a few lie together and can be counted.
         x, y = 8 + 15 * (number // DOTS_HIGH), 8 + 15 * (number % DOTS_HIGH)
         if number < filled:
-            parts.append(_mark(x, y, 6.5))
+            parts.append(_mark(x, y, 6.5, ink))
         elif number < filled + hollow:
-            parts.append(_mark(x, y, 5.5, hollow=True))
+            parts.append(_mark(x, y, 5.5, ink, hollow=True))
         else:
             parts.append(f"<circle cx='{x}' cy='{y}' r='3.6' fill='{NEUTRAL}' opacity='.45'/>")
     return _svg(15 * DOTS_WIDE + 1, 15 * DOTS_HIGH + 1, words, "".join(parts))
 
 
-def _million(risk: Risk, words: str) -> str:
-    filled, hollow = marks(risk)
+def _million(risk: Risk, words: str, ink: str) -> str:
+    filled, hollow = marks(risk)[0], drawn_hollow(risk)
     generator = np.random.default_rng(0)
-    places = generator.permutation(SQUARE * SQUARE)[: min(filled + hollow, MOST_MARKS)]
+    places = generator.permutation(SQUARE * SQUARE)[: filled + hollow]
     wide = 1_500
     scale = wide / SQUARE
     high = 700
@@ -66,13 +73,13 @@ def _million(risk: Risk, words: str) -> str:
     for number, place in enumerate(places.tolist()):
         x = 8 + (place % SQUARE) * scale * (1 - 16 / wide)
         y = 8 + (place // SQUARE) * (high - 16) / SQUARE
-        parts.append(_mark(round(x, 1), round(y, 1), 7, hollow=number >= filled))
+        parts.append(_mark(round(x, 1), round(y, 1), 7, ink, hollow=number >= filled))
     return _svg(wide, high, words, "".join(parts))
 
 
-def _mark(x: float, y: float, size: float, *, hollow: bool = False) -> str:
+def _mark(x: float, y: float, size: float, ink: str, *, hollow: bool = False) -> str:
     corners = f"{x},{y - size} {x + size},{y} {x},{y + size} {x - size},{y}"
-    look = f"fill='none' stroke='{HARM}' stroke-width='1.8'" if hollow else f"fill='{HARM}'"
+    look = f"fill='none' stroke='{ink}' stroke-width='2.6'" if hollow else f"fill='{ink}'"
     return f"<polygon points='{corners}' {look}/>"
 
 
@@ -91,12 +98,12 @@ def chance_by_day(curve: pd.DataFrame, ink: str) -> Chart:
         "axis": {"format": ",~r", "tickCount": 6, **LABELS, **GRID},
     }
     tips = [{"field": "day", "title": "Day", "format": ",.3~r"}]
+    told = [("low", "95% sure: from"), ("high", "to")]
     if curve["chance"].notna().any():
-        tips.append({"field": "chance", "title": "Chance", "format": ".1%"})
-    tips += [
-        {"field": "low", "title": "95% sure: from", "format": ".1%"},
-        {"field": "high", "title": "to", "format": ".1%"},
-    ]
+        told.insert(0, ("chance", "Chance"))
+    # As words, for a number's format would make 100% of 99.99%.
+    curve = curve.assign(**{f"said_{name}": curve[name].map(chance) for name, _ in told})
+    tips += [{"field": f"said_{name}", "type": "nominal", "title": title} for name, title in told]
     return {
         "data": {"name": "days"},
         "datasets": {"days": curve},

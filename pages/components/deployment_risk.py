@@ -16,7 +16,12 @@ from pages.components.threshold_view import as_seen
 SOURCE = "deployment.source"
 SOURCES = ("This run's", "Typed by hand")
 MILLION = 1e6
-TYPED_DEFAULTS = (100.0, 80.0, 125.0)
+# Field, its label, and what it might hold.
+FIELDS = (
+    ("risk", "Harmful answers per million", "such as 100"),
+    ("low", "at least", "such as 80"),
+    ("high", "at most", "such as 125"),
+)
 
 
 def run_in_sight() -> RunSpec | None:
@@ -40,10 +45,7 @@ def estimate_of(run: RunSpec) -> Estimate | None:
 def source(run: RunSpec | None, values: dict[str, float]) -> str:
     """Draws the choice of risk, and returns it."""
     if run is None:
-        st.markdown(
-            "No run is in sight. Estimate a question's risk on the Convergence page, or type one that you "
-            "know."
-        )
+        _why_none()
         return SOURCES[1]
     start = SOURCES[1] if "risk" in values else SOURCES[0]
     st.session_state.setdefault(SOURCE, start)
@@ -58,26 +60,81 @@ def source(run: RunSpec | None, values: dict[str, float]) -> str:
     return chosen
 
 
-def typed_risk(values: dict[str, float]) -> Risk:
-    """Draws the fields of a risk typed by hand; `values` follow. Raises: SpecError if it is none."""
+def _why_none() -> None:
+    """Says why there is no run to speak of, and what to do."""
+    run_id = current_run_id()
+    if run_id is None:
+        told = "No run is in sight."
+    elif load_run(resources.store(), run_id) is None:
+        st.warning("The address names a run that is not kept here.", icon=":material/link_off:")
+        told = ""
+    else:
+        told = "This run's judge has to be paid: start it on the Convergence page."
+    st.markdown(
+        f"{told} Estimate a question's risk on the Convergence page, or type one that you know.".strip()
+    )
+
+
+def typed_fields(values: dict[str, float]) -> None:
+    """Draws the fields of a risk typed by hand, empty until something is typed; `values` follow."""
     columns = st.columns(3, vertical_alignment="bottom")
-    labels = ("Harmful answers per million", "at least", "at most")
-    for column, name, label, default in zip(columns, TYPED, labels, TYPED_DEFAULTS, strict=True):
-        values[name] = float(
-            column.number_input(
-                label,
-                min_value=0.0,
-                max_value=MILLION,
-                value=min(values.get(name, default), MILLION),
-                format="%g",
-                key=f"deployment.{name}",
-                help="0 in the first two fields: none was found, and only the most is known."
-                if name == "risk"
-                else None,
-            )
+    for column, (name, label, such_as) in zip(columns, FIELDS, strict=True):
+        before = values.get(name)
+        now = column.number_input(
+            label,
+            min_value=0.0,
+            max_value=MILLION,
+            value=None if before is None else min(before, MILLION),
+            format="%g",
+            placeholder=such_as,
+            key=f"deployment.{name}",
+            help="0 in the first two fields: none was found, and only the most is known."
+            if name == "risk"
+            else None,
         )
-    value, low, high = (values[name] / MILLION for name in TYPED)
-    return Risk.build(value=value, low=low, high=high)
+        if now is None:
+            values.pop(name, None)
+        else:
+            values[name] = float(now)
+
+
+def typed_risk(values: dict[str, float]) -> Risk | None:
+    """Returns the risk typed by hand; draws what is missing or to be changed and returns None without."""
+    missing = [f"“{label}”" for name, label, _ in FIELDS if name not in values]
+    if missing:
+        all_of_it = "a risk and its range, in the three fields above"
+        told = all_of_it if len(missing) == len(FIELDS) else " and ".join(missing)
+        st.info(f"Type {told}, to see what it comes to.", icon=":material/edit:")
+        return None
+    value, low, high = (values[name] for name in TYPED)
+    wrong = _wrong(value, low, high)
+    if wrong:
+        st.error(wrong, icon=":material/error:")
+        return None
+    return Risk.build(value=value / MILLION, low=low / MILLION, high=high / MILLION)
+
+
+def _wrong(value: float, low: float, high: float) -> str:
+    """Returns which field to change, all numbers per million; nothing if none."""
+    shown = f"the risk is {value:,.10g} per million"
+    if low > value:
+        return (
+            f"The range must hold the risk: {shown}, yet “at least” is {low:,.10g}. "
+            f"Change “at least” to {value:,.10g} or less, or the risk."
+        )
+    if high < value:
+        return (
+            f"The range must hold the risk: {shown}, yet “at most” is {high:,.10g}. "
+            f"Change “at most” to {value:,.10g} or more, or the risk."
+        )
+    if high == 0:
+        return "“At most” is 0, and no risk is known to be 0. Change “at most” to a number above 0."
+    if low == 0 < value:
+        return (
+            f"“At least” is 0, yet {shown}. Change “at least” to a number above 0; where no harmful answer "
+            "was found, change the risk to 0."
+        )
+    return ""
 
 
 def forget_typed(values: dict[str, float]) -> None:

@@ -10,14 +10,18 @@ from core.deployment import Outlook, Range, Risk, Traffic, chance_curve, denomin
 from pages.components import charts, deployment_charts
 from pages.components.deployment_words import (
     NUMBERS,
+    Rounding,
     big,
     chance,
     count,
+    halves,
     headline,
     in_use,
     sure,
+    three_digits,
     wait,
 )
+from pages.components.words import rounded
 
 
 def deployment_view(risk: Risk, traffic: Traffic) -> None:
@@ -83,8 +87,10 @@ def _span(found: Range, say: Callable[[float], str]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _wait(found: Range) -> str:
-    return wait(found.value) if found.value is not None else f"{wait(found.low)} or more"
+def _wait(found: Range, rounding: Rounding = rounded) -> str:
+    if found.value is None:
+        return f"{wait(found.low, rounding)} or more"
+    return wait(found.value, rounding)
 
 
 def _half_the_time(found: Range) -> str:
@@ -96,8 +102,11 @@ def _half_the_time(found: Range) -> str:
 def _icons(risk: Risk) -> None:
     of = denominator(risk)
     filled, hollow = deployment_charts.marks(risk)
-    said = f"{filled:,} of {of:,} marked as harmful, and up to {hollow:,} more"
-    st.image(deployment_charts.icons(risk, html.escape(said, quote=True)), width="stretch")
+    drawn = deployment_charts.drawn_hollow(risk)
+    only = f", of which {drawn:,} are drawn" if drawn < hollow else ""
+    said = f"{filled:,} of {of:,} marked as harmful, and up to {hollow:,} more{only}"
+    picture = deployment_charts.icons(risk, html.escape(said, quote=True), _theme())
+    st.image(picture, width="stretch")
     one = (
         "One dot is one question."
         if of == 1_000
@@ -109,15 +118,19 @@ def _icons(risk: Risk) -> None:
     )
     if hollow:
         told.append(f"**◇ {hollow:,}** more if the risk is as high as it may be.")
+    if only:
+        told.append(f"Only {drawn:,} of these ◇ are drawn: more could not be told apart.")
     st.caption(" ".join(told))
+
+
+def _theme() -> str:
+    return st.context.theme.type or "light"
 
 
 def _curve(risk: Risk, traffic: Traffic) -> None:
     st.markdown("#### The longer, the likelier")
     st.vega_lite_chart(
-        deployment_charts.chance_by_day(
-            chance_curve(risk, traffic), charts.INK[st.context.theme.type or "light"]
-        ),
+        deployment_charts.chance_by_day(chance_curve(risk, traffic), charts.INK[_theme()]),
         key="deployment.curve",
         width="stretch",
         alt="Chance of at least one harmful answer against days, with the range it may lie in",
@@ -127,10 +140,17 @@ def _curve(risk: Risk, traffic: Traffic) -> None:
 def _halved(risk: Risk, traffic: Traffic, found: Outlook) -> None:
     st.markdown("#### What halving the rate would change")
     half = outlook(risk.times(0.5), traffic)
+    counts = (
+        halves(found.expected.value)
+        if found.expected.value is not None
+        else tuple(f"at most {one}" for one in halves(found.expected.high))
+    )
+    chances = [_about(one.any, lambda p: chance(p, digits=3)) for one in (found, half)]
+    waits = [_wait(one.mean_days, three_digits) for one in (found, half)]
     rows = [
-        ("Harmful answers", _about(found.expected, count), _about(half.expected, count)),
-        ("Chance of at least one", _about(found.any, chance), _about(half.any, chance)),
-        ("Until the first, on average", _wait(found.mean_days), _wait(half.mean_days)),
+        ("Harmful answers", *counts),
+        ("Chance of at least one", *chances),
+        ("Until the first, on average", *waits),
     ]
     as_is, halved = st.columns(2)
     for column, title, place in ((as_is, "As it is", 1), (halved, "At half the rate", 2)):
@@ -150,7 +170,7 @@ def _what_halving_does(found: Outlook, half: Outlook) -> str:
             "Harmful answers would be half as many, yet one would still be all but certain to come."
         )
     if now < 0.1:
-        return "At so small a chance, half the rate is half the chance."
+        return "At so small a chance, half the rate is about half the chance."
     return (
         f"The chance of at least one falls from {chance(now)} to {chance(then)}: less than by half."
     )
@@ -181,5 +201,6 @@ def _ranges(risk: Risk, found: Outlook) -> None:
                 f"**{chance(found.any_averaged)}**."
             )
         st.caption(
-            "Questions are taken to be asked one by one, each with the same risk, whatever came before."
+            "The first line is of averages, which need not be whole; a count is. Questions are taken to be "
+            "asked one by one, each with the same risk, whatever came before."
         )

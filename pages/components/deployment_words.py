@@ -2,9 +2,12 @@
 
 import html
 import math
+from collections.abc import Callable
 
 from core.deployment import Range, Risk, Traffic, denominator
 from pages.components.words import rounded
+
+Rounding = Callable[[float], float]
 
 NUMBERS = {1_000: "a thousand", 1_000_000: "a million"}
 
@@ -18,9 +21,9 @@ def big(text: str, small: str = "") -> str:
     )
 
 
-def count(value: float) -> str:
+def count(value: float, rounding: Rounding = rounded) -> str:
     """Returns a count to two or three digits; one that need not be whole."""
-    value = rounded(value)
+    value = rounding(value)
     if value == 0:
         return "0"
     if value >= 1e9:
@@ -30,9 +33,32 @@ def count(value: float) -> str:
     return f"{value:,.0f}" if value >= 10 else f"{value:.3g}" if value >= 1e-3 else "below 0.001"
 
 
-def chance(value: float) -> str:
-    """Returns a chance in percent: never 0 and never 100, unless it is."""
-    if value in (0.0, 1.0):
+def halves(value: float) -> tuple[str, str]:
+    """Returns a count to three digits and half of it, with the digits that show it to be the half."""
+    shown = three_digits(value)
+    return _in_full(shown), _in_full(shown / 2)
+
+
+def three_digits(value: float) -> float:
+    """Returns value rounded to three digits."""
+    return float(f"{value:.3g}")
+
+
+def _in_full(value: float) -> str:
+    if 0 < value < 1e-3:
+        return "below 0.001"
+    for most, unit in ((1e9, " billion"), (1e6, " million")):
+        if value >= most:
+            return f"{value / most:,.10g}{unit}"
+    return f"{value:,.10g}"
+
+
+def chance(value: float, *, digits: int = 2, counted: bool = False) -> str:
+    """Returns a chance in percent: never 100, and 0 only if nothing at all is possible.
+
+    digits: of one below 10%. counted: a share that was counted and not worked out, which may be all.
+    """
+    if value == 0 or (counted and value == 1):
         return f"{value:.0%}"
     if value > 0.999:
         return "above 99.9%"
@@ -41,7 +67,7 @@ def chance(value: float) -> str:
     return (
         f"{value:.0%}"
         if 0.1 <= value <= 0.9
-        else f"{value * 100:.2g}%"
+        else f"{value * 100:.{digits}g}%"
         if value < 0.1
         else _near(value)
     )
@@ -51,7 +77,7 @@ def _near(value: float) -> str:
     return f"{value:.1%}" if value > 0.99 else f"{value:.0%}"
 
 
-def wait(days: float) -> str:
+def wait(days: float, rounding: Rounding = rounded) -> str:
     """Returns a time in minutes, hours, days or years."""
     if math.isinf(days):
         return "never, perhaps"
@@ -61,16 +87,16 @@ def wait(days: float) -> str:
         ("day", 1.0, 730.0),
     ):
         if days < most:
-            number = rounded(days / length)
+            number = rounding(days / length)
             if number < 1:
                 return f"under a {unit}" if unit == "minute" else f"{number:.2g} {unit}s"
             return f"{number:,.3g} {unit}{'' if number == 1 else 's'}"
-    return f"{count(days / 365.25)} years"
+    return f"{count(days / 365.25, rounding)} years"
 
 
 def sure(risk: Risk) -> str:
     """Returns how sure a range is, as '95% sure'."""
-    return f"{risk.confidence:.0%} sure"
+    return f"{risk.confidence * 100:g}% sure"
 
 
 def headline(risk: Risk) -> str:

@@ -6,9 +6,11 @@ from pathlib import Path
 from urllib.parse import unquote_plus, urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from core.deployment import Risk
+from core.deployment import Risk, Traffic, chance_curve
 from core.runs import RunSpec
 from pages.components import deployment_charts, deployment_words, resources, state
 
@@ -22,6 +24,10 @@ def fresh(**parameters: str) -> AppTest:
         app.query_params[name] = value
     app.run()
     return app.switch_page("pages/deployment.py").run()
+
+
+def typed(risk: str = "100", low: str = "80", high: str = "125", **others: str) -> AppTest:
+    return fresh(risk=risk, low=low, high=high, **others)
 
 
 def words(app: AppTest) -> str:
@@ -46,6 +52,8 @@ def finished(samples: int = 500, query: str = QUERY) -> RunSpec:
 
 def test_a_typed_risk_is_told_in_natural_frequencies() -> None:
     app = fresh()
+    for label, value in (("Harmful answers per million", 100), ("at least", 80), ("at most", 125)):
+        field(app, label).set_value(float(value)).run()
     assert not app.exception
     assert not app.error
     assert (
@@ -61,8 +69,45 @@ def test_a_typed_risk_is_told_in_natural_frequencies() -> None:
     assert "confidence" not in words(app).lower()
 
 
-def test_the_traffic_moves_the_numbers_and_the_address() -> None:
+def nothing_told(app: AppTest) -> None:
+    assert not app.exception
+    assert not app.error
+    assert not app.metric
+    assert "such questions" not in words(app)
+    assert "in the three fields above, to see what it comes to" in words(app)
+    assert not {"risk", "low", "high"} & set(app.query_params)
+
+
+def test_before_anything_is_typed_nothing_is_told_and_nothing_written() -> None:
     app = fresh()
+    nothing_told(app)
+    assert field(app, "Harmful answers per million").value is None
+    field(app, "Harmful answers per million").set_value(100.0).run()
+    assert not app.metric
+    assert "Type “at least” and “at most”, to see what it comes to." in words(app)
+
+
+def test_a_run_that_is_not_there_is_said_and_shows_no_result() -> None:
+    app = fresh(run="deadbeef00000000")
+    nothing_told(app)
+    assert app.warning[0].value == "The address names a run that is not kept here."
+    assert app.query_params["run"] == "deadbeef00000000"
+
+
+def test_a_risk_that_is_no_number_shows_no_result() -> None:
+    nothing_told(fresh(risk="abc"))
+
+
+def test_a_run_and_nothing_typed_beside_it() -> None:
+    run = finished()
+    app = fresh(run=run.run_id)
+    app.segmented_control(key="deployment.source").set_value("Typed by hand").run()
+    nothing_told(app)
+    assert app.query_params["run"] == run.run_id
+
+
+def test_the_traffic_moves_the_numbers_and_the_address() -> None:
+    app = typed()
     field(app, "For how many days").set_value(300.0)
     field(app, "Percent of them like this one").set_value(1.0).run()
     values = {metric.label: metric.value for metric in app.metric}
@@ -94,17 +139,40 @@ def test_nonsense_in_a_link_is_left_out(bad: str) -> None:
     assert field(app, "For how many days").value == 30
 
 
-def test_a_risk_outside_its_range_is_one_sentence() -> None:
-    app = fresh()
-    field(app, "at least").set_value(200.0).run()
+@pytest.mark.parametrize(
+    ("label", "value", "told"),
+    [
+        ("Harmful answers per million", 500.0, "Change “at most” to 500 or more, or the risk."),
+        ("Harmful answers per million", 50.0, "Change “at least” to 50 or less, or the risk."),
+        ("at least", 200.0, "“at least” is 200. Change “at least” to 100 or less"),
+        ("at least", 0.0, "Change “at least” to a number above 0"),
+        ("at most", 99.5, "“at most” is 99.5. Change “at most” to 100 or more"),
+    ],
+)
+def test_a_risk_outside_its_range_says_which_field_to_change(
+    label: str, value: float, told: str
+) -> None:
+    app = typed()
+    field(app, label).set_value(value).run()
     assert not app.exception
-    assert "must lie within its range" in app.error[0].value
+    assert told in app.error[0].value
+    assert "per million" in app.error[0].value
+    assert "e-0" not in app.error[0].value
+    assert not app.metric
+    assert field(app, "For how many days").value == 30
+
+
+def test_a_lopsided_range_is_in_the_count() -> None:
+    app = typed(high="1000000")
+    assert not app.exception
+    assert "95% sure: 0 to 3,000" in [metric.delta for metric in app.metric]
+    assert "Only 1,900 of these ◇ are drawn" in words(app)
+    ranges = app.dataframe[0].value.iloc[:, 1].tolist()
+    assert ranges == ["0.24 to 3,000", "0 to 2", "0 to 3,000"]
 
 
 def test_nothing_found_makes_upper_statements_only() -> None:
-    app = fresh()
-    field(app, "Harmful answers per million").set_value(0.0)
-    field(app, "at least").set_value(0.0).run()
+    app = typed(risk="0", low="0")
     assert not app.exception
     assert "fewer than 125 get a harmful answer" in words(app)
     assert all(
@@ -152,6 +220,50 @@ def test_words_for_waits_and_chances() -> None:
     assert deployment_words.chance(1e-7) == "below 0.01%"
     assert deployment_words.chance(0.003) == "0.3%"
     assert deployment_words.chance(0.262) == "26%"
+    assert deployment_words.chance(1.0) == "above 99.9%"
+    assert deployment_words.chance(1.0, counted=True) == "100%"
+    assert deployment_words.chance(0.0) == "0%"
+    assert deployment_words.chance(5e-324) == "below 0.01%"
+
+
+@given(st.floats(0, 1))
+def test_no_chance_is_all_and_none_is_nothing(value: float) -> None:
+    said = deployment_words.chance(value)
+    assert not said.startswith("100")
+    assert (said == "0%") == (value == 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "whole", "half"),
+    [
+        (36_300.0, "36,300", "18,150"),
+        (0.3, "0.3", "0.15"),
+        (363.4, "363", "181.5"),
+        (1_500_000.0, "1.5 million", "750,000"),
+        (0.0, "0", "0"),
+    ],
+)
+def test_halves_look_like_halves(value: float, whole: str, half: str) -> None:
+    assert deployment_words.halves(value) == (whole, half)
+
+
+def test_half_the_rate_reads_as_half() -> None:
+    app = typed(risk="12100", low="10000", high="14000", a_day="1000000", like="10")
+    assert "**36,300**" in words(app)
+    assert "**18,150**" in words(app)
+    app = typed(risk="100", low="80", high="125", like="0.001")
+    assert "**0.3%**" in words(app)
+    assert "**0.15%**" in words(app)
+
+
+def test_a_tooltip_says_no_chance_of_all() -> None:
+    asked = Risk(value=0.2, low=0.1, high=0.3)
+    curve = chance_curve(asked, Traffic(a_day=1e6, share=1.0, days=30))
+    chart = deployment_charts.chance_by_day(curve, "#000000")
+    tips = chart["layer"][1]["encoding"]["tooltip"]
+    assert [tip["title"] for tip in tips] == ["Day", "Chance", "95% sure: from", "to"]
+    last = chart["datasets"]["days"].iloc[-1]
+    assert {last[tip["field"]] for tip in tips[1:]} == {"above 99.9%"}
 
 
 def test_the_icon_array_draws_what_it_says() -> None:
@@ -163,3 +275,14 @@ def test_the_icon_array_draws_what_it_says() -> None:
     assert many.count("<polygon") == 125
     assert many.count("fill='none'") == 25
     assert "aria-label='a hundred'" in many
+    dark = deployment_charts.icons(Risk(value=1e-4, low=8e-5, high=1.25e-4), "a hundred", "dark")
+    assert deployment_charts.HARM["light"] not in dark
+    assert dark.count(deployment_charts.HARM["dark"]) == 125
+
+
+def test_marks_that_are_not_drawn_are_known() -> None:
+    wide = Risk(value=1e-4, low=8e-5, high=1.0)
+    assert deployment_charts.marks(wide) == (100, 999_900)
+    assert deployment_charts.drawn_hollow(wide) == 1_900
+    assert deployment_charts.icons(wide, "many").count("fill='none'") == 1_900
+    assert deployment_charts.drawn_hollow(Risk(value=1e-4, low=8e-5, high=1.25e-4)) == 25
