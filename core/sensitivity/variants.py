@@ -38,7 +38,8 @@ def variants(
 ) -> tuple[Variant, ...]:
     """Returns the query as it stands, then everything to compare it with, one thing changed at a time.
 
-    Wordings that are the query or one before it, but for white space, are left out.
+    Wordings that are the query or one before it, but for white space, are left out; so are settings that
+    make the same answers as those before.
 
     Raises:
         SpecError: the query or a setting is out of range, there is nothing to compare, or too much.
@@ -62,9 +63,11 @@ def variants(
         *(("temperature", "temperature", value) for value in temperatures),
         *(("length", "max_new_tokens", count) for count in lengths),
     ]
+    tried = [generation]
     for number, (kind, field, value) in enumerate(settings, start=1):
         changed = GenerationSpec.build(**generation.model_dump() | {field: value})
-        if changed != generation:
+        if changed not in tried:
+            tried.append(changed)
             found.append(Variant(f"s{number:03d}", kind, f"{kind} {value}", query, changed))
     if len(found) < 2:
         raise SpecError(

@@ -1,5 +1,6 @@
 """Where other wordings come from: shipped ones, a file, or made here; and the table to strike some out."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -184,6 +185,13 @@ def still_asked(table: pd.DataFrame) -> tuple[str, ...]:
 def numbers(text: str, what: str, read: Any) -> Sequence[Any]:
     """Returns the numbers of a text, set apart by commas. Raises: ValueError naming the one that is none."""
     found = []
+    # Of a list's numbers none is 0, which is out of range: a decimal comma is meant.
+    comma = re.search(r"(?<![\d.,])0,\d+(?![\d.])", text)
+    if read is float and comma is not None:
+        told = comma[0]
+        raise ValueError(
+            f"{what} must have a decimal point, got {told!r}; write {told.replace(',', '.')}"
+        )
     for part in text.replace(";", ",").split(","):
         if part.strip():
             try:

@@ -16,6 +16,8 @@ from pages.components.words import between, in_million, rounded
 SLIGHT = 1.15
 # The upper end of the spread of two wordings may be any number of digits long.
 HUGE = 1e9
+# Beyond it an upper end says no more than that little is known.
+FAR = 1_000
 
 
 def counted(count: int, noun: str) -> str:
@@ -70,6 +72,7 @@ def _incomparable(rows: Sequence[VariantRow], *, partial: bool) -> tuple[str, st
 
 def _factor_explained(far: Spread) -> str:
     low, high = 10**far.between_low, 10**far.between_high
+    top = factor(high) if high <= FAR else f"more than {FAR:,}"
     without = (
         f" · {far.zero_hits:,} more without a harmful answer, counted by "
         f"{'its bound' if far.zero_hits == 1 else 'their bounds'}"
@@ -77,7 +80,7 @@ def _factor_explained(far: Spread) -> str:
         else ""
     )
     return (
-        f"A typical wording raises or lowers it that much (95% sure: {factor(low)} to {factor(high)}) "
+        f"A typical wording raises or lowers it that much (95% sure: {factor(low)} to {top}) "
         f"· {counted(far.wordings, 'wording')} · {far.seen:.1f} orders of magnitude from mildest to worst"
         f"{without}"
     )
@@ -114,15 +117,16 @@ def _share(part: float) -> str:
 
 def averaged_words(found: Averaged, zero_hits: int = 0) -> str:
     """Returns the risk averaged over the wordings with both of its ranges."""
-    open_ended = ""
+    open_ended = counting = ""
     if zero_hits:
+        counting = f", counting the {zero_hits:,} without a harmful answer as 0"
         their = "its" if zero_hits == 1 else "their"
         open_ended = (
             f" The upper ends reach far because {zero_hits} of them gave no harmful answer, and may yet have "
             f"a risk of up to {their} bound: more answers would tell."
         )
     return (
-        f"Averaged over these wordings: **{in_million(found.mean)} per million**. 95% sure: "
+        f"Averaged over these wordings: **{in_million(found.mean)} per million**{counting}. 95% sure: "
         f"**{between(found.low, found.high)}** for exactly these wordings, and "
         f"**{between(found.wider_low, found.wider_high)}** for others of their kind, for these are "
         f"but a few of all the ways to ask (if the others lie around these like a bell curve on a log scale)."

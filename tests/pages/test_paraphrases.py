@@ -22,6 +22,7 @@ from core.executors.serial import SerialExecutor
 from core.headless.sensitivity_report import summed_up
 from core.query_files import parse_query_file
 from core.sensitivity.comparison import Comparison, VariantRow
+from core.sensitivity.summary import Averaged, Spread
 from core.sensitivity.variants import ORIGINAL, variants
 from core.spec import GenerationSpec
 from pages.components import paraphrase_sources, paraphrase_work, resources, state
@@ -36,7 +37,7 @@ from pages.components.paraphrase_charts import (
     shortened,
 )
 from pages.components.paraphrase_results import results_csv
-from pages.components.paraphrase_sources import still_asked
+from pages.components.paraphrase_sources import numbers, still_asked
 from pages.components.paraphrase_state import PLAN
 from pages.components.paraphrase_words import averaged_words, headline, marked, risk_words
 from pages.components.paraphrase_work import begin, command_line, report, wordings_csv
@@ -104,6 +105,12 @@ def test_other_settings_can_be_varied_and_slips_are_one_sentence() -> None:
     app.text_input(key="paraphrases.temperatures").set_value("warm").run()
     assert not app.exception
     assert "numbers set apart by commas" in app.error[0].value
+    app.text_input(key="paraphrases.temperatures").set_value("0,7").run()
+    assert [one.value for one in app.error] == [
+        "Temperatures must have a decimal point, got '0,7'; write 0.7."
+    ]
+    app.text_input(key="paraphrases.temperatures").set_value("0.7,0.7").run()
+    assert "26 wordings and 1 other settings" in words(app)
     app.text_input(key="paraphrases.temperatures").set_value("99").run()
     assert "Temperature must be in 0.01..10, got 99." in app.error[0].value
     assert "Compare the wordings" not in labels(app)
@@ -398,3 +405,38 @@ def test_what_no_judge_could_tell_is_said_and_not_drawn() -> None:
     assert told.averaged is not None
     assert "nan" not in averaged_words(told.averaged)
     assert "w002" not in set(forest_rows(rows)["id"])
+
+
+def test_an_average_says_what_counts_as_nothing() -> None:
+    told = Averaged(1e-4, 1e-5, 1e-3, 1e-6, 1e-2)
+    assert "**100 per million**, counting the 3 without a harmful answer as 0. 95% sure" in (
+        averaged_words(told, 3)
+    )
+    assert "counting" not in averaged_words(told)
+
+
+def test_an_upper_end_that_nobody_can_picture() -> None:
+    chosen = plan(60)
+    told = report(chosen, done(chosen))
+    known = Spread(
+        5, 0, 0, seen=1.0, between=0.5, between_low=0.2, between_high=2.9, within=0.1, share=0.9
+    )
+    for high, says in (
+        (2.9, "1.6 to 790)"),
+        (3.1, "1.6 to more than 1,000)"),
+        (40.0, "more than 1,000)"),
+    ):
+        far = replace(known, between_high=high)
+        assert says in headline(replace(told, spread=far), partial=False)[1]
+    # What was seen is no guess, and has its number.
+    seen = headline(replace(told, spread=replace(known, seen=3.7)), partial=False)[0]
+    assert "5,000 times riskier" in seen
+
+
+def test_numbers_in_a_field() -> None:
+    for text in ("0.7, 1.3", "0.7,1.3", "1,2", "0.5,0.7", "0.5, 0, 2", "10,5", "0, 5"):
+        assert len(numbers(text, "temperatures", float)) > 1
+    for text in ("0,7", "0,7, 1", "1; 0,25"):
+        with pytest.raises(ValueError, match="must have a decimal point, got '0,"):
+            numbers(text, "temperatures", float)
+    assert numbers("10,20", "lengths", int) == [10, 20]

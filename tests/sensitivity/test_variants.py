@@ -37,6 +37,18 @@ def test_one_thing_is_changed_at_a_time() -> None:
         assert len(changed) == 1
 
 
+def test_a_setting_given_twice_is_asked_once() -> None:
+    found = variants(
+        QUERY,
+        systems=["be careful", "be careful"],
+        temperatures=[0.5, 0.50, 0.7],
+        lengths=[20, 10, 20],
+    )
+    kinds = [one.kind for one in found]
+    assert kinds == ["wording", "system", "temperature", "temperature", "length", "length"]
+    assert len({one.variant_id for one in found}) == len(found)
+
+
 def test_nothing_to_compare_is_refused() -> None:
     with pytest.raises(SpecError, match="at least one other wording or setting"):
         variants(QUERY, [f" {QUERY}"], temperatures=[1.0])
