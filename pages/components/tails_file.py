@@ -14,6 +14,8 @@ from pages.components.frame import plain, sentence
 from pages.components.tails_opened import Opened, csv_of, model_choice, model_option
 
 UPLOAD, UPLOADED, ERROR = "tails.upload", "tails.uploaded", "tails.upload_error"
+# What the identity of a file begins with.
+A_FILE = "file "
 TEMPLATE_FILE = "tailscope-estimates.csv"
 SHORT_EXAMPLE = """\
 query,estimate,standard_error,group,ci_high,verdict
@@ -52,7 +54,7 @@ def file_source() -> Opened | None:
     names = models_of(found.table)
     model = model_choice(names, found.stamp)
     return Opened(
-        identity=f"file {found.stamp} {model}",
+        identity=f"{A_FILE}{found.stamp} {model}",
         name=found.name,
         model=model,
         table=lambda: found.table,
@@ -88,7 +90,8 @@ def _format() -> None:
     ):
         st.markdown(
             "A row a query, at least 20 of them: **query**, **estimate** (its risk, 0 to 1) and "
-            "**standard\\_error**. Rewordings of one query share a **group**. **ci\\_high** is what the risk "
+            "**standard\\_error**. Rewordings of one query share a **group**; "
+            "rows with the same query do so by themselves. **ci\\_high** is what the risk "
             "lies below where no harmful answer was drawn (estimate 0). **verdict** may be “do not use”; "
             "**model** tells several models apart."
         )

@@ -16,6 +16,7 @@ class Opened:
 
     table: reads it; stamp: changes with what it reads. options: of the command line. note: what must be said
     of those. standing: how far an audit at work is, empty elsewhere; going: whether rows still come in.
+    waiting: what must come first, empty where it is there.
     """
 
     identity: str
@@ -27,6 +28,7 @@ class Opened:
     note: str = ""
     standing: Callable[[], str] = str
     going: Callable[[], bool] = bool
+    waiting: Callable[[], str] = str
 
 
 def model_choice(names: list[str], of: str) -> str | None:

@@ -194,7 +194,16 @@ def _live() -> Opened | None:
         note="It reads the audit's folder, which is brought up to date every 20 seconds.",
         standing=lambda: _standing(work),
         going=lambda: work.snapshot().status not in FINISHED,
+        waiting=lambda: _waiting(work, model),
     )
+
+
+def _waiting(work: AuditWork, model: str | None) -> str:
+    now = work.snapshot()
+    count = sum(row.model == model and row.estimate is not None for row in now.rows)
+    if now.status in FINISHED or count >= FEWEST:
+        return ""
+    return f"Waiting for {FEWEST} estimates: {count} so far."
 
 
 def _at_work() -> AuditWork | None:

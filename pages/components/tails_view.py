@@ -6,13 +6,14 @@ from typing import Any
 
 import streamlit as st
 
-from core.errors import TailscopeError
+from core.errors import SpecError, TailscopeError
 from core.tails.told import warnings_of
 from pages.components.deployment_words import big
 from pages.components.frame import plain, sentence, show_error
 from pages.components.tails_backtest import backtest_view
 from pages.components.tails_choices import fit_choice, horizon_choice, tau_choice, with_start
 from pages.components.tails_doubtful import doubtful_view, leaves_out, take_in_again
+from pages.components.tails_file import A_FILE
 from pages.components.tails_fits import fits_view
 from pages.components.tails_opened import Opened
 from pages.components.tails_pictures import Found, fan_view, levels_view, survival_view
@@ -32,6 +33,7 @@ from pages.components.tails_threshold import threshold_view
 from pages.components.tails_words import (
     OF_GROUPS,
     chance_range,
+    for_file,
     for_page,
     headline,
     likely,
@@ -57,7 +59,8 @@ def result(opened: Opened, polling: bool) -> None:
     try:
         _result(opened)
     except TailscopeError as error:
-        show_error(error)
+        in_file = opened.identity.startswith(A_FILE)
+        show_error(SpecError(for_file(str(error))) if in_file else error)
         take_in_again(opened.identity)
 
 
@@ -65,6 +68,10 @@ def _result(opened: Opened) -> None:
     standing = opened.standing()
     if standing:
         st.caption(standing)
+    waiting = opened.waiting()
+    if waiting:
+        st.info(waiting, icon=":material/hourglass_empty:")
+        return
     one, two, three = st.columns([5, 4, 3], gap="medium")
     with one:
         chosen = fit_choice()
@@ -200,8 +207,9 @@ def _warnings(found: Found) -> tuple[str, ...]:
 
 def _keep_in_mind(found: Found) -> None:
     """Draws what must be said; what stands elsewhere on the page already is left out."""
+    told = for_file if found.opened.identity.startswith(A_FILE) else str
     lines = [
-        plain(sentence(for_page(one)))
+        plain(sentence(told(for_page(one))))
         for one in _warnings(found)
         if not one.startswith("no forecast for")
         and "marked 'do not use'" not in one

@@ -3,6 +3,7 @@
 import math
 
 from core.tails.forecast import Forecast
+from core.tails.scores import FEWEST
 from pages.components.deployment_words import chance
 from pages.components.words import rounded
 
@@ -44,6 +45,15 @@ FOR_PAGE = (
     ("lower the threshold", "fit more of the largest"),
     (" (ci_high)", ""),
     ("are taken as known from above only", "count as below their bound"),
+)
+
+
+FOR_FILE = (
+    ("audit more of them", f"give {FEWEST} rows or more"),
+    ("audit more different queries", "give more rows of different queries"),
+    ("audit more queries", "give more rows"),
+    ("audit more", "give more rows"),
+    ("audit other queries", "give other rows"),
 )
 
 
@@ -135,6 +145,13 @@ def for_page(warning: str) -> str:
     for option, words in FOR_PAGE:
         warning = warning.replace(option, words)
     return warning
+
+
+def for_file(text: str) -> str:
+    """Returns a sentence for who gave a file of estimates, and may have no audit."""
+    for audit, file in FOR_FILE:
+        text = text.replace(audit, file)
+    return text
 
 
 def chance_range(low: float, high: float) -> str:

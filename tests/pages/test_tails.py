@@ -401,7 +401,7 @@ def bad(**changes: object) -> pd.DataFrame:
 
 
 BAD = [
-    (shipped_table("briar").head(12), "at least 20 queries, got 12; audit more of them"),
+    (shipped_table("briar").head(12), "at least 20 queries, got 12; give 20 rows or more"),
     (bad(estimate=0.5), "all estimates above 0 are 0.5"),
     (bad(estimate=0.0), "all 320 estimates are 0"),
     (bad(estimate=1.5), "must be in 0..1, got 1.5 in row 1"),
@@ -409,7 +409,8 @@ BAD = [
     (bad(standard_error=""), "got nan in row 1; give every estimate one"),
     (bad(estimate="often"), "must be a number, got 'often' in row 1"),
     (bad().drop(columns="estimate"), "input needs a column estimate"),
-    (b"", "could not be read"),
+    (b"", "the file is empty"),
+    (b"PK\x03\x04\x00\x00", "this is no CSV; save it as CSV first"),
     (b'a,b\n"1,2\n3', "could not be read"),
 ]  # fmt: skip
 
@@ -454,6 +455,14 @@ def test_a_file_of_several_models_and_queries_without_a_hit() -> None:
     assert app.file_uploader(key="tails.upload").proto.max_upload_size_mb == 64
 
 
+def test_rows_that_repeat_a_query_are_told() -> None:
+    table = shipped_table("briar").drop(columns="group")
+    table.loc[:9, "query"] = "the same"
+    app = upload(fresh(source=FILE), table.to_csv(index=False, sep=";").encode("utf-16"))
+    assert "9 rows repeat a query; they count as wordings of one" in words(app)
+    assert "wordings of 311 different ones" in words(app)
+
+
 def test_the_template_can_be_read_back() -> None:
     found = sample_from_table(csv_table(template(), "template"))
     assert (len(found.sample), found.notes) == (40, ())
@@ -492,7 +501,7 @@ class AtWork:
         return self.status == "running"
 
     def snapshot(self) -> SimpleNamespace:
-        rows = tuple(SimpleNamespace(model="briar") for _ in range(self.rows))
+        rows = tuple(SimpleNamespace(model="briar", estimate=self) for _ in range(self.rows))
         return SimpleNamespace(status=self.status, rows=rows, total=320)
 
 
@@ -507,11 +516,16 @@ def test_an_audit_at_work_is_watched(audit: AuditFolder, monkeypatch: pytest.Mon
     work = AtWork(audit)
     audit_state.works().start(audit.audit_id, lambda: work)  # type: ignore[arg-type, return-value]
     app = fresh(source=LIVE, horizon=50.0)
-    assert "no row of aster is done yet" in app.error[0].value.lower()
+    assert app.info[0].value == "Waiting for 20 estimates: 0 so far."
     work.rows = 12
     # Briar's rows come first, so it is the one to watch.
-    assert "at least 20 queries, got 12" in checked(app.run()).error[0].value
+    assert checked(app.run()).info[0].value == "Waiting for 20 estimates: 12 so far."
+    assert not app.error
     assert not app.metric
+    # For an audit that has ended there is nothing to wait for.
+    work.status = "cancelled"
+    assert tails_source._waiting(work, "briar") == ""  # type: ignore[arg-type]
+    work.status = "running"
     work.rows = 100
     assert "not finished: 100 of 320 rows so far" in words(checked(app.run()))
     assert not app.error, app.error
