@@ -123,7 +123,8 @@ def test_options_say_risk_and_count_from_most_to_fewest() -> None:
     options = opened().select_slider(key=SLIDER).options
     counts = [int(one.split("· ")[1].split(" ")[0]) for one in options]
     assert counts == sorted(counts, reverse=True)
-    assert counts[0] == 60
+    # 1.4 m^(2/3) of 120 queries at most are a tail.
+    assert counts[0] == 34
     assert all("per million ·" in one or "% ·" in one for one in options)
 
 
