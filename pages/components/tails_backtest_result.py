@@ -56,10 +56,10 @@ def headline(found: Backtest, name: str = "") -> tuple[str, str]:
     count = len(found.worst)
     return (
         f"{whose} of the worst query was within a factor of 10 in "
-        f"{chance(scores['within_a_decade'])} of trials",
+        f"{chance(scores['within_a_decade'], counted=True)} of trials",
         f"In {count:,} {'trial' if count == 1 else 'trials'} it was too low in "
-        f"{chance(scores['underestimates'])} and too high in the others; its 95% range held the worst "
-        f"query in {chance(scores['coverage'])}.",
+        f"{chance(scores['underestimates'], counted=True)} and too high in the others; its 95% range held the worst "
+        f"query in {chance(scores['coverage'], counted=True)}.",
     )
 
 
