@@ -58,8 +58,8 @@ def headline(found: Backtest, name: str = "") -> tuple[str, str]:
         f"{whose} of the worst query was within a factor of 10 in "
         f"{chance(scores['within_a_decade'], counted=True)} of trials",
         f"In {count:,} {'trial' if count == 1 else 'trials'} it was too low in "
-        f"{chance(scores['underestimates'], counted=True)} and too high in the others; its 95% range held the worst "
-        f"query in {chance(scores['coverage'], counted=True)}.",
+        f"{chance(scores['underestimates'], counted=True)} and too high in the others; its 95% range "
+        f"held the worst query in {chance(scores['coverage'], counted=True)}.",
     )
 
 
