@@ -85,8 +85,8 @@ def _zero_hits(fitted: FittedTail) -> list[str]:
     if not high:
         return [first]
     return [
-        f"{first}; the bounds of {high} lie above the tail's start, so they may belong to it, which makes the "
-        "forecast higher than it should be: draw more answers for them"
+        f"{first}; the bounds of {high} lie above the tail's start, so they may belong to it, which makes "
+        "the forecast higher than it should be: draw more answers for them"
     ]
 
 
