@@ -36,7 +36,7 @@ app: $(APP_STAMP)
 
 # A worker a core, and a thread a worker.
 test: $(DEV_STAMP)
-	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup \
+	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile \
 	  --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(DEV_STAMP)

@@ -15,6 +15,7 @@ MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", MAC_CHROME)
 
 ALONE = "alone"
+FILL_MACHINE = ("tests/browser/", "tests/audit/test_ray.py", "tests/audit/test_processes.py")
 
 
 class Browser(NamedTuple):
@@ -64,16 +65,26 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Says what may run side by side, and skips the tests marked `browser` where they cannot run.
+def fills_machine(nodeid: str) -> bool:
+    """Returns whether a test starts a browser, a cluster, or processes that are killed."""
+    return nodeid.startswith(FILL_MACHINE)
 
-    With several workers, a file's tests stay together, for they share what is slow to make. Those that fill
-    the machine by themselves (a browser, a cluster, processes that are killed) come first and one by one.
-    """
-    for item in items:
-        alone = any(item.get_closest_marker(name) for name in ("browser", "fills_machine"))
-        item.add_marker(pytest.mark.xdist_group(ALONE if alone else item.path.as_posix()))
-    items.sort(key=lambda item: next(item.iter_markers("xdist_group")).args[0] != ALONE)
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Gives each worker a file at a time; those that fill the machine all go to one, one by one."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneByOne(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return ALONE if fills_machine(nodeid) else super()._split_scope(nodeid)
+
+    return OneByOne(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests that fill the machine first, and skips those of the browser where there is none."""
+    items.sort(key=lambda item: not fills_machine(item.nodeid))
     if find_browser() is not None:
         return
     skip = pytest.mark.skip(reason=f"needs {missing_browser_parts()}")
@@ -85,7 +96,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Names the browser tests that did not run, so that a green run does not hide them."""
     left_out = {
-        report.nodeid.removesuffix(f"@{ALONE}")
+        report.nodeid
         for report in terminalreporter.stats.get("skipped", [])
         if "browser" in getattr(report, "keywords", {})
     }

@@ -24,7 +24,6 @@ from tests.audit.helpers import (
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.fills_machine,
     pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc"),
 ]
 

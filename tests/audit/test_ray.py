@@ -32,7 +32,6 @@ from tests.audit.helpers import (
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.fills_machine,
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed"),
 ]
 SMALL = {"num_cpus": 1, "object_store_memory": 100_000_000, "include_dashboard": False}
