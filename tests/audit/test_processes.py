@@ -73,7 +73,11 @@ def test_ctrl_c_ends_it_all_and_says_little(workers: int, tmp_path: Path) -> Non
     family = descendants(process.pid)
     # As the terminal does, to all of them.
     os.killpg(process.pid, signal.SIGINT)
-    printed, errors = process.communicate(timeout=60)
+    try:
+        printed, errors = process.communicate(timeout=60)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 130
     assert printed == ""
     assert "Traceback" not in errors
