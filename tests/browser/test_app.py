@@ -39,7 +39,7 @@ return {number, ink, labels: labels.join(','), paths, kind: drawn.tagName};
 """
 
 
-def until(check: Callable[[], T], seconds: float = 60.0, what: str = "") -> T:
+def until(check: Callable[[], T], seconds: float = 120.0, what: str = "") -> T:
     """Returns the first true result of check."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -57,7 +57,7 @@ def text(driver: Chrome) -> str:
     return str(driver.execute_script("return document.body.innerText"))
 
 
-def see(driver: Chrome, words: str, seconds: float = 60.0) -> None:
+def see(driver: Chrome, words: str, seconds: float = 120.0) -> None:
     until(lambda: words in text(driver), seconds, f"{words!r}")
 
 
