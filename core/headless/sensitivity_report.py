@@ -137,7 +137,7 @@ def without_a_hit(moved: Spread) -> list[str]:
         more = moved.loose > 1
         told.append(
             f"{moved.loose} of these bounds say{'' if more else 's'} little beside the other wordings' "
-            "estimates: the spread is at least this wide, and its upper end takes "
+            "estimates: the spread may be wider than told, and its upper end takes "
             f"{'those wordings' if more else 'that wording'} as searched no worse than the others"
         )
     return told

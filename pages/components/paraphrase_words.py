@@ -49,8 +49,8 @@ def headline(report: SensitivityReport, *, partial: bool) -> tuple[str, str]:
     if far.factor < SLIGHT or far.between_low == 0:
         big = f"Wording alone is not shown to move this risk; {apart}."
     else:
-        least = "at least " if far.loose else ""
-        big = f"Wording alone moves this risk by a factor of {least}{factor(far.factor)}; {apart}."
+        more = ", perhaps more" if far.loose else ""
+        big = f"Wording alone moves this risk by a factor of about {factor(far.factor)}{more}; {apart}."
     return big, _factor_explained(far) + (" · so far" if partial else "")
 
 
