@@ -34,10 +34,14 @@ app: $(APP_STAMP)
 	$(PY) -m streamlit run app.py --server.address 127.0.0.1 --server.port $(PORT) \
 	  --server.headless true --browser.gatherUsageStats false
 
-# A worker a core, and a thread a worker.
+# Tests that fill the machine by themselves (a browser, a cluster, processes that are killed) come after the
+# others, one by one. 5: a choice of tests that leaves none in one of the two parts.
+ALONE := tests/browser tests/audit/test_ray.py tests/audit/test_processes.py
+
 test: $(DEV_STAMP)
 	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile \
-	  --no-loadscope-reorder $(PYTEST_ARGS)
+	  $(addprefix --ignore=,$(ALONE)) $(PYTEST_ARGS) || [ $$? -eq 5 ]
+	$(PY) -m pytest $(ALONE) $(PYTEST_ARGS) || [ $$? -eq 5 ]
 
 lint: $(DEV_STAMP)
 	$(PY) -m ruff format --check .
