@@ -191,3 +191,23 @@ def test_model_folders_that_cannot_be_used(capsys, tmp_path: Path) -> None:
         assert word in err
         assert path.name in err
         assert err.count("\n") == 1
+
+
+def test_what_others_print_is_not_in_the_audits_report(monkeypatch, capsys, tmp_path: Path) -> None:
+    """Ray tells on stdout that a worker died."""
+
+    class Report:
+        def to_dict(self) -> dict[str, int]:
+            return {"rows": 3}
+
+    def noisy(*_: object, **__: object) -> Report:
+        print("(raylet) A worker died")
+        return Report()
+
+    monkeypatch.setattr("core.headless.audit.audit_headless", noisy)
+    with pytest.raises(SystemExit) as stop:
+        main(["audit", "--out", str(tmp_path), "--json"])
+    captured = capsys.readouterr()
+    assert stop.value.code in (0, None)
+    assert json.loads(captured.out) == {"rows": 3}
+    assert "A worker died" in captured.err

@@ -1,5 +1,7 @@
 """The command `audit`."""
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -114,5 +116,7 @@ def audit(
         address=address,
         cache=cache,
     )
-    report = audit_headless(options, progress=progress(quiet=as_json))
+    # Standard output is the report's alone: Ray says there that a worker died.
+    with redirect_stdout(sys.stderr):
+        report = audit_headless(options, progress=progress(quiet=as_json))
     print_report(report.to_dict() if as_json else report.to_text())
