@@ -30,7 +30,13 @@ def report(moved: Spread) -> SensitivityReport:
     [
         (0, 0, [], "by a factor of about 3.2;", ""),
         (1, 0, ["counts it by its bound"], "by a factor of about 3.2;", "1 more without"),
-        (3, 0, ["counts them by their bounds"], "by a factor of about 3.2;", "counted by their bounds"),
+        (
+            3,
+            0,
+            ["counts them by their bounds"],
+            "by a factor of about 3.2;",
+            "counted by their bounds",
+        ),
         (
             3,
             2,
