@@ -142,7 +142,7 @@ def fit_tail(
     refits = doubt(sample, spec, fit, refit)
     shift = None
     if spec.noise_corrected and has_noise(sample):
-        shift = noise_shift(list(refits.samples), refit, furthest, spec.seed)
+        shift = noise_shift(fit, list(refits.samples), refit, furthest, spec.seed)
     used = table if spec.largest is None and spec.threshold is None else None
     used = used if spec.fit == "pot" else None
     of_blocks = spec.fit == "gev" and is_grouped(sample)

@@ -55,6 +55,7 @@ class NoiseShift:
 
 
 def noise_shift(
+    fit: Tail,
     samples: list[TailSample],
     refit: Callable[[TailSample], Tail],
     furthest: float,
@@ -63,12 +64,15 @@ def noise_shift(
     """Returns what a second helping of noise does to the levels of a tail: the bias of the first one.
 
     The estimates have their noise already. To add it again and refit shows, to first order, how far the
-    first time moved the tail (simulation extrapolation, Cook & Stefanski 1994, with the linear rule).
+    first time moved the tail (simulation extrapolation, Cook & Stefanski 1994, with the linear rule). Of the
+    tail alone: among the queries below it the lowest would move most, by what one hit more or less is.
 
+    fit: what the shift is for; with it taken out no level lies below one that is exceeded more often.
     samples: resampled from the estimates. furthest: the largest horizon asked for, in queries.
     """
     generator = np.random.default_rng(seed)
-    grid = np.linspace(-0.01, -math.log(max(furthest, 2.0)) - 5.0, 60)
+    first = float(fit.log_survival(fit.threshold))
+    grid = np.linspace(first, min(first, -math.log(max(furthest, 2.0))) - 5.0, 60)
     moved = []
     for sample in samples[:NOISY_COPIES]:
         try:
@@ -80,7 +84,9 @@ def noise_shift(
         return NoiseShift(grid, np.zeros_like(grid))
     # The median: one refit with a far heavier tail would move the mean of all.
     found = np.median(np.array(moved), axis=0)
-    return NoiseShift(grid, np.where(np.isfinite(found), found, 0.0))
+    levels = fit.score_at(grid)
+    kept = np.maximum.accumulate(levels - np.where(np.isfinite(found), found, 0.0))
+    return NoiseShift(grid, levels - kept)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,11 +101,8 @@ class NoiseCorrected(OfTail):
 
     def log_survival(self, score: Array | float) -> Array:
         """Returns log P(score of a query > level), nats."""
-        grid = self.shift.log_survival
-        # A shift that falls faster than the levels rise would turn the order round.
-        levels = np.maximum.accumulate(self.score_at(grid))
         level = np.asarray(score, dtype=float)
-        inside = np.interp(level, levels, self.shift.shift)
+        inside = np.interp(level, self.score_at(self.shift.log_survival), self.shift.shift)
         return np.asarray(self.tail.log_survival(level + inside))
 
 
