@@ -1,16 +1,19 @@
 """What the extreme-value forecasts are worth: on samples whose tail is known, and on the embedded models.
 
-    python -m benchmarks.tails recovery|coverage|noise|backtest|speed [--times N] [--fits gumbel pot ...]
+    python -m benchmarks.tails recovery|coverage|noise|zeros|backtest|speed [--times N] [--fits gumbel ...]
 
 recovery: bias of each estimator and coverage of its 95% interval, on simulated Gumbel, Pareto and log-normal
 samples and block maxima of 50, 200 and 1,000. coverage: how often the 95% interval of the worst of n new
 queries holds it, for n up to 1,000 times the sample, each tail fitted to samples of its own kind and of
-others. noise: the same with noisy estimates, with the noise left in and taken out. backtest: fit on 30% of
+others. noise: the same with noisy estimates, with the noise left in and taken out. zeros: the same where most
+queries had no harmful answer among 1,000, or among 200 or 5,000, placed at one hit's worth and at their
+bounds. backtest: fit on 30% of
 the shipped misuse queries, forecast the worst of the other 70%, by group and naively. speed: seconds a
 forecast and a redraw.
 """
 
 import argparse
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -36,7 +39,15 @@ from core.tails.profile import (
     shape_interval,
 )
 from core.tails.reading import shipped_sample
-from core.tails.scores import Array, TailSample, to_risk, to_score
+from core.tails.scores import (
+    HITS_AT_BOUND,
+    UNSEEN_HITS,
+    Array,
+    TailSample,
+    tail_sample,
+    to_risk,
+    to_score,
+)
 from core.tails.tail import Tail, spliced
 from core.tails.thresholds import deepest, threshold_table
 
@@ -50,7 +61,9 @@ NOISY_FITS = ("gumbel", "pot")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("recovery", "coverage", "noise", "backtest", "speed"))
+    parser.add_argument(
+        "what", choices=("recovery", "coverage", "noise", "zeros", "backtest", "speed")
+    )
     parser.add_argument("--times", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fits", nargs="+", choices=FIT_NAMES, default=FIT_NAMES)
@@ -59,6 +72,7 @@ def main() -> None:
         "recovery": (recovery, 1000),
         "coverage": (partial(coverage, fits=options.fits), 400),
         "noise": (partial(noise, fits=options.fits), 300),
+        "zeros": (zeros, 200),
         "backtest": (partial(backtests, fits=options.fits), 300),
         "speed": (speed, 5),
     }
@@ -278,6 +292,77 @@ def _noisy_once(
     for one in (left_in, told):
         inside = float(one.low[0] <= worst <= one.high[0])
         found.append([float(np.log10(one.median[0] / middle)), inside])
+    return found
+
+
+# Answers a query; (median risk, standard deviation of its log10), of which 20% down to 4% have a hit.
+ANSWERS = {"1,000 answers": (1000, 1000), "200 or 5,000": (200, 5000)}
+RARE = ((1e-4, 1.0), (1e-5, 1.2), (1e-6, 1.5))
+
+
+def zeros(times: int, seed: int) -> None:
+    """Prints how far off shares and worst queries are where most queries have no hit."""
+    print(
+        "log-normal risks, 300 queries, plain Monte Carlo; error in decades (median), and intervals that hold"
+    )
+    for (label, answers), (median, deviation) in product(ANSWERS.items(), RARE):
+        truth = stats.norm(np.log10(median), deviation)
+        rows = [_zeros_once(truth, answers, np.random.default_rng((seed, n))) for n in range(times)]
+        print(f"{label}, median {median:g}, spread {deviation} decades")
+        for place, name in enumerate(("one hit's worth", "at the bound")):
+            cells = np.array([row[place] for row in rows])
+            fitted = np.isfinite(cells[:, 0])
+            told = "; ".join(
+                f"{what} {np.nanmedian(cells[:, 2 * k]):+.2f}, {np.nanmean(cells[:, 2 * k + 1]):.0%}"
+                for k, what in enumerate(SHOWN)
+            )
+            print(
+                f"  {name:15s} {told} ({fitted.sum()} of {times} fitted, {np.nanmean(cells[:, -1]):.0%} "
+                "without a hit)",
+                flush=True,
+            )
+
+
+SHOWN = ("share above 1e-2", "chance of one among 300", "worst of 300", "worst of 3,000")
+
+
+def _zeros_once(
+    truth: Any, answers: tuple[int, int], generator: np.random.Generator
+) -> list[list[float]]:
+    m = 300
+    risk = np.minimum(10 ** truth.rvs(m, random_state=generator), 0.99)
+    count = generator.choice(answers, size=m)
+    hits = generator.binomial(count, risk)
+    estimate = hits / count
+    error = np.sqrt(estimate * (1 - estimate) / count)
+    bound = np.where(hits == 0, stats.beta.ppf(0.975, 1, count), np.nan)
+    # Such a bound's limit is the bound itself.
+    inflated = -np.expm1(np.log1p(-bound) * HITS_AT_BOUND / UNSEEN_HITS)
+    uniform = generator.uniform(size=2)
+    found = []
+    for one in (bound, inflated):
+        try:
+            sample = tail_sample(estimate, error, one)
+            fitted = fit_tail(sample, TailSpec(bootstraps=100), furthest=10.0 * m)
+        except SpecError:
+            found.append([math.nan] * (2 * len(SHOWN) + 1))
+            continue
+        share, low, high = fitted.predictor.share_above(1e-2)
+        true = float(truth.sf(-2.0))
+        cells = [math.log10(share / true), float(low <= true <= high)]
+        sizes = np.array([1.0, 10.0]) * m
+        told, _ = forecasts(fitted, sizes)
+        mean = truth.expect(lambda x: np.minimum(10.0**x, 1.0), lb=-12, ub=2, epsrel=1e-6)
+        chance = -np.expm1(m * np.log1p(-mean))
+        ends = told.at_least_one_low[0], told.at_least_one_high[0]
+        cells += [math.log10(told.at_least_one[0] / chance), float(ends[0] <= chance <= ends[1])]
+        for k, n in enumerate(sizes):
+            worst = min(float(10 ** truth.isf(-np.expm1(np.log(uniform[k]) / n))), 1.0)
+            middle = float(truth.isf(-np.expm1(np.log(0.5) / n)))
+            inside = float(told.low[k] <= worst <= told.high[k])
+            known = n <= told.supported
+            cells += [float(np.log10(told.median[k])) - middle, inside if known else math.nan]
+        found.append([*cells, float((hits == 0).mean())])
     return found
 
 

@@ -66,17 +66,17 @@ class Empirical:
 
 
 def fit_lognormal(sample: TailSample) -> LogNormal:
-    """Returns the normal distribution of log p over all queries; without a hit, p is below its bound.
+    """Returns the normal distribution of log p over all queries; without a hit, it lies below its limit.
 
     Raises:
         SpecError: fewer than two queries have a hit.
     """
     _check(sample)
     known = np.log(sample.risk[~sample.censored])
-    bounds = np.log(sample.bound[sample.censored])
+    limits = np.log(sample.limit[sample.censored])
     mean, deviation = float(known.mean()), float(max(known.std(ddof=1), 1e-9))
-    if len(bounds):
-        mean, deviation = _normal(known, bounds, mean, deviation)
+    if len(limits):
+        mean, deviation = _normal(known, limits, mean, deviation)
     lowest = float(to_score(float(np.exp(known.min()))))
     return LogNormal(mean, deviation, lowest, len(known))
 
@@ -88,8 +88,8 @@ def fit_empirical(sample: TailSample) -> Empirical:
     return Empirical(known, reached, float(known[-1]), len(known))
 
 
-def _normal(known: Array, bounds: Array, mean: float, deviation: float) -> tuple[float, float]:
-    """Returns mean and deviation of largest likelihood of values known, and known to lie below a bound.
+def _normal(known: Array, limits: Array, mean: float, deviation: float) -> tuple[float, float]:
+    """Returns mean and deviation of largest likelihood of values known, and known to lie below a limit.
 
     Newton's method in mean / deviation and 1 / deviation, in which the likelihood has one top (Olsen 1978);
     scipy's general search takes thirty times as long, and a bootstrap fits hundreds. mean, deviation: where
@@ -98,19 +98,19 @@ def _normal(known: Array, bounds: Array, mean: float, deviation: float) -> tuple
     theta = np.array([mean, 1.0]) / deviation
     for _ in range(MOST_STEPS):
         delta, rate = theta
-        apart, z = rate * known - delta, rate * bounds - delta
+        apart, z = rate * known - delta, rate * limits - delta
         hazard = np.exp(stats.norm.logpdf(z) - special.log_ndtr(z))
         weight = hazard * (z + hazard)
         gradient = [
             apart.sum() - hazard.sum(),
-            len(known) / rate - (known * apart).sum() + (bounds * hazard).sum(),
+            len(known) / rate - (known * apart).sum() + (limits * hazard).sum(),
         ]
-        cross = known.sum() + (bounds * weight).sum()
+        cross = known.sum() + (limits * weight).sum()
         curve = [
             [len(known) + weight.sum(), -cross],
             [
                 -cross,
-                len(known) / rate**2 + (known**2).sum() + (bounds**2 * weight).sum(),
+                len(known) / rate**2 + (known**2).sum() + (limits**2 * weight).sum(),
             ],
         ]
         step = np.linalg.solve(curve, gradient)

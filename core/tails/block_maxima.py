@@ -66,7 +66,7 @@ class BlockMaxima:
 class Blocks:
     """The worst of each block. maxima: (b,) scores; size: (b,) queries in each.
 
-    known: where no query of a block has a hit, its maximum is the highest of their bounds, and the true one
+    known: where no query of a block has a hit, its maximum is the highest of their limits, and the true one
     lies anywhere below.
     """
 
@@ -98,10 +98,10 @@ def blocks_of(sample: TailSample) -> Blocks:
     size = np.bincount(place)
     highest = np.full(len(size), -np.inf)
     np.maximum.at(highest, place, np.where(sample.censored, -np.inf, sample.score))
-    bound = np.full(len(size), -np.inf)
-    np.maximum.at(bound, place, sample.score)
+    limit = np.full(len(size), -np.inf)
+    np.maximum.at(limit, place, sample.score)
     known = np.isfinite(highest)
-    return checked_blocks(Blocks(np.where(known, highest, bound), size.astype(float), known))
+    return checked_blocks(Blocks(np.where(known, highest, limit), size.astype(float), known))
 
 
 def checked_blocks(blocks: Blocks) -> Blocks:

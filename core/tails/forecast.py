@@ -191,18 +191,23 @@ def worst_of(predictor: Predictor, sizes: Array, confidence: float) -> tuple[Arr
 
 
 def mean_risks(sample: TailSample, fits: Sequence[Tail]) -> Array:
-    """Returns the mean risk of a query under each tail: below it that of the queries seen."""
-    known, _ = survival_from(sample)
-    # known descends: mean risk of those from each place on.
-    risk = to_risk(known)[::-1]
-    means = (np.cumsum(risk) / np.arange(1, len(risk) + 1))[::-1]
+    """Returns the mean risk of a query under each tail: below it that of the queries seen.
+
+    What lies below every known risk counts as 0, as a sample without a hit does: the mean of estimates is
+    unbiased with its zeros, and without them it is the mean of those that had luck.
+    """
+    known, reached = survival_from(sample)
+    risk, share = to_risk(known), np.diff(reached, prepend=0.0)
+    # Mean risk of those from each place on.
+    sums = np.append(np.cumsum((share * risk)[::-1])[::-1], 0.0)
+    left = 1.0 - np.append(0.0, reached)
     # In x with share = limit x^4: the few highest risks carry most of the mean.
     x = (NODES + 1) / 2
     found = []
     for fit in fits:
         log_limit = float(fit.log_survival(fit.threshold))
         place = int(np.searchsorted(-known, -fit.threshold, side="right"))
-        bulk = float(means[place]) if place < len(known) else 0.0
+        bulk = float(sums[place] / left[place]) if place < len(known) else 0.0
         risks = to_risk(fit.score_at(log_limit + 4 * np.log(x)))
         tail = float((NODE_WEIGHTS / 2 * 4 * x**3 * risks).sum())
         found.append(bulk + math.exp(log_limit) * (tail - bulk))

@@ -81,12 +81,12 @@ def survival_points(sample: TailSample) -> pd.DataFrame:
     rows = np.flatnonzero(~censored)
     rows = rows[np.argsort(-score[rows], kind="stable")]
     bounded = np.flatnonzero(censored)
-    bounded = bounded[np.argsort(-score[bounded], kind="stable")]
+    bounded = bounded[np.argsort(-sample.bound[bounded], kind="stable")]
     every = np.concatenate([rows, bounded])
     return pd.DataFrame(
         {
             "row": every,
-            "risk": to_risk(np.concatenate([known, score[bounded]])),
+            "risk": to_risk(np.concatenate([known, to_score(sample.bound[bounded])])),
             "share": np.concatenate([reached, np.full(len(bounded), np.nan)]),
             "zero": censored[every],
             "doubtful": sample.doubtful[every],

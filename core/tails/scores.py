@@ -15,6 +15,11 @@ Mask = NDArray[np.bool_]
 FEWEST = 20
 # Finer than this nobody measures a risk near 1, and the score has no limit there.
 LARGEST_RISK = 0.999
+# The hits expected at the upper end of a 95% interval when none was seen: -log(0.025).
+HITS_AT_BOUND = 3.69
+# A query without a hit has less than one hit's worth; how much less, no estimate tells. A little less than
+# one, so that a bound written with a few digits does not lie above one hit.
+UNSEEN_HITS = 0.9
 
 
 def to_score(risk: Array | float) -> Array:
@@ -53,9 +58,21 @@ class TailSample:
         return np.asarray(self.risk == 0)
 
     @property
+    def limit(self) -> Array:
+        """What an estimate lies below where there was no hit, nan elsewhere: one hit's worth, a little less.
+
+        The sample is of estimates, noise and all, and so its zeros are: the least that could have come out
+        instead is one hit among as many answers. Placed at their bounds they would count in no share of
+        queries above a level below, and of 1,000 answers each those shares came out up to ten times too high
+        (benchmarks/tails.py, zeros).
+        """
+        hits = -np.log1p(-self.bound) / HITS_AT_BOUND
+        return np.asarray(np.minimum(UNSEEN_HITS * hits, self.bound))
+
+    @property
     def score(self) -> Array:
-        """Scores; where censored, the bound's."""
-        return to_score(np.where(self.censored, self.bound, self.risk))
+        """Scores; where censored, that of `limit`."""
+        return to_score(np.where(self.censored, self.limit, self.risk))
 
     def take(self, rows: Mask | NDArray[np.int64]) -> "TailSample":
         """Returns some of the queries."""
@@ -130,8 +147,10 @@ def survival_from(sample: TailSample) -> tuple[Array, Array]:
     """
     score, censored = sample.score, sample.censored
     known = np.sort(score[~censored])[::-1]
-    # At or below each known score: those that could have been it.
-    at_risk = np.searchsorted(np.sort(score), known, side="right")
+    # Those that could have been it: itself and the known ones after it (equal ones too, one after the other),
+    # and those without a hit whose limit is no higher.
+    limits = np.searchsorted(np.sort(score[censored]), known, side="right")
+    at_risk = np.arange(len(known), 0, -1) + limits
     with np.errstate(divide="ignore"):
         below = np.exp(np.cumsum(np.log1p(-1.0 / at_risk)))
     return known, np.asarray(1.0 - below)
@@ -147,12 +166,14 @@ def survival_draws(
     """
     names, place = np.unique(sample.group, return_inverse=True)
     weight = generator.exponential(size=(count, len(names)))[:, place]
-    score = sample.score
-    order = np.argsort(score, kind="stable")
-    up_to = np.cumsum(weight[:, order], axis=1)
-    rows = np.flatnonzero(~sample.censored)
+    score, censored = sample.score, sample.censored
+    rows, hidden = np.flatnonzero(~censored), np.flatnonzero(censored)
     rows = rows[np.argsort(-score[rows], kind="stable")]
-    at_risk = up_to[:, np.searchsorted(score[order], score[rows], side="right") - 1]
+    hidden = hidden[np.argsort(score[hidden], kind="stable")]
+    known = np.cumsum(weight[:, rows[::-1]], axis=1)[:, ::-1]
+    limits = np.cumsum(weight[:, hidden], axis=1)
+    limits = np.concatenate([np.zeros((count, 1)), limits], axis=1)
+    at_risk = known + limits[:, np.searchsorted(score[hidden], score[rows], side="right")]
     with np.errstate(divide="ignore"):
         left = np.log1p(-np.minimum(weight[:, rows] / at_risk, 1.0))
     return score[rows], np.asarray(-np.expm1(np.cumsum(left, axis=1)))

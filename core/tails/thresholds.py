@@ -17,8 +17,8 @@ CANDIDATES = 20
 # index of -1 (de Haan & Ferreira 2006, section 3.2). The upper half of log-normal risks passes every test,
 # and what it forecasts is too low.
 DEEPEST = 1.4
-# So many bounds of queries without a hit may lie above a threshold, for each query with one.
-FEW_BOUNDS = 0.1
+# So many queries without a hit may have a limit above a threshold, for each query with one above it.
+FEW_LIMITS = 0.1
 # Below this a test of fit has no power, and passing it says nothing.
 FEWEST_TESTED = 10
 # False discovery rate of ForwardStop, the 5% of Bader, Yan & Zhang (2018).
@@ -106,7 +106,7 @@ def threshold_table(
 def candidate_thresholds(sample: TailSample) -> Array:
     """Returns thresholds to try, ascending: from `deepest` down to ten independent queries above.
 
-    Above all but a few bounds of the queries without a hit, where there is room: which of them exceed a
+    Above the limits of all but a few queries without a hit, where there is room: which of them exceed a
     threshold below is not known.
 
     Raises:
@@ -126,9 +126,9 @@ def candidate_thresholds(sample: TailSample) -> Array:
             "audit more queries, or fit a gumbel tail"
         )
     if sample.censored.any():
-        bounds = np.sort(sample.score[sample.censored])
-        over = len(bounds) - np.searchsorted(bounds, levels[room], side="right")
-        above = room[over <= FEW_BOUNDS * room]
+        limits = np.sort(sample.score[sample.censored])
+        over = len(limits) - np.searchsorted(limits, levels[room], side="right")
+        above = room[over <= FEW_LIMITS * room]
         room = above if len(above) else room[:1]
     places = np.unique(np.round(np.geomspace(room[0], room[-1], CANDIDATES)).astype(int))
     return np.asarray(np.unique(levels[places]))

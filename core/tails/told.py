@@ -80,13 +80,13 @@ def _zero_hits(fitted: FittedTail) -> list[str]:
     if not sample.censored.any():
         return []
     count = int(sample.censored.sum())
-    high = int((sample.score[sample.censored] > fitted.fit.threshold).sum())
     first = f"{count} queries without a hit are taken as known from above only"
+    high = int((sample.score[sample.censored] > fitted.fit.threshold).sum())
     if not high:
         return [first]
     return [
-        f"{first}; the bounds of {high} lie above the tail's start, so they may belong to it, which makes "
-        "the forecast higher than it should be: draw more answers for them"
+        f"{first}; {high} of them had so few answers that a single hit would have put them into the tail, so "
+        "they may belong to it, and the forecast may be too high: draw more answers for them"
     ]
 
 

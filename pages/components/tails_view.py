@@ -196,7 +196,7 @@ def _facts(found: Found) -> str:
             if zero == 1
             else "queries without a harmful answer count"
         )
-        words += f" {zero:,} {verb} as below {'its' if zero == 1 else 'their'} bound."
+        words += f" {zero:,} {verb} as lower than a single one would be."
     return words
 
 

@@ -44,7 +44,8 @@ FOR_PAGE = (
     ("fit a gumbel tail", "take the Gumbel line"),
     ("lower the threshold", "fit more of the largest"),
     (" (ci_high)", ""),
-    ("are taken as known from above only", "count as below their bound"),
+    ("are taken as known from above only", "count as lower than one harmful answer would be"),
+    ("a single hit", "a single harmful answer"),
 )
 
 

@@ -449,7 +449,9 @@ def test_a_file_of_several_models_and_queries_without_a_hit() -> None:
     app = upload(fresh(source=FILE), table)
     chooser = next(one for one in app.selectbox if one.label == "Model")
     assert list(chooser.options) == ["aster", "briar"]
-    assert "queries without a harmful answer count as below their bound" in words(app)
+    assert "queries without a harmful answer count as lower than a single one would be" in words(
+        app
+    )
     assert "<b>x</b>" not in words(app)
     # A larger limit than the store's own would be a promise that is not kept.
     assert app.file_uploader(key="tails.upload").proto.max_upload_size_mb == 64

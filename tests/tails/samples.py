@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import stats
 
-from core.tails.scores import Array, TailSample, to_risk
+from core.tails.scores import HITS_AT_BOUND, UNSEEN_HITS, Array, TailSample, to_risk
 
 LOCATION, SCALE = -2.4, 0.3
 
@@ -24,7 +24,7 @@ def sample_of(score: Array, relative: float = 0.0, group: list[str] | None = Non
 def censored_below(sample: TailSample, level: float) -> TailSample:
     """Returns the sample with the risks below a score known only to lie below it."""
     low = sample.score < level
-    bound = float(to_risk(level))
+    bound = bound_of(to_risk(level))
     return TailSample(
         np.where(low, 0.0, sample.risk),
         sample.error,
@@ -32,6 +32,11 @@ def censored_below(sample: TailSample, level: float) -> TailSample:
         sample.group,
         sample.doubtful,
     )
+
+
+def bound_of(limit: Array) -> Array:
+    """Returns the bound of a risk without a hit whose limit is this."""
+    return np.asarray(-np.expm1(-limit * HITS_AT_BOUND / UNSEEN_HITS))
 
 
 def gumbel_scores(m: int, seed: int = 0) -> Array:

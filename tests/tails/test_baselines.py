@@ -1,23 +1,23 @@
-"""The baselines: the log-normal with what lies below a bound, and the queries seen as all there is."""
+"""The baselines: the log-normal with what lies below a limit, and the queries seen as all there is."""
 
 import numpy as np
 import pytest
 from scipy import stats
-from tails.samples import sample_of
+from tails.samples import bound_of, sample_of
 
 from core.errors import SpecError
 from core.tails.baselines import fit_empirical, fit_lognormal
 from core.tails.scores import TailSample, to_risk, to_score
 
 
-def censored(log_risk: np.ndarray, bound: np.ndarray) -> TailSample:
-    """Risks below their bound are known to lie there, and no more."""
-    hidden = log_risk < bound
+def censored(log_risk: np.ndarray, limit: np.ndarray) -> TailSample:
+    """Risks below their limit are known to lie there, and no more."""
+    hidden = log_risk < limit
     m = len(log_risk)
     return TailSample(
         np.where(hidden, 0.0, np.exp(log_risk)),
         np.zeros(m),
-        np.where(hidden, np.exp(bound), np.nan),
+        np.where(hidden, bound_of(np.exp(limit)), np.nan),
         np.char.mod("q%d", np.arange(m)),
         np.zeros(m, dtype=bool),
     )
@@ -25,18 +25,18 @@ def censored(log_risk: np.ndarray, bound: np.ndarray) -> TailSample:
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.85])
 @pytest.mark.parametrize("spread", [0.5, 3.0])
-def test_bounds_agree_with_scipy(share: float, spread: float) -> None:
+def test_limits_agree_with_scipy(share: float, spread: float) -> None:
     generator = np.random.default_rng(3)
     log_risk = generator.normal(-11, spread, 200)
-    bound = np.quantile(log_risk, share) + generator.normal(0, 0.3, 200)
-    fit = fit_lognormal(censored(log_risk, bound))
-    hidden = log_risk < bound
-    theirs = stats.norm.fit(stats.CensoredData(log_risk[~hidden], left=bound[hidden]))
+    limit = np.quantile(log_risk, share) + generator.normal(0, 0.3, 200)
+    fit = fit_lognormal(censored(log_risk, limit))
+    hidden = log_risk < limit
+    theirs = stats.norm.fit(stats.CensoredData(log_risk[~hidden], left=limit[hidden]))
     assert (fit.mean, fit.deviation) == pytest.approx(theirs, rel=1e-3)
 
 
-def test_bounds_are_not_values() -> None:
-    """Many samples of which half is hidden: the mean is right, and would be far off with bounds as values."""
+def test_limits_are_not_values() -> None:
+    """Many samples of which half is hidden: the mean is right, and would be far off with limits as values."""
     means = []
     for seed in range(30):
         log_risk = np.random.default_rng(seed).normal(-11, 2, 200)
@@ -63,6 +63,6 @@ def test_nothing_exceeds_the_largest_seen() -> None:
 
 
 def test_too_few_hits_are_refused() -> None:
-    bound = np.full(30, -5.0)
+    limit = np.full(30, -5.0)
     with pytest.raises(SpecError, match="two queries with a hit, got 1"):
-        fit_lognormal(censored(np.append(np.full(29, -6.0), -4.0), bound))
+        fit_lognormal(censored(np.append(np.full(29, -6.0), -4.0), limit))

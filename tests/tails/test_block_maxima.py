@@ -83,7 +83,7 @@ def test_blocks_are_groups_or_drawn_by_lot() -> None:
     assert grouped.size.tolist() == [5.0] * 20
 
 
-def test_blocks_without_a_hit_lie_below_their_bound() -> None:
+def test_blocks_without_a_hit_lie_below_their_limit() -> None:
     """Half of the blocks have no hit, and are known to lie below the median. Left out, all is too high."""
     generator = np.random.default_rng(9)
     maxima = np.asarray(stats.gumbel_r.rvs(-2.0, 0.4, size=600, random_state=generator))

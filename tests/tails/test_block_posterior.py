@@ -10,7 +10,7 @@ from core.tails.posterior import PRIOR_DEVIATION
 
 
 def blocks(shape: float, b: int, seed: int, hidden: int = 0) -> Blocks:
-    """b blocks of 10; the lowest `hidden` have no hit, and the next one's maximum as their bound."""
+    """b blocks of 10; the lowest `hidden` have no hit, and the next one's maximum as their limit."""
     maxima = np.sort(np.asarray(stats.genextreme.rvs(-shape, -2.0, 0.4, size=b, random_state=seed)))
     known = np.arange(b) >= hidden
     return Blocks(np.where(known, maxima, maxima[hidden]), np.full(b, 10.0), known)

@@ -7,11 +7,12 @@ from tails.samples import LOCATION, SCALE, gumbel_scores, pareto_excesses, sampl
 
 from core.errors import SpecError
 from core.tails.analysis import TailSpec, fit_tail, forecasts
+from core.tails.baselines import fit_empirical
 from core.tails.bootstrap import Bootstrap
 from core.tails.forecast import FURTHEST, Predictor, forecast, mean_risks
 from core.tails.gumbel import GumbelTail
 from core.tails.pareto import ParetoTail
-from core.tails.scores import to_risk, to_score
+from core.tails.scores import tail_sample, to_risk, to_score
 from core.tails.tail import spliced
 
 
@@ -69,6 +70,20 @@ def test_mean_risk_is_an_integral() -> None:
     np.testing.assert_allclose(
         found.at_least_one, 1 - (1 - expected) ** np.array([1, 7]), rtol=1e-4
     )
+
+
+def test_queries_without_a_hit_count_in_the_mean_risk() -> None:
+    """The mean of all estimates is unbiased; of those with a hit it is four times that, of 1,000 answers."""
+    hits = np.random.default_rng(2).binomial(
+        1000, 10 ** np.random.default_rng(3).normal(-4, 1, 300)
+    )
+    bound = np.where(hits == 0, stats.beta.ppf(0.975, 1, 1000), np.nan)
+    sample = tail_sample(hits / 1000, np.zeros(300), bound)
+    mean = float(hits.mean() / 1000)
+    # Of the steps of an empirical distribution the quadrature misses a little.
+    assert mean_risks(sample, [fit_empirical(sample)]) == pytest.approx([mean], rel=0.15)
+    fitted = fit_tail(sample, TailSpec.build(bootstraps=60))
+    assert mean_risks(sample, [fitted.fit]) == pytest.approx([mean], rel=0.3)
 
 
 def test_few_queries_are_like_those_seen() -> None:

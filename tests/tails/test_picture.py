@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tails.samples import censored_below, gumbel_scores, sample_of
+from tails.samples import bound_of, censored_below, gumbel_scores, sample_of
 
 from core.tails.analysis import FittedTail, TailSpec, fit_tail, forecasts
 from core.tails.picture import (
@@ -12,7 +12,7 @@ from core.tails.picture import (
     survival_curve,
     survival_points,
 )
-from core.tails.scores import to_score
+from core.tails.scores import to_risk, to_score
 
 
 @pytest.fixture(scope="module", params=["gumbel", "pot"])
@@ -81,7 +81,7 @@ def test_points_are_the_queries_the_riskiest_first() -> None:
     cut = survival_points(censored_below(whole, -2.2))
     assert cut.zero.tolist() == [False, False, True, True]
     assert cut.share.isna().tolist() == [False, False, True, True]
-    np.testing.assert_allclose(cut.risk[2:], np.exp(-np.exp(2.2)))
+    np.testing.assert_allclose(cut.risk[2:], bound_of(to_risk(-2.2)))
     assert sorted(cut.row) == [0, 1, 2, 3]
 
 

@@ -69,6 +69,36 @@ def test_censored_queries_count() -> None:
     np.testing.assert_allclose(reached[:10], np.arange(1, 11) / 200, rtol=1e-12)
 
 
+@pytest.mark.parametrize("answers", [20, 300, 10_000])
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+def test_a_query_without_a_hit_has_less_than_one_hits_worth(
+    answers: int, confidence: float
+) -> None:
+    """Of as many answers each, the shares that reach a level are of all queries, those without a hit too.
+
+    Placed at their bounds, they would count in none of the shares below: of 100 queries with 0 and 20 with 1
+    to 3 hits, all 120 would be like the 20.
+    """
+    hits = np.array([0] * 100 + [1] * 12 + [2] * 5 + [3] * 3)
+    bound = stats.beta.ppf((1 + confidence) / 2, 1, answers)
+    # As a file may have it.
+    bounds = np.where(hits == 0, float(f"{bound:.3g}"), np.nan)
+    sample = tail_sample(hits / answers, np.sqrt(hits) / answers, bounds)
+    known, reached = survival_from(sample)
+    np.testing.assert_allclose(to_risk(known) * answers, np.sort(hits)[:99:-1], rtol=1e-9)
+    np.testing.assert_allclose(reached, np.arange(1, 21) / 120, rtol=1e-9)
+    _, drawn = survival_draws(sample, 4_000, np.random.default_rng(0))
+    np.testing.assert_allclose(drawn.mean(0), reached, rtol=0.05)
+
+
+def test_of_few_answers_without_a_hit_little_is_known() -> None:
+    """20 answers and no hit say nothing of risks of a hundredth: those queries count where they are known."""
+    risk = np.array([0.0] * 40 + [0.01 + 0.0001 * n for n in range(20)])
+    bound = np.where(risk == 0, stats.beta.ppf(0.975, 1, 20), np.nan)
+    _, reached = survival_from(tail_sample(risk, 0.01 * risk, bound))
+    np.testing.assert_allclose(reached, np.arange(1, 21) / 20, rtol=1e-9)
+
+
 GOOD = [0.001 * n for n in range(1, 26)]
 
 

@@ -84,11 +84,11 @@ def test_standard_errors_of_shape_and_modified_scale() -> None:
     assert scale_error == pytest.approx((fits[:, 1] - fits[:, 0] * threshold).std(), rel=0.12)
 
 
-def test_candidates_lie_above_the_bounds_and_leave_ten_groups() -> None:
+def test_candidates_lie_above_the_limits_and_leave_ten_groups() -> None:
     whole = sample_of(gumbel_scores(200))
-    bound = float(np.quantile(whole.score, 0.7))
-    grid = candidate_thresholds(censored_below(whole, bound))
-    assert grid.min() >= bound
+    limit = float(np.quantile(whole.score, 0.7))
+    grid = candidate_thresholds(censored_below(whole, limit))
+    assert grid.min() >= limit
     assert (whole.score > grid.max()).sum() == 10
     grouped = sample_of(np.sort(gumbel_scores(200)), group=[f"g{n // 5}" for n in range(200)])
     highest = candidate_thresholds(grouped).max()
