@@ -16,7 +16,8 @@ import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from selenium import webdriver
@@ -33,12 +34,24 @@ FLAGS = (
 
 
 def main() -> None:
+    began = time.monotonic()
+    with running_app() as (address, driver):
+        print(f"{time.monotonic() - began:6.1f} s: the page is served", flush=True)
+        driver.get(address)
+        wait(lambda: button(driver) is not None, "the model is loaded, the page is there", began)
+        found = button(driver)
+        assert found is not None
+        found.click()
+        wait(lambda: headline(driver), "the first number is on screen", began)
+
+
+@contextmanager
+def running_app() -> Iterator[tuple[str, WebDriver]]:
+    """Yields the address of `make app` with an empty cache, once it answers, and a browser."""
     with tempfile.TemporaryDirectory() as folder:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        driver = browser(folder)
-        began = time.monotonic()
         app = subprocess.Popen(
             ["make", "app", f"PORT={port}"],
             cwd=ROOT,
@@ -47,16 +60,13 @@ def main() -> None:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        driver = browser(folder)
         try:
-            wait(lambda: served(port), "the page is served", began)
-            driver.get(f"http://127.0.0.1:{port}")
-            wait(
-                lambda: button(driver) is not None, "the model is loaded, the page is there", began
-            )
-            found = button(driver)
-            assert found is not None
-            found.click()
-            wait(lambda: headline(driver), "the first number is on screen", began)
+            while not served(port):
+                if app.poll() is not None:
+                    raise RuntimeError(f"make app ended with exit code {app.returncode}")
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{port}", driver
         finally:
             os.killpg(app.pid, signal.SIGTERM)
             driver.quit()

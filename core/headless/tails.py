@@ -9,6 +9,7 @@ from typing import Any
 from core.audit.results import read_results
 from core.errors import SpecError
 from core.tails.analysis import (
+    NOISE_UP_TO,
     SHAPED,
     FittedTail,
     TailSpec,
@@ -24,8 +25,6 @@ from core.tails.told import warnings_of
 
 TAUS = (1e-4, 1e-3, 1e-2, 1e-1)
 MAX_HORIZON = 10**12
-# The noise is looked at up to here whatever is asked, so that a fit is the same for every nearer horizon.
-FURTHEST = 1e6
 
 
 @dataclass(frozen=True)
@@ -174,7 +173,7 @@ def tails_headless(options: TailsOptions) -> TailsReport:
     if options.largest is not None and options.threshold is not None:
         raise SpecError("give --largest or --threshold, not both: each says where the tail starts")
     read = _read(options)
-    fitted = fit_tail(read.sample, spec, furthest=max(FURTHEST, *horizons))
+    fitted = fit_tail(read.sample, spec, furthest=max(NOISE_UP_TO, *horizons))
     told, as_estimated = forecasts(fitted, [float(n) for n in horizons])
     warnings = (*read.notes, *warnings_of(fitted, told, as_estimated, read.queries))
     return TailsReport(fitted, told, as_estimated, taus, read, warnings)

@@ -36,6 +36,9 @@ ESTIMATORS = ("posterior", "ml", "pwm")
 # Tails with a free shape, which a few dozen estimates say little of.
 SHAPED = ("pot", "gev")
 MAX_BOOTSTRAPS = 10_000
+# The noise is looked at up to this horizon, in queries, whatever is asked, so that a fit is the same for
+# every nearer one.
+NOISE_UP_TO = 1e6
 
 
 class TailSpec(Spec):
@@ -125,7 +128,10 @@ class FittedTail:
 
 
 def fit_tail(
-    sample: TailSample, spec: TailSpec, table: ThresholdTable | None = None, furthest: float = 1e6
+    sample: TailSample,
+    spec: TailSpec,
+    table: ThresholdTable | None = None,
+    furthest: float = NOISE_UP_TO,
 ) -> FittedTail:
     """Returns a fit with its refits.
 
@@ -208,7 +214,7 @@ def fitter(sample: TailSample, spec: TailSpec, table: ThresholdTable | None = No
         line = largest_by_default(sample) if count is None else count
         return lambda one: spliced(one, fit_gumbel(one, line))
     if count is None:
-        # Without a choice, as deep as the lowest threshold that would have been tried.
+        # Where there are too few to test a threshold, the upper half.
         hits = int((~sample.censored).sum())
         half = hits // 2
         if table is None and half < FEWEST_EXCEEDANCES:

@@ -11,7 +11,7 @@ from core.tails.analysis import FIT_NAMES, TailSpec
 from core.tails.scores import TailSample
 from pages.components.charts import INK, MILLION, NEUTRAL, Chart
 from pages.components.frame import plain, sentence
-from pages.components.tails_state import fitted_of, table_of, told_of
+from pages.components.tails_state import fits
 from pages.components.tails_threshold_charts import ACCENT, log_axis
 from pages.components.tails_words import FIT_HELP, FITS, for_page, risk_range, risk_text
 
@@ -79,8 +79,8 @@ def drawn(key: str, sample: TailSample, spec: TailSpec, name: str, horizon: floa
     usual = {"fit": name, "estimator": "posterior", "largest": None, "threshold": None}
     mine = spec if chosen else spec.model_copy(update=usual)
     try:
-        table = table_of(key, sample, spec.confidence) if name == "pot" else None
-        told, _ = told_of(key, fitted_of(key, sample, mine, table), horizon)
+        table = fits().table(key, sample, spec.confidence) if name == "pot" else None
+        told, _ = fits().told(key, fits().fitted(key, sample, mine, table), horizon)
     except SpecError as error:
         return Drawn(name, None, None, None, chosen, str(error))
     if not math.isfinite(float(told.median[0])):

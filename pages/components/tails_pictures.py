@@ -14,7 +14,7 @@ from core.tails.scores import to_risk
 from pages.components import charts, tails_charts
 from pages.components.tails_fan import differs, fan
 from pages.components.tails_opened import Opened
-from pages.components.tails_state import curve_of, fan_of, levels_of
+from pages.components.tails_state import fits
 from pages.components.tails_words import OF_GROUPS, likely, risk_range, risk_text, share_text
 
 
@@ -42,7 +42,7 @@ def fan_view(found: Found) -> None:
         return
     fitted = found.fitted
     seen = len(set(fitted.sample.group.tolist()))
-    table = fan_of(found.key, fitted, found.told.supported, min(10.0, float(found.n)))
+    table = fits().fan(found.key, fitted, float(found.n))
     worst = float(fitted.sample.risk.max())
     st.markdown("#### The more questions, the riskier the riskiest")
     theme, ink = _look()
@@ -68,8 +68,7 @@ def survival_view(found: Found) -> None:
     points = survival_points(fitted.sample)
     points = points.assign(query=[read.queries[row] for row in points["row"]])
     theme, ink = _look()
-    reach = max(found.told.supported if found.supported else 0.0, 2.0 * len(fitted.sample))
-    curve = curve_of(found.key, fitted, min(reach, 20.0 * len(fitted.sample)))
+    curve = fits().curve(found.key, fitted, float(found.n))
     st.vega_lite_chart(
         tails_charts.survival(
             points,
@@ -101,7 +100,7 @@ def levels_view(found: Found) -> None:
     """Draws how likely the riskiest is above each level, where that is supported."""
     if not found.supported:
         return
-    table = levels_of(found.key, found.fitted, float(found.n))
+    table = fits().levels(found.key, found.fitted, float(found.n))
     theme, ink = _look()
     st.markdown(f"#### How risky the riskiest of {found.n:,} may be")
     st.vega_lite_chart(

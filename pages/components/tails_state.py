@@ -1,27 +1,30 @@
 """What the Tails page remembers for a session, and what it has computed for all."""
 
 import hashlib
+import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.errors import SpecError
-from core.headless.tails import FURTHEST
-from core.tails.analysis import FittedTail, TailSpec, fit_tail, forecasts
-from core.tails.forecast import Forecast, furthest
-from core.tails.picture import exceedance, fan, levels_in_doubt, survival_curve
+from core.ahead import Ahead, Kept
+from core.tails.analysis import TailSpec
+from core.tails.computed import Fits, other_starts
 from core.tails.reading import ReadSample, sample_from_table
 from core.tails.scores import TailSample
-from core.tails.thresholds import FEWEST_TESTED, ThresholdTable, threshold_table
+from core.tails.thresholds import ThresholdTable
 
 KEPT = "tails.kept"
 SHOWN = "tails.shown"
 # How many of the largest estimates are fitted; None: automatic. The threshold's slider writes it.
 LARGEST = "tails.largest"
 LAST = "tails.last"
+OWNER = "tails.owner"
+# Of 300 queries a fit and its draws are 8 MB, and a slider has twenty of them.
+KEPT_BYTES = 1e9
 
 
 def kept(name: str, default: Any) -> Any:
@@ -98,87 +101,36 @@ def sample_of(
     return found
 
 
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _table(key: str, confidence: float, _sample: TailSample) -> ThresholdTable | None:
-    if len(np.unique(_sample.group[~_sample.censored])) <= FEWEST_TESTED:
-        return None
-    return threshold_table(_sample, confidence)
+@st.cache_resource(show_spinner=False)
+def _kept() -> Kept:
+    return Kept(KEPT_BYTES)
 
 
-def table_of(key: str, sample: TailSample, confidence: float) -> ThresholdTable | None:
-    """Returns the diagnostics of all thresholds, None where there are too few different queries."""
-    try:
-        found: ThresholdTable | None = _table(key, confidence, sample)
-    except SpecError:
-        return None
-    return found
+@st.cache_resource(show_spinner=False)
+def _ahead() -> Ahead:
+    return Ahead()
 
 
-# Each holds hundreds of samples like the one it was fitted to.
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _fitted(
-    key: str, spec: str, _sample: TailSample, _spec: TailSpec, _table: ThresholdTable | None
-) -> FittedTail:
-    return fit_tail(_sample, _spec, _table, furthest=FURTHEST)
+def fits() -> Fits:
+    """Returns what has been computed of any sample, for all sessions."""
+    return Fits(_kept())
 
 
-def fitted_of(
-    key: str, sample: TailSample, spec: TailSpec, table: ThresholdTable | None
-) -> FittedTail:
-    """Returns the fitted tail. Raises: SpecError, what to do."""
-    found: FittedTail = _fitted(key, spec.model_dump_json(), sample, spec, table)
-    return found
-
-
-def cached(name: str, key: str, spec: TailSpec, make: Callable[[], Any]) -> Any:
-    """Returns what was made of a fit, made once. name: what it is, its further choices included."""
-    return _made(name, key, spec.model_dump_json(), make)
-
-
-@st.cache_resource(show_spinner=False, max_entries=96)
-def _made(name: str, key: str, spec: str, _make: Callable[[], Any]) -> Any:
-    return _make()
-
-
-def supported_of(key: str, fitted: FittedTail) -> float:
-    """Returns how many questions ahead the fit says something."""
-    sample, confidence = fitted.sample, fitted.spec.confidence
-    found: float = cached(
-        "supported", key, fitted.spec, lambda: furthest(sample, fitted.predictor, confidence)
+def fit_ahead(
+    key: str,
+    sample: TailSample,
+    spec: TailSpec,
+    table: ThresholdTable | None,
+    n: float,
+    tau: float,
+) -> None:
+    """Has the other starts of the tail fitted before the slider asks for them."""
+    owner = st.session_state.setdefault(OWNER, uuid.uuid4().hex)
+    background = Fits(_kept(), ahead=True)
+    _ahead().want(
+        owner,
+        [
+            partial(background.everything, key, sample, other, table, n, tau)
+            for other in other_starts(sample, spec, table)
+        ],
     )
-    return found
-
-
-def told_of(key: str, fitted: FittedTail, n: float) -> tuple[Forecast, Forecast]:
-    """Returns the forecast for n queries, and that with the noise left in."""
-    found: tuple[Forecast, Forecast] = cached(
-        f"told {n}", key, fitted.spec, lambda: forecasts(fitted, [n])
-    )
-    return found
-
-
-def fan_of(key: str, fitted: FittedTail, supported: float, first: float) -> pd.DataFrame:
-    """Returns the fan over n."""
-    found: pd.DataFrame = cached(
-        f"fan {first}", key, fitted.spec, lambda: fan(fitted, supported, first=first)
-    )
-    return found
-
-
-def curve_of(key: str, fitted: FittedTail, reach: float) -> pd.DataFrame:
-    """Returns the fitted tail's survival."""
-    found: pd.DataFrame = cached(
-        f"curve {reach}", key, fitted.spec, lambda: survival_curve(fitted, reach)
-    )
-    return found
-
-
-def levels_of(key: str, fitted: FittedTail, n: float) -> pd.DataFrame:
-    """Returns chance and share of each risk level in doubt at this horizon."""
-    found: pd.DataFrame = cached(
-        f"levels {n}",
-        key,
-        fitted.spec,
-        lambda: exceedance(fitted, n, levels_in_doubt(fitted, n)),
-    )
-    return found

@@ -19,14 +19,12 @@ from pages.components.tails_opened import Opened
 from pages.components.tails_pictures import Found, fan_view, levels_view, survival_view
 from pages.components.tails_state import (
     cells_of,
-    fitted_of,
+    fit_ahead,
+    fits,
     forget_start,
     keep,
     key_of,
     sample_of,
-    supported_of,
-    table_of,
-    told_of,
 )
 from pages.components.tails_take_away import take_away
 from pages.components.tails_threshold import threshold_view
@@ -86,22 +84,24 @@ def _result(opened: Opened) -> None:
         read = sample_of(opened.identity, stamp, table, opened.model, keep_doubtful=False)
     key = key_of(read.sample)
     with _patience(len(read.sample)):
-        choices = table_of(key, read.sample, chosen.confidence)
-        fitted = fitted_of(key, read.sample, with_start(chosen), choices)
-    supported = supported_of(key, fitted)
+        choices = fits().table(key, read.sample, chosen.confidence)
+        fitted = fits().fitted(key, read.sample, with_start(chosen), choices)
     with two:
-        n = horizon_choice(supported)
-    found = Found(opened, read, key, fitted, *told_of(key, fitted, float(n)), n, tau)
+        n = horizon_choice(fits().supported(key, fitted))
+    found = Found(opened, read, key, fitted, *fits().told(key, fitted, float(n)), n, tau)
     _headline(found)
     doubtful_view(opened.identity, whole, table, fitted)
     fan_view(found)
-    _keep_in_mind(found)
+    warnings = _warnings(found)
+    _keep_in_mind(found, warnings)
     survival_view(found)
     levels_view(found)
     threshold_view(key, read.sample, choices, fitted)
     fits_view(key, read.sample, fitted.spec, float(n))
     backtest_view(key, opened.name, read.sample, fitted.spec)
-    take_away(opened, found.read, fitted, (found.told, found.as_estimated), tau, _warnings(found))
+    take_away(opened, found.read, fitted, (found.told, found.as_estimated), tau, warnings)
+    if not opened.going():
+        fit_ahead(key, read.sample, fitted.spec, choices, float(n), tau)
 
 
 def _patience(queries: int) -> AbstractContextManager[None]:
@@ -135,17 +135,15 @@ def _headline(found: Found) -> None:
 
 
 def _metrics(found: Found) -> None:
-    told, predictor, tau = found.told, found.fitted.predictor, found.tau
-    confidence = found.fitted.spec.confidence
-    sure = f"{confidence:.0%} sure: "
-    share, low, high = predictor.share_above(tau, confidence)
-    level = risk_text(tau)
+    told, sure = found.told, f"{found.fitted.spec.confidence:.0%} sure: "
+    above = fits().above(found.key, found.fitted, float(found.n), found.tau)
+    level = risk_text(found.tau)
     one, two, three = st.columns(3)
     n = f"{found.n:,}"
     quiet: Any = {"delta_color": "off", "delta_arrow": "off", "border": True}
     one.metric(
         f"Chance: the riskiest above {level}",
-        likely(predictor.chance_above(found.n, tau)) if found.supported else UNKNOWN,
+        likely(above.chance) if found.supported else UNKNOWN,
         delta="the doubt about the tail included" if found.supported else TOO_FAR,
         help=f"The chance that the riskiest of {n} questions has a risk above {level}. The doubt about the "
         "tail is in it: it is averaged over all tails that fit these estimates.",
@@ -153,10 +151,10 @@ def _metrics(found: Found) -> None:
     )
     two.metric(
         f"Share of questions above {level}",
-        share_text(share, high) if math.isfinite(share) else UNKNOWN,
-        delta=sure + risk_range(low, high) if math.isfinite(share) else NO_SHARE,
+        share_text(above.share, above.high) if math.isfinite(above.share) else UNKNOWN,
+        delta=sure + risk_range(above.low, above.high) if math.isfinite(above.share) else NO_SHARE,
         help="The share of all questions like these whose risk is above the level."
-        + ("" if math.isfinite(share) else f" Not known here: {OF_GROUPS}."),
+        + ("" if math.isfinite(above.share) else f" Not known here: {OF_GROUPS}."),
         **quiet,
     )
     once = [
@@ -205,12 +203,12 @@ def _warnings(found: Found) -> tuple[str, ...]:
     return (*found.read.notes, *said)
 
 
-def _keep_in_mind(found: Found) -> None:
+def _keep_in_mind(found: Found, warnings: tuple[str, ...]) -> None:
     """Draws what must be said; what stands elsewhere on the page already is left out."""
     told = for_file if found.opened.identity.startswith(A_FILE) else str
     lines = [
         plain(sentence(told(for_page(one))))
-        for one in _warnings(found)
+        for one in warnings
         if not one.startswith("no forecast for")
         and "marked 'do not use'" not in one
         and not one.endswith("known from above only")

@@ -11,6 +11,7 @@ import streamlit as st
 from pages_audits import QUERIES, SPEC, make_audit
 from streamlit.testing.v1 import AppTest
 
+from core.ahead import Ahead
 from core.audit.catalogue import audits_folder
 from core.audit.folder import AuditFolder, open_folder
 from core.audit.spec import audit_id
@@ -21,8 +22,9 @@ OpenPage = Callable[[str], AppTest]
 
 @pytest.fixture(autouse=True)
 def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A cache folder of the test's own."""
+    """A cache folder of the test's own, and nothing computed that the test does not ask for."""
     monkeypatch.setenv("TAILSCOPE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(Ahead, "want", lambda *_: None)
     st.cache_resource.clear()
     yield
     st.cache_resource.clear()

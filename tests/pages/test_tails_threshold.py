@@ -17,7 +17,7 @@ from core.tails.scores import to_risk
 from core.tails.thresholds import RATE, threshold_table
 from pages.components import tails_fitness, tails_fits, tails_threshold_charts
 from pages.components.tails_fits import BASELINES, drawn, fits_rows
-from pages.components.tails_state import key_of, table_of
+from pages.components.tails_state import fits, key_of
 from pages.components.tails_threshold import LARGEST, SLIDER, why_words
 
 PLOTS = ("average excess", "fitted shape", "p-values")
@@ -29,15 +29,15 @@ def script(fit: str, count: int) -> None:
 
     from core.tails.analysis import TailSpec
     from pages.components.tails_fits import fits_view
-    from pages.components.tails_state import fitted_of, key_of, table_of
+    from pages.components.tails_state import fits, key_of
     from pages.components.tails_threshold import threshold_view
 
     sample = sample_of(gumbel_scores(count))
     key = key_of(sample)
     chosen = st.session_state.get("tails.largest") if fit in ("pot", "gumbel") else None
     spec = TailSpec.build(fit=fit, largest=chosen, bootstraps=60)
-    table = table_of(key, sample, 0.95)
-    threshold_view(key, sample, table, fitted_of(key, sample, spec, table))
+    table = fits().table(key, sample, 0.95)
+    threshold_view(key, sample, table, fits().fitted(key, sample, spec, table))
     fits_view(key, sample, spec, 500.0)
 
 
@@ -253,7 +253,7 @@ def test_a_fit_that_is_refused_says_why() -> None:
     assert rows["median"].isna().all()
     assert list(rows["told"]) == [tails_fits.TOO_FAR] * 2
     assert "supports" in found[0].why
-    assert table_of(key_of(sample), sample, 0.95) is not None
+    assert fits().table(key_of(sample), sample, 0.95) is not None
 
 
 def test_specs_are_json() -> None:

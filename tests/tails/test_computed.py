@@ -1,0 +1,55 @@
+"""What is made ahead is what the page asks for next, and all of it."""
+
+from tails.samples import gumbel_scores, sample_of
+
+from core.ahead import Kept
+from core.tails.analysis import TailSpec
+from core.tails.computed import AHEAD_UP_TO, Fits, other_starts
+from core.tails.starts import starts
+
+SPEC = TailSpec.build(bootstraps=60)
+
+
+def test_after_it_was_made_ahead_nothing_is_computed() -> None:
+    kept, sample = Kept(1e9), sample_of(gumbel_scores(120), 0.2)
+    fits = Fits(kept)
+    table = fits.table("key", sample, SPEC.confidence)
+    others = list(other_starts(sample, SPEC, table))
+    Fits(kept, ahead=True).everything("key", sample, others[0], table, 500.0, 0.01)
+    before = set(kept._found)
+    fitted = fits.fitted("key", sample, others[0], table)
+    fits.supported("key", fitted)
+    fits.told("key", fitted, 500.0)
+    fits.fan("key", fitted, 500.0)
+    fits.curve("key", fitted, 500.0)
+    fits.levels("key", fitted, 500.0)
+    fits.above("key", fitted, 500.0, 0.01)
+    assert set(kept._found) == before
+    fits.told("key", fitted, 501.0)
+    assert set(kept._found) != before
+
+
+def test_the_nearest_starts_come_first_and_the_automatic_one_has_no_number() -> None:
+    sample = sample_of(gumbel_scores(120))
+    table = Fits(Kept(1e9)).table("key", sample, SPEC.confidence)
+    offered = starts(sample, "pot", table)
+    assert offered is not None
+    here = offered.largest[2]
+    assert here != offered.automatic
+    found = [
+        one.largest
+        for one in other_starts(sample, SPEC.model_copy(update={"largest": here}), table)
+    ]
+    expected = [n if n != offered.automatic else None for n in offered.largest if n != here]
+    assert sorted(found, key=str) == sorted(expected, key=str)
+    near = [n if n != offered.automatic else None for n in (offered.largest[1], offered.largest[3])]
+    assert set(found[:2]) == set(near)
+
+
+def test_of_many_queries_and_of_fits_without_a_start_nothing_is_made_ahead() -> None:
+    many = sample_of(gumbel_scores(AHEAD_UP_TO + 1))
+    gumbel = TailSpec.build(fit="gumbel", bootstraps=60)
+    assert list(other_starts(many, gumbel, None)) == []
+    assert list(other_starts(sample_of(gumbel_scores(60)), gumbel, None)) != []
+    lognormal = TailSpec.build(fit="lognormal", bootstraps=60)
+    assert list(other_starts(sample_of(gumbel_scores(60)), lognormal, None)) == []
