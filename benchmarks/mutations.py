@@ -240,12 +240,92 @@ MUTATIONS = (
         "                if False:\n",
         tests="tests/search",
     ),
+    Mutation(
+        "tails: place a query without a hit at its bound",
+        "core/tails/scores.py",
+        "UNSEEN_HITS = 0.9",
+        "UNSEEN_HITS = 9.0",
+        tests="tests/tails/test_scores.py",
+    ),
+    Mutation(
+        "tails: equal estimates all see all of themselves at risk",
+        "core/tails/scores.py",
+        "np.arange(len(known), 0, -1) + limits",
+        'np.searchsorted(np.sort(known), known, side="right") + limits',
+        tests="tests/tails/test_scores.py",
+    ),
+    Mutation(
+        "tails: the mean risk of those with a hit",
+        "core/tails/forecast.py",
+        "left = 1.0 - np.append(0.0, reached)",
+        "left = reached[-1] - np.append(0.0, reached)",
+        tests="tests/tails/test_forecast.py",
+    ),
+    Mutation(
+        "tails: add the estimates' noise once more",
+        "core/tails/noise.py",
+        "self.tail.score_at(log_survival) - self.shift.at(log_survival)",
+        "self.tail.score_at(log_survival) + self.shift.at(log_survival)",
+        tests="tests/tails/test_noise.py",
+    ),
+    Mutation(
+        "tails: the shift of the lowest query is everybody's",
+        "core/tails/noise.py",
+        "first = float(fit.log_survival(fit.threshold))",
+        "first = -0.01",
+        tests="tests/tails/test_noise.py",
+    ),
+    Mutation(
+        "tails: rewordings count in full",
+        "core/tails/posterior.py",
+        "_grid(over, independent / len(over))",
+        "_grid(over, 1.0)",
+        tests="tests/tails/test_posterior.py",
+    ),
+    Mutation(
+        "tails: every threshold up to the first rejection",
+        "core/tails/thresholds.py",
+        "last = int(rejected[-1])",
+        "last = int(rejected[0])",
+        tests="tests/tails/test_thresholds.py",
+    ),
+    Mutation(
+        "tails: the backtest parts rewordings",
+        "core/tails/backtest.py",
+        "return_inverse=True)[1] if by_group else",
+        "return_inverse=True)[1] if not by_group else",
+        tests="tests/tails/test_backtest.py",
+    ),
+    Mutation(
+        "tails: the worst of one query fewer",
+        "core/tails/forecast.py",
+        "np.log(luck)[..., None] / sizes",
+        "np.log(luck)[..., None] / np.maximum(sizes - 1, 1)",
+        tests="tests/tails/test_forecast.py",
+    ),
+    Mutation(
+        "wordings: one without a hit says nothing",
+        "core/sensitivity/likelihood.py",
+        "exposure.append(events[-1] / one.estimate if one.hits > 0 else free)",
+        "exposure.append(events[-1] / one.estimate if one.hits > 0 else 1e-9)",
+        tests="tests/sensitivity/test_summary.py",
+    ),
+    Mutation(
+        "wordings: uneven weights count as even ones",
+        "core/sensitivity/likelihood.py",
+        "return max(more / less, 1.0) if more > 0 and less > 0 else 1.0",
+        "return 1.0",
+        tests="tests/sensitivity/test_summary.py",
+    ),
 )
 
 
 def main() -> None:
     survivors = []
     wanted = [m for m in MUTATIONS if not sys.argv[1:] or m.tests in sys.argv[1:]]
+    for tests in sorted({mutation.tests for mutation in wanted}):
+        if fails(tests):
+            sys.exit(f"{tests} fail before anything is broken")
     for mutation in wanted:
         caught = is_caught(mutation)
         print(f"{'caught' if caught else 'SURVIVED':>8}  {mutation.name}", flush=True)
@@ -256,11 +336,12 @@ def main() -> None:
 
 
 def is_caught(mutation: Mutation) -> bool:
-    """Returns whether the tests fail on the broken copy.
+    """Returns whether the tests notice the slip. Raises: ValueError, its text is not there exactly once."""
+    return fails(mutation.tests, mutation)
 
-    Raises:
-        ValueError: the text to break is not there exactly once.
-    """
+
+def fails(tests: str, mutation: Mutation | None = None) -> bool:
+    """Returns whether tests fail on a copy of the repository, with a slip in it. Raises: as `is_caught`."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         for name in ("core", "cache", "tests", "pyproject.toml"):
@@ -269,13 +350,15 @@ def is_caught(mutation: Mutation) -> bool:
                 shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source, copy / name)
-        broken = copy / mutation.file
-        text = broken.read_text(encoding="utf-8")
-        if text.count(mutation.old) != 1:
-            raise ValueError(f"{mutation.file} must hold once: {mutation.old!r}")
-        broken.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
+        (copy / "sample_data").symlink_to(ROOT / "sample_data")
+        if mutation is not None:
+            broken = copy / mutation.file
+            text = broken.read_text(encoding="utf-8")
+            if text.count(mutation.old) != 1:
+                raise ValueError(f"{mutation.file} must hold once: {mutation.old!r}")
+            broken.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
         result = subprocess.run(
-            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", mutation.tests],
+            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", tests],
             cwd=copy,
             capture_output=True,
             check=False,

@@ -30,9 +30,10 @@ def test_of_a_known_tail_the_worst_is_a_power(posterior: bool) -> None:
             survival = float(np.exp(tail.log_survival(to_score(tau))))
             expected = 1 - (1 - survival) ** n
             assert predictor.chance_above(n, tau) == pytest.approx(expected, abs=0.5 / 40)
-    median = predictor.quantiles(predictor.worst(np.array([200.0])), [0.5])[0, 0]
-    exact = to_risk(tail.score_at(np.log(1 - 0.5 ** (1 / 200))))
-    assert median == pytest.approx(float(exact), rel=0.1)
+    sizes = np.array([2.0, 3.0, 200.0])
+    medians = predictor.quantiles(predictor.worst(sizes), [0.5])[0]
+    exact = tail.score_at(np.log(1 - 0.5 ** (1 / sizes)))
+    np.testing.assert_allclose(to_score(medians), exact, atol=0.01)
     assert predictor.level(200)[0] == pytest.approx(float(to_risk(tail.score_at(-np.log(200)))))
 
 
