@@ -14,9 +14,6 @@ from hypothesis import settings
 MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", MAC_CHROME)
 
-ALONE = "alone"
-FILL_MACHINE = ("tests/browser/", "tests/audit/test_ray.py", "tests/audit/test_processes.py")
-
 
 class Browser(NamedTuple):
     """Where the browser and its driver are."""
@@ -65,26 +62,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
-def fills_machine(nodeid: str) -> bool:
-    """Returns whether a test starts a browser, a cluster, or processes that are killed."""
-    return nodeid.startswith(FILL_MACHINE)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Gives each worker a file at a time; those that fill the machine all go to one, one by one."""
-    from xdist.scheduler import LoadFileScheduling
-
-    class OneByOne(LoadFileScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return ALONE if fills_machine(nodeid) else super()._split_scope(nodeid)
-
-    return OneByOne(config, log)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the tests that fill the machine first, and skips those of the browser where there is none."""
-    items.sort(key=lambda item: not fills_machine(item.nodeid))
+    """Skips the tests of the browser where there is none."""
     if find_browser() is not None:
         return
     skip = pytest.mark.skip(reason=f"needs {missing_browser_parts()}")
