@@ -5,10 +5,11 @@ import pandas as pd
 
 from core.tails.backtest import Backtest
 from pages.components.charts import GRID, INK, LABELS, MILLION, NEUTRAL, Chart
-from pages.components.tails_threshold_charts import log_axis
+from pages.components.tails_threshold_charts import log_axis, titled
 from pages.components.tails_words import risk_range, risk_text
 
 HEIGHT = 340
+TENFOLD = 10
 
 
 def scatter_rows(found: Backtest) -> pd.DataFrame:
@@ -34,20 +35,19 @@ def scatter(found: Backtest, ink: str = INK["light"]) -> Chart:
     rows = scatter_rows(found)
     both = np.concatenate([rows["forecast"], rows["came"]])
     low, high = float(both.min()) / 3, min(float(both.max()) * 3, 1.5 * MILLION)
-    ends = np.array([low, high])
-    band = pd.DataFrame({"forecast": ends, "same": ends, "less": ends / 10, "more": ends * 10})
-    scale = {"type": "log", "domain": [low, high], "nice": False, "clamp": True}
+    band = band_rows(low, high)
+    scale = {"type": "log", "domain": [low, high], "nice": False}
     axis = log_axis(low, high)
     y = {
         "type": "quantitative",
-        "title": "What came, per million",
+        "title": titled("What came", high),
         "scale": scale,
         "axis": axis,
     }
     x = {
         "field": "forecast",
         "type": "quantitative",
-        "title": "Forecast, per million",
+        "title": titled("Forecast", high),
         "scale": scale,
         "axis": axis,
     }
@@ -95,6 +95,17 @@ def scatter(found: Backtest, ink: str = INK["light"]) -> Chart:
             },
         ],
     }
+
+
+def band_rows(low: float, high: float) -> pd.DataFrame:
+    """Returns the diagonal and a tenth and ten times of it, cut at the ends of the axis, which are given.
+
+    It has a row where either is cut, so that a straight line from row to row is exact.
+    """
+    turns = [one for one in (low * TENFOLD, high / TENFOLD) if low < one < high]
+    at = np.array(sorted({low, *turns, high}))
+    more, less = np.minimum(at * TENFOLD, high), np.maximum(at / TENFOLD, low)
+    return pd.DataFrame({"forecast": at, "same": at, "less": less, "more": more})
 
 
 def reliability_rows(found: Backtest) -> pd.DataFrame:

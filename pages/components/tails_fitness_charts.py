@@ -5,7 +5,7 @@ import pandas as pd
 
 from core.tails.quantile_plot import QuantilePlot
 from pages.components.charts import INK, MILLION, NEUTRAL, Chart
-from pages.components.tails_threshold_charts import ACCENT, log_axis
+from pages.components.tails_threshold_charts import ACCENT, log_axis, titled
 from pages.components.tails_words import risk_text
 
 
@@ -23,11 +23,12 @@ def quantiles(plot: QuantilePlot, ink: str = INK["light"]) -> Chart:
         }
     )
     ends = rows[["expected", "seen", "low", "high"]]
-    axis = log_axis(float(ends.min().min()), float(ends.max().max()))
+    top = float(ends.max().max())
+    axis = log_axis(float(ends.min().min()), top)
     scale = {"type": "log", "nice": False, "padding": 6}
     y = {
         "type": "quantitative",
-        "title": "Found, per million",
+        "title": titled("Found", top),
         "scale": scale,
         "axis": axis,
     }
@@ -40,7 +41,7 @@ def quantiles(plot: QuantilePlot, ink: str = INK["light"]) -> Chart:
             "x": {
                 "field": "expected",
                 "type": "quantitative",
-                "title": "Expected by the fit, per million",
+                "title": titled("Expected by the fit", top),
                 "scale": scale,
                 "axis": axis,
             }

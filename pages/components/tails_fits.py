@@ -12,7 +12,7 @@ from core.tails.scores import TailSample
 from pages.components.charts import INK, MILLION, NEUTRAL, Chart
 from pages.components.frame import plain, sentence
 from pages.components.tails_state import fits
-from pages.components.tails_threshold_charts import ACCENT, log_axis
+from pages.components.tails_threshold_charts import ACCENT, log_axis, titled
 from pages.components.tails_words import FIT_HELP, FITS, for_page, risk_range, risk_text
 
 OPEN = "tails.fits.open"
@@ -137,11 +137,12 @@ def _range(one: Drawn) -> str:
 def fits_chart(found: list[Drawn], ink: str = INK["light"]) -> Chart:
     """Returns the forest plot: median and interval of the worst of n, a row a fit."""
     rows = fits_rows(found)
+    top = float(rows["high"].max())
     x = {
         "type": "quantitative",
-        "title": "Harmful answers per million",
+        "title": titled("Harmful answers", top),
         "scale": {"type": "log", "nice": False, "padding": 12},
-        "axis": log_axis(float(rows["low"].min()), float(rows["high"].max())),
+        "axis": log_axis(float(rows["low"].min()), top),
     }
     color = {
         "field": "kind",

@@ -11,12 +11,13 @@ import pandas as pd
 
 from core.tails.thresholds import RATE, ThresholdTable
 from pages.components.charts import GRID, INK, LABELS, MILLION, NEUTRAL, Chart
-from pages.components.tails_words import risk_text
+from pages.components.tails_words import SMALL, risk_text
 
 ACCENT = "#d55e00"
 ANDERSON, CRAMER = "Anderson–Darling", "Cramér–von Mises"
 CHOSEN, AUTOMATIC = "in use", "automatic"
 FEW_DECADES = 60.0
+IN_PERCENT = "format(datum.value / 1e4, ',~r') + '%'"
 HEIGHT, LEGEND = 240, 70
 Parameter = Literal["shape", "scale"]
 
@@ -198,6 +199,7 @@ def _chart(
             ],
         },
     }
+    low, high = float(rows["start"].min()), float(rows["start"].max())
     return {
         "data": {"name": "thresholds"},
         "datasets": {"thresholds": rows, "starts": start_rows(chosen, automatic)},
@@ -208,9 +210,9 @@ def _chart(
             "x": {
                 "field": "start",
                 "type": "quantitative",
-                "title": "Start of the tail, per million",
+                "title": titled("Start of the tail", high),
                 "scale": {"type": "log", "nice": False, "padding": 8},
-                "axis": log_axis(float(rows["start"].min()), float(rows["start"].max())),
+                "axis": log_axis(low, high),
             }
         },
         "layer": [*layers, rules],
@@ -218,18 +220,30 @@ def _chart(
 
 
 def log_axis(low: float, high: float) -> Chart:
-    """Returns a log axis whose labels are evenly apart: decades, or 1, 2, 5 where there are few.
+    """Returns a log axis of risks per million, in one unit: percent where its upper end is 1% or more.
 
-    low, high: ends of what is shown; nan where nothing is.
+    Its labels are evenly apart: decades, or 1, 2, 5 where there are few. low, high: ends of what is shown;
+    nan where nothing is.
     """
+    shown_as: Chart = {"labelExpr": IN_PERCENT} if in_percent(high) else {"format": ",~r"}
     if not low > 0:
-        return {"format": ",~r", **LABELS, **GRID}
+        return {**shown_as, **LABELS, **GRID}
     steps = (1, 2, 5) if high / low < FEW_DECADES else (1,)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     values = [step * 10.0**place for place in decades for step in steps]
     shown = [value for value in values if low <= value <= high]
     ticks = {"values": shown} if len(shown) > 1 else {"tickCount": 4}
-    return {"format": ",~r", "labelOverlap": "greedy", **ticks, **LABELS, **GRID}
+    return {**shown_as, "labelOverlap": "greedy", **ticks, **LABELS, **GRID}
+
+
+def in_percent(high: float) -> bool:
+    """Returns whether an axis of risks per million that ends here is labelled in percent."""
+    return high >= SMALL * MILLION
+
+
+def titled(what: str, high: float) -> str:
+    """Returns an axis' title; with the unit, unless each label has it. high: the axis' end, per million."""
+    return what if in_percent(high) else f"{what}, per million"
 
 
 def _config(ink: str) -> Chart:
