@@ -1,5 +1,8 @@
 """What a test of the forecast found: in one sentence, as a table, and as pictures."""
 
+from functools import partial
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -8,13 +11,17 @@ from core.tails.trial import Trial
 from pages.components.charts import INK
 from pages.components.deployment_words import big, chance
 from pages.components.tails_backtest_charts import reliability, scatter
-from pages.components.tails_fits import short
+from pages.components.tails_fits import BASELINES, short
 from pages.components.tails_state import remembered
+from pages.components.words import whole
 
 SHARES = ("Within a factor of 10", "Too low", "95% range held it")
+MISS = "Average miss (factor)"
 BY_GROUP, NAIVE = "Wordings kept together", "Wordings mixed: too optimistic"
 # Of fewer trials a share says nothing yet.
 FEWEST_TOLD = 30
+# As many forecasts too low, or too high, are a leaning.
+LEANS = 0.65
 SHORT = {BY_GROUP: "Kept together", NAIVE: "Mixed"}
 
 
@@ -28,6 +35,7 @@ def result_view(at: Trial) -> None:
         st.markdown(f"**{short(name)}: {no_fit(at)}.**")
     else:
         st.html(big(*headline(found, short(name) if name != at.spec.tail.fit else "")))
+        _in_words(at, name, found)
     if found is not None and found.failed:
         st.caption(
             f"In {found.failed:,} other trials there were too few different queries for a fit."
@@ -35,6 +43,55 @@ def result_view(at: Trial) -> None:
     if at.by_group:
         _scores(at)
     _pictures(at)
+
+
+def _in_words(at: Trial, name: str, found: Backtest) -> None:
+    if len(found.worst) >= FEWEST_TOLD:
+        below, above = leaning(found)
+        if below:
+            st.warning(below, icon=":material/warning:")
+        if above:
+            st.markdown(above)
+    nearer = nearer_baselines(at, name)
+    if nearer:
+        st.markdown(nearer)
+
+
+def leaning(found: Backtest) -> tuple[str, str]:
+    """Returns what is said of forecasts mostly too low, and of those mostly too high; else empty."""
+    low = found.scores()["underestimates"]
+    if low >= LEANS:
+        return (
+            "On these queries it leans low: the worst was above the forecast in "
+            f"{chance(low, counted=True)} of trials, which is the unsafe side.",
+            "",
+        )
+    if 1 - low >= LEANS:
+        return (
+            "",
+            "On these queries it leans high: the worst was below the forecast in "
+            f"{chance(1 - low, counted=True)} of trials, which is the safe side.",
+        )
+    return "", ""
+
+
+def nearer_baselines(at: Trial, name: str) -> str:
+    """Returns which simple forecasts missed by less than the named one on average; empty if none did."""
+
+    def miss(one: str) -> float:
+        return at.by_group[one].scores()["mean_absolute_log_error"]
+
+    nearer = [one for one in BASELINES if one in at.by_group and miss(one) < miss(name)]
+    if not nearer:
+        return ""
+    told = " and ".join(f"“{short(one)}” ({factor(miss(one))})" for one in nearer)
+    return f"{told} came nearer on average than “{short(name)}” ({factor(miss(name))})."
+
+
+def factor(log_error: float) -> str:
+    """Returns a miss in powers of ten as the factor that it is: 0.26 is 1.8×."""
+    times = 10.0**log_error
+    return f"{times:.2f}×" if times < 1.1 else f"{times:.1f}×" if times < 10 else f"{whole(times)}×"
 
 
 def main_fit(at: Trial) -> str:
@@ -75,7 +132,7 @@ def score_table(at: Trial) -> pd.DataFrame:
                     {
                         "Forecast": short(name),
                         "Split": SHORT[way],
-                        "Average miss": scores["mean_absolute_log_error"],
+                        MISS: scores["mean_absolute_log_error"],
                         "Within a factor of 10": scores["within_a_decade"],
                         "Too low": scores["underestimates"],
                         "95% range held it": scores["coverage"],
@@ -86,31 +143,40 @@ def score_table(at: Trial) -> pd.DataFrame:
     return table if at.naive is not None else table.drop(columns="Split")
 
 
+def shown_table(at: Trial) -> pd.DataFrame:
+    """Returns the same in words: a share is 0% or 100% only if no trial was, or every one."""
+    table = score_table(at)
+    for name in SHARES:
+        table[name] = [chance(share, counted=True) for share in table[name]]
+    table[MISS] = [factor(miss) for miss in table[MISS]]
+    return table
+
+
 def _scores(at: Trial) -> None:
-    shown = score_table(at).round(dict.fromkeys(SHARES, 2))
+    column: Any = partial(st.column_config.TextColumn, alignment="right")
     st.dataframe(
-        shown,
+        shown_table(at),
         hide_index=True,
         width="stretch",
         column_config={
-            "Average miss": st.column_config.NumberColumn(
-                format="%.2f",
-                help="In powers of ten, up or down: 0.3 is a factor of 2, 1 a factor of 10.",
+            MISS: column(
+                help="How far the forecast was from what came, up or down: 1× is right, 10× is ten times too "
+                "much or a tenth.",
             ),
-            "Within a factor of 10": st.column_config.NumberColumn(format="percent"),
-            "Too low": st.column_config.NumberColumn(
-                format="percent",
+            "Within a factor of 10": column(),
+            "Too low": column(
                 help="Half of the time is fair. Much more often: the forecast plays down.",
             ),
-            "95% range held it": st.column_config.NumberColumn(
-                format="percent", help="95% would be as promised."
-            ),
+            "95% range held it": column(help="95% would be as promised."),
             "Brier score": st.column_config.NumberColumn(
                 format="%.3f",
-                help="How far the chances forecast for passing a level were from what came, squared: 0 is "
-                "perfect, 0.25 is a coin's.",
+                help="How far the chances forecast for passing a level were from what came, squared. Smaller "
+                "is better: 0 is perfect, 0.25 is what guessing 50% gets.",
             ),
         },
+    )
+    st.caption(
+        "Brier score: how wrong the chances were. Smaller is better; 0.25 is what guessing 50% gets."
     )
     if at.naive is None:
         st.caption(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 from tails.samples import sample_of
 from tails.test_bootstrap import grouped_scores
-from tails.trial_by_hand import found
+from tails.trial_by_hand import found, many
 
 from core.tails.analysis import TailSpec
 from core.tails.backtest import Backtest, backtest, predictor_of
@@ -23,9 +26,13 @@ from pages.components.tails_backtest_result import (
     BY_GROUP,
     NAIVE,
     SHORT,
+    factor,
     headline,
+    leaning,
     main_fit,
+    nearer_baselines,
     score_table,
+    shown_table,
 )
 
 KINDS = ["gumbel", "empirical"]
@@ -110,18 +117,21 @@ def test_what_is_shown_is_what_the_backtest_scores() -> None:
         for name, label in (("gumbel", "Gumbel line"), ("empirical", "Largest seen so far")):
             scores = expected(by_group)[name].scores()
             row = shown[(shown["Forecast"] == label) & (shown["Split"] == SHORT[way])].iloc[0]
-            assert row["Average miss"] == pytest.approx(scores["mean_absolute_log_error"])
-            assert row["Within a factor of 10"] == pytest.approx(
-                scores["within_a_decade"], abs=0.005
-            )
-            assert row["Too low"] == pytest.approx(scores["underestimates"], abs=0.005)
-            assert row["95% range held it"] == pytest.approx(scores["coverage"], abs=0.005)
+            factor = float(row["Average miss (factor)"].removesuffix("×"))
+            assert factor == pytest.approx(10 ** scores["mean_absolute_log_error"], rel=0.05)
+            for column, share in (
+                ("Within a factor of 10", scores["within_a_decade"]),
+                ("Too low", scores["underestimates"]),
+                ("95% range held it", scores["coverage"]),
+            ):
+                assert float(row[column].removesuffix("%")) / 100 == pytest.approx(share, abs=0.005)
             assert row["Brier score"] == pytest.approx(scores["brier"])
     scores = expected(True)["gumbel"].scores()
     said = words(app)
     assert f"in {scores['within_a_decade']:.0%} of trials" in said
     assert f"In {FEW} trials it was too low in {scores['underestimates']:.0%}" in said
     assert "Trust the other" in said
+    assert "0.25 is what guessing 50% gets" in said
     assert "tails.trial.begin" not in keys(app)
     assert "tails.trial.cancel" not in keys(app)
 
@@ -240,13 +250,32 @@ def test_pictures_by_hand() -> None:
     assert rows["forecast"].to_numpy() == pytest.approx([1000, 200, 900_000])
     assert rows["came"].to_numpy() == pytest.approx([1000, 10_000, 500_000])
     assert list(rows["held"]) == ["in its range", "outside its range", "in its range"]
-    band = scatter(found())["datasets"]["band"]
-    assert (band["more"] / band["less"]).to_numpy() == pytest.approx([100, 100])
-    assert band["forecast"].min() < 200
-    assert band["forecast"].max() > 900_000
+    assert within_ten(scatter(found()))
     chances = reliability_rows(found())
     assert chances["count"].sum() == 3
     assert isinstance(chances, pd.DataFrame)
+
+
+def within_ten(chart: dict[str, Any]) -> bool:
+    """Whether the band drawn is ten times and a tenth of x everywhere, cut at the axis' ends alone."""
+    band, scale = chart["datasets"]["band"], chart["encoding"]["x"]["scale"]
+    low, high = scale["domain"]
+    drawn = chart["layer"][0]["encoding"]
+    assert drawn["y"]["scale"] == scale
+    ends = [drawn["y"]["field"], drawn["y2"]["field"]]
+    # A browser joins the rows by lines that are straight on log axes.
+    at = np.geomspace(low, high, 301)
+    less, more = (
+        np.exp(np.interp(np.log(at), np.log(band["forecast"]), np.log(band[end]))) for end in ends
+    )
+    assert less == pytest.approx(np.maximum(at / 10, low))
+    assert more == pytest.approx(np.minimum(at * 10, high))
+    return True
+
+
+def test_the_band_of_forecasts_near_each_other_fills_the_picture() -> None:
+    near = replace(found(), worst=np.full(3, 1e-3), median=np.array([9e-4, 1e-3, 1.1e-3]))
+    assert within_ten(scatter(near))
 
 
 def test_the_headline_by_hand() -> None:
@@ -255,6 +284,65 @@ def test_the_headline_by_hand() -> None:
     assert small.startswith("In 3 trials it was too low in 33%")
     assert "held the worst query in 67%" in small
     assert headline(found(), "Log-normal")[0].startswith("Log-normal: the forecast of")
+
+
+@pytest.mark.parametrize(
+    ("low", "of", "share"),
+    [(1, 300, "0.33%"), (299, 300, "99.7%"), (0, 300, "0%"), (300, 300, "100%"), (1, 1000, "0.1%")],
+)
+def test_a_share_is_all_or_nothing_only_if_it_is(low: int, of: int, share: str) -> None:
+    spec = TrialSpec.build(fits=("gumbel",), splits=max(of, 2))
+    table = shown_table(Trial(spec, of, {"gumbel": many(low, of)}, None))
+    assert table["Too low"][0] == share
+    assert table["Within a factor of 10"][0] == "100%"
+
+
+def test_a_miss_is_told_as_a_factor() -> None:
+    assert [factor(one) for one in (0.0, 0.01, 0.26, 1.0, 3.7)] == [
+        *("1.00×", "1.02×", "1.8×", "10×", "5,000×")
+    ]
+
+
+def test_a_leaning_forecast_is_said_to_lean() -> None:
+    below, above = leaning(many(40, 250))
+    assert not below
+    assert "leans high: the worst was below the forecast in 84% of trials" in above
+    assert "safe side" in above
+    below, above = leaning(many(210, 250))
+    assert not above
+    assert "leans low: the worst was above the forecast in 84% of trials" in below
+    assert "unsafe side" in below
+    assert leaning(many(120, 250)) == ("", "")
+
+
+def test_a_baseline_that_came_nearer_is_named() -> None:
+    spec = TrialSpec.build(fits=("gumbel", "lognormal", "empirical"), splits=40)
+    found = {"gumbel": many(5, 40), "lognormal": many(5, 40, 3.0), "empirical": many(5, 40, 1.5)}
+    assert nearer_baselines(Trial(spec, 40, found, None), "gumbel") == (
+        "“Largest seen so far” (1.5×) came nearer on average than “Gumbel line” (2.0×)."
+    )
+    found["empirical"] = many(5, 40, 2.5)
+    assert nearer_baselines(Trial(spec, 40, found, None), "gumbel") == ""
+
+
+@pytest.mark.parametrize(("low", "said", "warns"), [(38, "unsafe side", 1), (2, "safe side", 0)])
+def test_the_page_says_how_it_leans(low: int, said: str, warns: int) -> None:
+    app = AppTest.from_function(leaning_trial, kwargs={"low": low}).run()
+    assert not app.exception
+    assert len(app.warning) == warns
+    shown = app.warning[0].value if warns else words(app)
+    assert said in shown
+    assert "came nearer" not in words(app)
+
+
+def leaning_trial(low: int) -> None:
+    from tails.trial_by_hand import many
+
+    from core.tails.trial import Trial, TrialSpec
+    from pages.components.tails_backtest_result import result_view
+
+    spec = TrialSpec.build(fits=("gumbel",), splits=40)
+    result_view(Trial(spec, 40, {"gumbel": many(low, 40)}, None))
 
 
 def test_a_fit_without_any_result_has_no_row() -> None:

@@ -18,3 +18,11 @@ def found() -> Backtest:
         chance=np.array([[0.2], [0.6], [1.0]]),
         failed=1,
     )
+
+
+def many(low: int, of: int, off: float = 2.0, name: str = "gumbel") -> Backtest:
+    """Returns trials of which some were too low, by a factor, and the others too high by as much."""
+    worst = np.full(of, 1e-3)
+    median = np.where(np.arange(of) < low, worst / off, worst * off)
+    chance = np.full((of, 1), 0.5)
+    return Backtest(name, worst, median, median, median, median, np.array([5e-3]), chance, 0)
