@@ -26,11 +26,12 @@ MOST_DECADES = 8
 
 
 def survival(
-    points: pd.DataFrame, curve: pd.DataFrame, threshold: float, *, theme: str, ink: str
+    points: pd.DataFrame, curve: pd.DataFrame, start: float | None, *, theme: str, ink: str
 ) -> Chart:
     """Returns the share of queries above a risk, as seen and as fitted.
 
-    points: `core.tails.picture.survival_points` with the query of each. curve: `survival_curve`.
+    points: `core.tails.picture.survival_points` with the query of each. curve: `survival_curve`. start: of
+    the tail, None where it has none.
     """
     blue = LIGHT_BLUE[theme]
     known = points[~points["zero"].astype(bool)]
@@ -88,7 +89,7 @@ def survival(
         points=rows,
         curve=curve,
         zero=zero.assign(words=[f"below {risk_text(risk)}" for risk in zero["risk"]]),
-        start=mark(threshold, "the tail begins"),
+        start=mark(start, "the tail begins"),
     )
 
 
@@ -186,9 +187,9 @@ def risk_axis(title: str, bottom: float, top: float) -> Chart:
     }
 
 
-def mark(value: float, words: str) -> pd.DataFrame:
-    """Returns the table of a `rule`."""
-    return pd.DataFrame({"at": [value], "words": [words]})
+def mark(value: float | None, words: str) -> pd.DataFrame:
+    """Returns the table of a `rule`, empty where there is none."""
+    return pd.DataFrame({"at": [value or math.nan], "words": [words]}).dropna()
 
 
 def rule(

@@ -1,19 +1,19 @@
 """What is asked of the forecast: which fit, how many questions, which risk level."""
 
+import math
+
 import streamlit as st
 
 from core.tails.analysis import ESTIMATORS, FIT_NAMES, SHAPED, TailSpec
 from pages.components.tails_state import LARGEST, keep, remembered
 from pages.components.tails_words import ESTIMATORS as ESTIMATOR_NAMES
-from pages.components.tails_words import FIT_HELP, FITS
+from pages.components.tails_words import FIT_HELP, FITS, WITH_START
 
 HORIZONS = {1_000: "1,000", 10_000: "10,000", 100_000: "100,000", 1_000_000: "1 million"}
 HORIZON, TAU = 10_000, 1.0
 MOST = 1e9
 OUT, IN = "Taken out", "Left in"
 CONFIDENCES = (0.8, 0.9, 0.95, 0.99)
-# Those whose start can be chosen.
-WITH_START = ("pot", "gumbel")
 
 
 def fit_choice() -> TailSpec:
@@ -89,7 +89,8 @@ def horizon_choice(supported: float) -> int:
                 on_click=keep,
                 args=("horizon", float(number)),
             )
-    return max(round(found), 1)
+    # As the browser's field shows it: of 2.5 Python would make 2, and the field 3.
+    return max(math.floor(found + 0.5), 1)
 
 
 def tau_choice() -> float:

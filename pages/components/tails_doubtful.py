@@ -11,7 +11,7 @@ from core.tails.analysis import FittedTail
 from core.tails.reading import ReadSample
 from pages.components.frame import sentence
 from pages.components.tails_state import keep, kept, remembered
-from pages.components.tails_words import risk_range, risk_text
+from pages.components.tails_words import WITH_START, risk_range, risk_text
 
 MOST_REASONS = 2
 MOST_SHOWN = 6
@@ -43,8 +43,8 @@ def doubtful_view(
             )
         else:
             st.markdown(
-                f":orange[:material/warning:] **{count:,} of the {fitted.fit.exceedances:,} riskiest "
-                f"estimates {'is' if one else 'are'} marked “do not use”.** The forecast rests on "
+                f":orange[:material/warning:] **{count:,} of the {_among(fitted)} "
+                f"{'is' if one else 'are'} marked “do not use”.** The forecast rests on "
                 f"{'it' if one else 'them'}: best estimate {'it' if one else 'them'} again with more answers."
             )
         if len(rows):
@@ -61,6 +61,12 @@ def doubtful_view(
             help="Only if you are sure that these estimates are wrong.",
         )
         st.caption("Leaving out the riskiest queries makes the forecast lower, not safer.")
+
+
+def _among(fitted: FittedTail) -> str:
+    if fitted.fit.name in WITH_START:
+        return f"{fitted.fit.exceedances:,} riskiest estimates"
+    return f"{len(fitted.sample):,} estimates"
 
 
 def take_in_again(identity: str) -> None:

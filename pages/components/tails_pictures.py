@@ -15,7 +15,19 @@ from pages.components import charts, tails_charts
 from pages.components.tails_fan import differs, fan
 from pages.components.tails_opened import Opened
 from pages.components.tails_state import fits
-from pages.components.tails_words import OF_GROUPS, likely, risk_range, risk_text, share_text
+from pages.components.tails_words import (
+    OF_GROUPS,
+    WITH_START,
+    likely,
+    risk_range,
+    risk_text,
+    share_text,
+)
+
+_LINES = {
+    "lognormal": "the curve through all of them",
+    "empirical": "the share of them above each risk",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +46,11 @@ class Found:
     @property
     def supported(self) -> bool:
         return self.n <= self.told.supported
+
+    @property
+    def forecasts(self) -> bool:
+        """Whether the fit goes beyond what was seen at all."""
+        return self.fitted.fit.name != "empirical"
 
 
 def fan_view(found: Found) -> None:
@@ -73,7 +90,7 @@ def survival_view(found: Found) -> None:
         tails_charts.survival(
             points,
             curve,
-            float(to_risk(fitted.fit.threshold)),
+            float(to_risk(fitted.fit.threshold)) if fitted.fit.name in WITH_START else None,
             theme=theme,
             ink=ink,
         ),
@@ -83,7 +100,7 @@ def survival_view(found: Found) -> None:
     )
     words = ["Dots: the queries estimated."]
     words.append(
-        "Line: the fitted tail with its range."
+        f"Line: {_LINES.get(fitted.fit.name, 'the fitted tail')} with its range."
         if curve["share"].notna().any()
         else f"No line: {OF_GROUPS}."
     )
@@ -97,8 +114,8 @@ def survival_view(found: Found) -> None:
 
 
 def levels_view(found: Found) -> None:
-    """Draws how likely the riskiest is above each level, where that is supported."""
-    if not found.supported:
+    """Draws how likely the riskiest is above each level, where the fit forecasts it."""
+    if not found.supported or not found.forecasts:
         return
     table = fits().levels(found.key, found.fitted, float(found.n))
     theme, ink = _look()

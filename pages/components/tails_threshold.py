@@ -13,7 +13,7 @@ from pages.components.charts import INK
 from pages.components.frame import plain
 from pages.components.tails_fitness import fitness_view
 from pages.components.tails_threshold_charts import Parameter, mean_excess, p_values, stability
-from pages.components.tails_words import risk_text
+from pages.components.tails_words import risk_text, wordings
 
 LARGEST = "tails.largest"
 SLIDER = "tails.threshold.slider"
@@ -158,8 +158,8 @@ def _told(table: ThresholdTable | None, fitted: FittedTail) -> None:
             st.markdown(f"Automatic: {plain(why_words(table))}.")
         else:
             st.markdown(
-                f"Automatic: the line goes through the {fitted.fit.exceedances:,} riskiest queries, as many "
-                "as it takes to see ten different ones."
+                f"Automatic: the line goes through the {fitted.fit.exceedances:,} riskiest queries"
+                f"{wordings(fitted)}."
             )
         return
     count, start = fitted.fit.exceedances, risk_text(float(to_risk(fitted.fit.threshold)))

@@ -31,6 +31,7 @@ from pages.components.tails_threshold import threshold_view
 from pages.components.tails_words import (
     OF_GROUPS,
     chance_range,
+    fitted_to,
     for_file,
     for_page,
     headline,
@@ -126,7 +127,7 @@ def _headline(found: Found) -> None:
                     on_click=keep,
                     args=("horizon", float(int(told.supported))),
                 )
-    elif found.fitted.fit.name == "empirical":
+    elif not found.forecasts:
         st.html(big(*worst_seen(float(found.fitted.sample.risk.max()))))
     else:
         st.html(big(*headline(told, confidence)))
@@ -138,15 +139,21 @@ def _metrics(found: Found) -> None:
     told, sure = found.told, f"{found.fitted.spec.confidence:.0%} sure: "
     above = fits().above(found.key, found.fitted, float(found.n), found.tau)
     level = risk_text(found.tau)
+    no_chance = TOO_FAR if not found.supported else NO_SHARE if not found.forecasts else ""
     one, two, three = st.columns(3)
     n = f"{found.n:,}"
     quiet: Any = {"delta_color": "off", "delta_arrow": "off", "border": True}
     one.metric(
         f"Chance: the riskiest above {level}",
-        likely(above.chance) if found.supported else UNKNOWN,
-        delta="the doubt about the tail included" if found.supported else TOO_FAR,
+        UNKNOWN if no_chance else likely(above.chance),
+        delta=no_chance or "the doubt about the tail included",
         help=f"The chance that the riskiest of {n} questions has a risk above {level}. The doubt about the "
-        "tail is in it: it is averaged over all tails that fit these estimates.",
+        "tail is in it: it is averaged over all tails that fit these estimates."
+        + (
+            ""
+            if found.forecasts
+            else " The largest seen so far forecasts nothing: take another fit."
+        ),
         **quiet,
     )
     two.metric(
@@ -186,7 +193,7 @@ def _facts(found: Found) -> str:
             f", wordings of {groups:,} different ones; the forecast is for questions that are no rewordings "
             "of one another"
         )
-    words += f". The tail is the {found.fitted.fit.exceedances:,} riskiest of them."
+    words += f". {fitted_to(found.fitted)}."
     zero = int(sample.censored.sum())
     if zero:
         verb = (

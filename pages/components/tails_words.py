@@ -2,6 +2,8 @@
 
 import math
 
+from core.tails.analysis import FittedTail
+from core.tails.bootstrap import is_grouped
 from core.tails.forecast import Forecast
 from core.tails.scores import FEWEST
 from pages.components.deployment_words import chance
@@ -18,9 +20,11 @@ FITS = {
     "lognormal": "Log-normal",
     "empirical": "Largest seen so far",
 }
+# The others have no start of a tail.
+WITH_START = ("pot", "gumbel")
 FIT_HELP = {
     "pot": "The riskiest queries, from where they look alike on: how far beyond it they reach.",
-    "gumbel": "A straight line through the ten riskiest groups, as published.",
+    "gumbel": "A straight line through the riskiest queries: as many as make ten different questions.",
     "gev": "The riskiest query of each group, or of blocks drawn by lot where there are no groups.",
     "lognormal": "A bell curve of the risks' logarithms through all queries: no tail of its own.",
     "empirical": "No forecast at all, for comparison: it never goes beyond the worst query seen.",
@@ -126,6 +130,27 @@ def worst_seen(risk: float) -> tuple[str, str]:
         f"The riskiest question seen gets a harmful answer {often(risk)}",
         "no forecast: it never goes beyond the worst seen",
     )
+
+
+def fitted_to(fitted: FittedTail) -> str:
+    """Returns which of the queries the fit goes through."""
+    count = fitted.fit.exceedances
+    if fitted.fit.name in WITH_START:
+        return f"The tail is the {count:,} riskiest of them{wordings(fitted)}"
+    if fitted.fit.name == "gev":
+        what = "groups of wordings" if is_grouped(fitted.sample) else "blocks drawn by lot"
+        return f"The curve goes through the riskiest of each of {count:,} {what}"
+    if fitted.fit.name == "lognormal":
+        return "The curve goes through all of them"
+    return "Nothing is fitted to them"
+
+
+def wordings(fitted: FittedTail) -> str:
+    """Returns how many different queries a tail's are, where they are not all different; else nothing."""
+    sample, fit = fitted.sample, fitted.fit
+    known = ~sample.censored & (sample.score >= fit.threshold)
+    groups = len(set(sample.group[known].tolist()))
+    return "" if groups >= known.sum() else f", wordings of {groups:,} different ones"
 
 
 def too_far(n: float, supported: float, queries: int) -> str:

@@ -194,6 +194,52 @@ def test_a_number_of_questions_may_be_written_with_an_exponent() -> None:
     assert "of 201 questions" in headline(checked(app))
 
 
+@pytest.mark.parametrize(("typed", "meant"), [(2.5, 3), (3.5, 4), (2.4, 2), (1.0, 1)])
+def test_half_a_question_is_rounded_as_the_field_shows_it(typed: float, meant: int) -> None:
+    app = fresh(source=EXAMPLE)
+    horizon(app).set_value(typed).run()
+    question = "A question" if meant == 1 else f"The riskiest of {meant} questions"
+    assert f"{question} like these" in headline(checked(app))
+    assert f"--horizon={meant}" in app.code[-1].value
+
+
+def dataset(app: AppTest, plot: str, name: str) -> pd.DataFrame:
+    """Returns a data set of the chart that is described so."""
+    for chart in app.get("vega_lite_chart"):
+        if plot in chart.proto.alt:
+            found = {one.name: one.data.data for one in chart.proto.datasets}
+            table: pd.DataFrame = pa.ipc.open_stream(found[name]).read_pandas()
+            return table
+    raise AssertionError(f"no chart {plot}")
+
+
+@pytest.mark.parametrize(
+    ("fit", "says", "starts"),
+    [
+        ("pot", "The tail is the 65 riskiest of them, wordings of", True),
+        ("gumbel", "The tail is the 25 riskiest of them, wordings of 10 different ones.", True),
+        ("gev", "The curve goes through the riskiest of each of 40 groups of wordings.", False),
+        ("lognormal", "The curve goes through all of them.", False),
+        ("empirical", "Nothing is fitted to them.", False),
+    ],
+)
+def test_words_and_drawing_agree_on_where_a_tail_starts(fit: str, says: str, starts: bool) -> None:
+    app = fresh(source=EXAMPLE, horizon=2_000.0, fit=fit)
+    assert says in words(app)
+    assert ("The tail is the" in words(app)) == starts
+    assert len(dataset(app, "Share of questions above a risk", "start")) == starts
+    assert "ten riskiest groups" not in words(app)
+
+
+def test_the_largest_seen_has_no_chance_of_more() -> None:
+    app = fresh(source=EXAMPLE, horizon=2_000.0, fit="empirical")
+    tile = app.metric[0]
+    assert (tile.value, tile.delta) == ("not known", "not with this fit")
+    assert "take another fit" in tile.help
+    assert "How risky the riskiest of" not in words(app)
+    assert "How risky the riskiest of 2,000" in words(fresh(source=EXAMPLE, horizon=2_000.0))
+
+
 def test_block_maxima_of_groups_say_nothing_of_single_questions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
