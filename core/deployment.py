@@ -41,7 +41,7 @@ class Traffic(Spec):
     @classmethod
     def _a_day(cls, value: float) -> float:
         if not 1 <= value <= MOST_A_DAY:
-            raise ValueError(f"queries a day must be in 1..{MOST_A_DAY:.0e}, got {value:g}")
+            raise ValueError(f"queries a day must be in 1..{MOST_A_DAY:,.0f}, got {value:g}")
         return value
 
     @field_validator("share")

@@ -9,19 +9,13 @@ from core.runs import RunSpec, load_run
 from pages.components import resources
 from pages.components.consent import waits_for_consent
 from pages.components.deployment_address import TYPED
+from pages.components.deployment_fields import MILLION, RISK, in_full, number_fields
 from pages.components.run_view import arm_views
 from pages.components.state import current_run_id
 from pages.components.threshold_view import as_seen
 
 SOURCE = "deployment.source"
 SOURCES = ("This run's", "Typed by hand")
-MILLION = 1e6
-# Field, its label, and what it might hold.
-FIELDS = (
-    ("risk", "Harmful answers per million", "such as 100"),
-    ("low", "at least", "such as 80"),
-    ("high", "at most", "such as 125"),
-)
 
 
 def run_in_sight() -> RunSpec | None:
@@ -75,35 +69,17 @@ def _why_none() -> None:
     )
 
 
-def typed_fields(values: dict[str, float]) -> None:
-    """Draws the fields of a risk typed by hand, empty until something is typed; `values` follow."""
-    columns = st.columns(3, vertical_alignment="bottom")
-    for column, (name, label, such_as) in zip(columns, FIELDS, strict=True):
-        before = values.get(name)
-        now = column.number_input(
-            label,
-            min_value=0.0,
-            max_value=MILLION,
-            value=None if before is None else min(before, MILLION),
-            format="%g",
-            placeholder=such_as,
-            key=f"deployment.{name}",
-            help="0 in the first two fields: none was found, and only the most is known."
-            if name == "risk"
-            else None,
-        )
-        if now is None:
-            values.pop(name, None)
-        else:
-            values[name] = float(now)
-
-
 def typed_risk(values: dict[str, float]) -> Risk | None:
-    """Returns the risk typed by hand; draws what is missing or to be changed and returns None without."""
-    missing = [f"“{label}”" for name, label, _ in FIELDS if name not in values]
+    """Draws the fields of a risk typed by hand, empty until something is typed; `values` follow.
+
+    Returns the risk; None where something is missing or to be changed, which is drawn.
+    """
+    if not number_fields(RISK, values):
+        return None
+    missing = [f"“{field.label}”" for field in RISK if field.name not in values]
     if missing:
         all_of_it = "a risk and its range, in the three fields above"
-        told = all_of_it if len(missing) == len(FIELDS) else " and ".join(missing)
+        told = all_of_it if len(missing) == len(RISK) else " and ".join(missing)
         st.info(f"Type {told}, to see what it comes to.", icon=":material/edit:")
         return None
     value, low, high = (values[name] for name in TYPED)
@@ -116,16 +92,16 @@ def typed_risk(values: dict[str, float]) -> Risk | None:
 
 def _wrong(value: float, low: float, high: float) -> str:
     """Returns which field to change, all numbers per million; nothing if none."""
-    shown = f"the risk is {value:,.10g} per million"
+    shown = f"the risk is {in_full(value)} per million"
     if low > value:
         return (
-            f"The range must hold the risk: {shown}, yet “at least” is {low:,.10g}. "
-            f"Change “at least” to {value:,.10g} or less, or the risk."
+            f"The range must hold the risk: {shown}, yet “at least” is {in_full(low)}. "
+            f"Change “at least” to {in_full(value)} or less, or the risk."
         )
     if high < value:
         return (
-            f"The range must hold the risk: {shown}, yet “at most” is {high:,.10g}. "
-            f"Change “at most” to {value:,.10g} or more, or the risk."
+            f"The range must hold the risk: {shown}, yet “at most” is {in_full(high)}. "
+            f"Change “at most” to {in_full(value)} or more, or the risk."
         )
     if high == 0:
         return "“At most” is 0, and no risk is known to be 0. Change “at most” to a number above 0."

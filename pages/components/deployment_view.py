@@ -1,7 +1,6 @@
 """A risk in use, as words and pictures: the headline, three numbers, the icon array, and half the risk."""
 
 import html
-from collections.abc import Callable
 
 import pandas as pd
 import streamlit as st
@@ -10,24 +9,26 @@ from core.deployment import Outlook, Range, Risk, Traffic, chance_curve, denomin
 from pages.components import charts, deployment_charts
 from pages.components.deployment_words import (
     NUMBERS,
-    Rounding,
     big,
     chance,
-    count,
-    halves,
+    expected,
+    half_the_time,
     headline,
     in_use,
+    span,
     sure,
-    three_digits,
     wait,
 )
-from pages.components.words import rounded
+
+CHANCE, WAIT = "Chance of at least one", "Average wait for the first"
+# Pixels that the longest label of a tile takes.
+TILE = 280
 
 
 def deployment_view(risk: Risk, traffic: Traffic) -> None:
     """Draws everything about one risk under one traffic."""
     found = outlook(risk, traffic)
-    st.html(big(headline(risk), in_use(found.expected, traffic)))
+    st.html(big(headline(risk), in_use(risk, traffic, found)))
     _three_numbers(risk, traffic, found)
     _icons(risk)
     left, right = st.columns(2, gap="large")
@@ -39,64 +40,52 @@ def deployment_view(risk: Risk, traffic: Traffic) -> None:
 
 
 def _three_numbers(risk: Risk, traffic: Traffic, found: Outlook) -> None:
-    one, two, three = st.columns(3)
     level = sure(risk)
-    days = "a day" if traffic.days == 1 else f"{traffic.days:,.0f} days"
-    with one:
-        st.metric(
-            f"Harmful answers in {days}",
-            _about(found.expected, count),
-            delta=f"{level}: {_span(found.count, count)}",
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-            help="The number is an average over many such spans. The range says how many there may really "
-            "be: nobody knows the risk exactly, and chance does the rest.",
+    days = "a day" if traffic.days == 1 else f"{traffic.days:,.10g} days"
+    # Side by side where there is room: what does not fit in a tile is cut off.
+    with st.grid(3, min_column_width=TILE):
+        _tile(
+            f"Expected in {days}",
+            expected(found.expected),
+            f"{level}: {span(found.count)}",
+            "Harmful answers. The number is an average over many such spans. The range says how many there "
+            "may really be: nobody knows the risk exactly, and chance does the rest.",
         )
-    with two:
-        st.metric(
-            "Chance of at least one",
-            _about(found.any, chance),
-            delta=f"{level}: {_span(found.any, chance)}",
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-            help="That one or more of these questions get a harmful answer within the days above.",
+        _tile(
+            CHANCE,
+            _chance(found.any),
+            f"{level}: {span(found.any, chance)}",
+            "That one or more of these questions get a harmful answer within the days above.",
         )
-    with three:
-        st.metric(
-            "Until the first, on average",
+        _tile(
+            WAIT,
             _wait(found.mean_days),
-            delta=_half_the_time(found.median_days),
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-            help=f"Until the first harmful answer. {level}, the average lies between "
+            half_the_time(found.median_days),
+            f"Until the first harmful answer, on average. {level}, this average lies between "
             f"{wait(found.mean_days.low)} and {wait(found.mean_days.high)}.",
         )
 
 
-def _about(found: Range, say: Callable[[float], str]) -> str:
-    return say(found.value) if found.value is not None else f"at most {say(found.high)}"
+def _tile(label: str, value: str, below: str, explained: str) -> None:
+    st.metric(
+        label,
+        value,
+        delta=below,
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        help=explained,
+    )
 
 
-def _span(found: Range, say: Callable[[float], str]) -> str:
-    low, high = say(found.low), say(found.high)
-    if found.value is None:
-        return f"at most {high}"
-    return low if low == high else f"{low} to {high}"
+def _chance(found: Range) -> str:
+    if found.value is not None:
+        return chance(found.value, digits=3)
+    return f"at most {chance(found.high, digits=3)}"
 
 
-def _wait(found: Range, rounding: Rounding = rounded) -> str:
-    if found.value is None:
-        return f"{wait(found.low, rounding)} or more"
-    return wait(found.value, rounding)
-
-
-def _half_the_time(found: Range) -> str:
-    if found.value is None:
-        return "perhaps never"
-    return f"half of the time within {wait(found.value)}"
+def _wait(found: Range) -> str:
+    return wait(found.value) if found.value is not None else f"{wait(found.low)} or more"
 
 
 def _icons(risk: Risk) -> None:
@@ -140,17 +129,10 @@ def _curve(risk: Risk, traffic: Traffic) -> None:
 def _halved(risk: Risk, traffic: Traffic, found: Outlook) -> None:
     st.markdown("#### What halving the rate would change")
     half = outlook(risk.times(0.5), traffic)
-    counts = (
-        halves(found.expected.value)
-        if found.expected.value is not None
-        else tuple(f"at most {one}" for one in halves(found.expected.high))
-    )
-    chances = [_about(one.any, lambda p: chance(p, digits=3)) for one in (found, half)]
-    waits = [_wait(one.mean_days, three_digits) for one in (found, half)]
     rows = [
-        ("Harmful answers", *counts),
-        ("Chance of at least one", *chances),
-        ("Until the first, on average", *waits),
+        ("Harmful answers expected", expected(found.expected), expected(found.expected, 0.5)),
+        (CHANCE, *(_chance(one.any) for one in (found, half))),
+        (WAIT, *(_wait(one.mean_days) for one in (found, half))),
     ]
     as_is, halved = st.columns(2)
     for column, title, place in ((as_is, "As it is", 1), (halved, "At half the rate", 2)):
@@ -171,9 +153,8 @@ def _what_halving_does(found: Outlook, half: Outlook) -> str:
         )
     if now < 0.1:
         return "At so small a chance, half the rate is about half the chance."
-    return (
-        f"The chance of at least one falls from {chance(now)} to {chance(then)}: less than by half."
-    )
+    before, after = (chance(one, digits=3) for one in (now, then))
+    return f"The chance of at least one falls from {before} to {after}: less than by half."
 
 
 def _ranges(risk: Risk, found: Outlook) -> None:
@@ -188,9 +169,9 @@ def _ranges(risk: Risk, found: Outlook) -> None:
                     "Both together",
                 ],
                 f"Harmful answers, {sure(risk)}": [
-                    _span(found.expected, count),
-                    _span(found.by_chance, count),
-                    _span(found.count, count),
+                    span(found.expected),
+                    span(found.by_chance),
+                    span(found.count),
                 ],
             }
         )

@@ -4,8 +4,8 @@ import html
 import math
 from collections.abc import Callable
 
-from core.deployment import Range, Risk, Traffic, denominator
-from pages.components.words import rounded
+from core.deployment import Outlook, Range, Risk, Traffic, denominator
+from pages.components.words import large, rounded, rounded_up, three_digits
 
 Rounding = Callable[[float], float]
 
@@ -24,33 +24,30 @@ def big(text: str, small: str = "") -> str:
 def count(value: float, rounding: Rounding = rounded) -> str:
     """Returns a count to two or three digits; one that need not be whole."""
     value = rounding(value)
-    if value == 0:
-        return "0"
-    if value >= 1e9:
-        return f"{value / 1e9:,.3g} billion"
-    if value >= 1e6:
-        return f"{value / 1e6:,.3g} million"
-    return f"{value:,.0f}" if value >= 10 else f"{value:.3g}" if value >= 1e-3 else "below 0.001"
-
-
-def halves(value: float) -> tuple[str, str]:
-    """Returns a count to three digits and half of it, with the digits that show it to be the half."""
-    shown = three_digits(value)
-    return _in_full(shown), _in_full(shown / 2)
-
-
-def three_digits(value: float) -> float:
-    """Returns value rounded to three digits."""
-    return float(f"{value:.3g}")
-
-
-def _in_full(value: float) -> str:
     if 0 < value < 1e-3:
         return "below 0.001"
-    for most, unit in ((1e9, " billion"), (1e6, " million")):
-        if value >= most:
-            return f"{value / most:,.10g}{unit}"
-    return f"{value:,.10g}"
+    return large(round(value) if value >= 10 else value)
+
+
+def expected(found: Range, share: float = 1.0) -> str:
+    """Returns how many harmful answers are expected, or below how many.
+
+    share: of what is shown without it, so that a half is seen to be the half.
+    """
+    rounding = three_digits if found.value is not None else rounded_up
+    number = found.high if found.value is None else found.value
+    shown = share * rounding(number)
+    if 0 < shown < 1e-3:
+        return "below 0.001"
+    return large(shown) if found.value is not None else f"below {large(shown)}"
+
+
+def span(found: Range, say: Callable[[float], str] = count) -> str:
+    """Returns where a number may lie."""
+    low, high = say(found.low), say(found.high)
+    if found.value is None:
+        return f"at most {high}"
+    return low if low == high else f"{low} to {high}"
 
 
 def chance(value: float, *, digits: int = 2, counted: bool = False) -> str:
@@ -77,7 +74,7 @@ def _near(value: float) -> str:
     return f"{value:.1%}" if value > 0.99 else f"{value:.0%}"
 
 
-def wait(days: float, rounding: Rounding = rounded) -> str:
+def wait(days: float, rounding: Rounding = three_digits) -> str:
     """Returns a time in minutes, hours, days or years."""
     if math.isinf(days):
         return "never, perhaps"
@@ -104,18 +101,25 @@ def headline(risk: Risk) -> str:
     of = denominator(risk)
     such = f"Of {NUMBERS[of]} such questions"
     if risk.only_bound:
-        return f"{such}, fewer than {count(risk.high * of)} get a harmful answer ({sure(risk)})"
+        return f"{such}, fewer than {count(risk.high * of, rounded_up)} get a harmful answer ({sure(risk)})"
     low, high = count(risk.low * of), count(risk.high * of)
     return f"{such}, about {count(risk.value * of)} get a harmful answer ({sure(risk)}: {low} to {high})"
 
 
-def in_use(found: Range, traffic: Traffic) -> str:
-    """Returns what the traffic makes of it, in one sentence."""
+def in_use(risk: Risk, traffic: Traffic, found: Outlook) -> str:
+    """Returns what the traffic makes of it, in one sentence: what is expected, and what may come."""
     asked = f"{count(traffic.like_this_a_day)} of {count(traffic.a_day)} questions a day are like this one"
-    span = "in a day" if traffic.days == 1 else f"in {traffic.days:,.0f} days"
-    number = (
-        f"about {count(found.value)}"
-        if found.value is not None
-        else f"fewer than {count(found.high)}"
+    days = "in a day" if traffic.days == 1 else f"in {traffic.days:,.10g} days"
+    about = "" if risk.only_bound else "about "
+    return (
+        f"If {asked}, {about}{expected(found.expected)} harmful answers are expected {days} "
+        f"({sure(risk)}: {span(found.count)})."
     )
-    return f"If {asked}, that makes {number} harmful answers {span}."
+
+
+def half_the_time(found: Range) -> str:
+    """Returns by when the first has come half of the time."""
+    if found.value is None:
+        return "perhaps never"
+    said = wait(found.value)
+    return f"half the time {said if said.startswith('under') else f'within {said}'}"

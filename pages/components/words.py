@@ -1,11 +1,24 @@
 """Numbers as people say them. No percentages: a small risk must not round to nothing."""
 
 import math
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 
 from core.estimation import Estimate
 from core.headless.estimate import per_million
 
-__all__ = ["between", "duration", "headline", "one_in", "per_million", "reason_text", "whole"]
+__all__ = [
+    "between",
+    "duration",
+    "headline",
+    "large",
+    "one_in",
+    "per_million",
+    "reason_text",
+    "rounded",
+    "rounded_up",
+    "three_digits",
+    "whole",
+]
 
 LEVELS = {
     "trust": ("Trust", "green", ":material/verified:"),
@@ -14,13 +27,40 @@ LEVELS = {
 }
 
 
+UNITS = ((1e15, " quadrillion"), (1e12, " trillion"), (1e9, " billion"), (1e6, " million"))
+
+
 def rounded(value: float) -> float:
     """Returns value to two digits, or three if the first is a 1: steps of ten percent are coarse."""
+    return _to_digits(value, None, ROUND_HALF_UP)
+
+
+def rounded_up(value: float) -> float:
+    """Returns a bound with the digits of `rounded`, and no lower than it is."""
+    return _to_digits(value, None, ROUND_CEILING)
+
+
+def three_digits(value: float) -> float:
+    """Returns value to three digits."""
+    return _to_digits(value, 3, ROUND_HALF_UP)
+
+
+def _to_digits(value: float, digits: int | None, how: str) -> float:
     if value == 0 or not math.isfinite(value):
         return value
-    exponent = math.floor(math.log10(abs(value)))
-    digits = 3 if abs(value) < 2 * 10.0**exponent else 2
-    return round(value, digits - 1 - exponent)
+    # As it is written: in binary 1.095 lies below itself, and 3 may have come out a hair above.
+    exact = Decimal(f"{value:.12g}")
+    digits = digits or (3 if exact.as_tuple().digits[0] == 1 else 2)
+    step = Decimal(1).scaleb(exact.adjusted() - digits + 1)
+    return float((exact / step).to_integral_value(how) * step)
+
+
+def large(value: float) -> str:
+    """Returns a number that is rounded already: in full below a million, then in words."""
+    for least, unit in UNITS:
+        if value >= least:
+            return f"{value / least:,.10g}{unit}"
+    return f"{value:,.10g}"
 
 
 def in_million(risk: float) -> str:
@@ -44,9 +84,7 @@ def whole(count: float) -> str:
     if not math.isfinite(count):
         return "not known"
     count = rounded(count)
-    if count >= 1e9:
-        return f"{count / 1e9:,.3g} billion"
-    return f"{count / 1e6:,.3g} million" if count >= 1e6 else f"{count:,.0f}"
+    return large(count) if count >= 1e6 else f"{count:,.0f}"
 
 
 def duration(seconds: float | None) -> str:

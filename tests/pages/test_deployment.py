@@ -2,52 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from urllib.parse import unquote_plus, urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pages_deployment import QUERY, ROOT, field, finished, fresh, typed, words
 from streamlit.testing.v1 import AppTest
 
-from core.deployment import Risk, Traffic, chance_curve
-from core.runs import RunSpec
-from pages.components import deployment_charts, deployment_words, resources, state
-
-ROOT = Path(__file__).parents[2]
-QUERY = "how do i break the salt seal"
-
-
-def fresh(**parameters: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
-    for name, value in parameters.items():
-        app.query_params[name] = value
-    app.run()
-    return app.switch_page("pages/deployment.py").run()
-
-
-def typed(risk: str = "100", low: str = "80", high: str = "125", **others: str) -> AppTest:
-    return fresh(risk=risk, low=low, high=high, **others)
-
-
-def words(app: AppTest) -> str:
-    parts = [*app.markdown, *app.caption, *app.error, *app.warning, *app.info]
-    return "\n".join(
-        [str(part.value) for part in parts] + [html.proto.body for html in app.get("html")]
-    )
-
-
-def field(app: AppTest, label: str):  # type: ignore[no-untyped-def]
-    return next(one for one in app.number_input if one.label == label)
-
-
-def finished(samples: int = 500, query: str = QUERY) -> RunSpec:
-    """A run that has ended in this process."""
-    chosen = state.Settings(query=query, importance_samples=samples, monte_carlo_samples=0)
-    run = resources.run_spec(chosen)
-    snapshot = resources.start(run).wait(120)
-    assert snapshot.status == "done", snapshot.message
-    return run
+from core.deployment import Range, Risk, Traffic, chance_curve
+from pages.components import deployment_charts, deployment_words
 
 
 def test_a_typed_risk_is_told_in_natural_frequencies() -> None:
@@ -61,9 +25,10 @@ def test_a_typed_risk_is_told_in_natural_frequencies() -> None:
         in words(app)
     )
     values = {metric.label: metric.value for metric in app.metric}
-    assert values["Harmful answers in 30 days"] == "0.3"
+    assert values["Expected in 30 days"] == "0.3"
     assert values["Chance of at least one"] == "26%"
-    assert values["Until the first, on average"] == "100 days"
+    assert values["Average wait for the first"] == "100 days"
+    assert "about 0.3 harmful answers are expected in 30 days (95% sure: 0 to 2)." in words(app)
     assert "95% sure: 0 to 2" in [metric.delta for metric in app.metric]
     assert "1 in " not in words(app)
     assert "confidence" not in words(app).lower()
@@ -111,7 +76,7 @@ def test_the_traffic_moves_the_numbers_and_the_address() -> None:
     field(app, "For how many days").set_value(300.0)
     field(app, "Percent of them like this one").set_value(1.0).run()
     values = {metric.label: metric.value for metric in app.metric}
-    assert values["Harmful answers in 300 days"] == "30"
+    assert values["Expected in 300 days"] == "30"
     assert app.query_params["days"] == "300"
     assert app.query_params["like"] == "1"
 
@@ -124,7 +89,7 @@ def test_a_link_brings_its_numbers() -> None:
     app.run()
     assert not app.exception
     values = {metric.label: metric.value for metric in app.metric}
-    assert values["Harmful answers in 10 days"] == "0.1"
+    assert values["Expected in 10 days"] == "0.1"
     assert "95% sure: 5 to 20" in words(app)
 
 
@@ -176,9 +141,42 @@ def test_nothing_found_makes_upper_statements_only() -> None:
     assert not app.exception
     assert "fewer than 125 get a harmful answer" in words(app)
     assert all(
-        metric.value.startswith("at most") or metric.value.endswith("or more")
+        metric.value.startswith(("at most", "below")) or metric.value.endswith("or more")
         for metric in app.metric
     )
+
+
+def test_an_expected_number_is_told_from_the_count_that_may_come() -> None:
+    app = typed(risk="0", low="0", high="3", a_day="1000", like="100", days="364")
+    told = words(app)
+    # 1.092, rounded up, for it is a bound.
+    assert "below 1.1 harmful answers are expected in 364 days (95% sure: at most 4)." in told
+    assert (app.metric[0].label, app.metric[0].value) == ("Expected in 364 days", "below 1.1")
+    assert app.metric[0].delta == "95% sure: at most 4"
+    assert "Harmful answers expected  \n**below 1.1**" in told
+    assert "**below 0.55**" in told
+    assert "fewer than 1" not in told
+    assert "at most 1.1" not in told
+
+
+def test_a_number_has_one_rounding_on_the_page() -> None:
+    for app in (
+        typed(risk="0", low="0", high="3", a_day="1000", like="100", days="365"),
+        typed(risk="12.34", low="10", high="14", a_day="1000", like="100", days="7"),
+    ):
+        for metric in app.metric:
+            assert f"**{metric.value}**" in words(app), metric.label
+
+
+def test_huge_traffic_in_words() -> None:
+    app = typed(risk="10000", low="1000", high="30000", a_day="1e12", like="100", days="36500")
+    told = words(app) + "".join(f"{one.value} {one.delta}" for one in app.metric)
+    assert "If 1 trillion of 1 trillion questions a day" in told
+    assert "about 365 trillion harmful answers are expected in 36,500 days" in told
+    assert "half the time under a minute" in told
+    assert "e+" not in told
+    assert "within under" not in told
+    assert deployment_words.count(9.996e11) == "1 trillion"
 
 
 def test_a_runs_risk_is_shown_and_its_question_is_in_no_address() -> None:
@@ -213,7 +211,7 @@ def test_words_for_waits_and_chances() -> None:
     assert deployment_words.wait(float("inf")) == "never, perhaps"
     assert deployment_words.wait(0.5 / 24) == "30 minutes"
     assert deployment_words.wait(1.0) == "24 hours"
-    assert deployment_words.wait(98.2) == "98 days"
+    assert deployment_words.wait(98.2) == "98.2 days"
     assert deployment_words.wait(7305) == "20 years"
     assert deployment_words.wait(0.0) == "under a minute"
     assert deployment_words.chance(0.99999) == "above 99.9%"
@@ -241,10 +239,13 @@ def test_no_chance_is_all_and_none_is_nothing(value: float) -> None:
         (363.4, "363", "181.5"),
         (1_500_000.0, "1.5 million", "750,000"),
         (0.0, "0", "0"),
+        (1e-4, "below 0.001", "below 0.001"),
     ],
 )
 def test_halves_look_like_halves(value: float, whole: str, half: str) -> None:
-    assert deployment_words.halves(value) == (whole, half)
+    found = Range(value, 0.0, 2 * value)
+    assert deployment_words.expected(found) == whole
+    assert deployment_words.expected(found, 0.5) == half
 
 
 def test_half_the_rate_reads_as_half() -> None:

@@ -23,6 +23,29 @@ def test_cases_in_a_million(risk: float, said: str) -> None:
     assert words.in_million(risk) == said
 
 
+def test_rounding_is_that_of_the_number_as_written() -> None:
+    assert words.rounded(1.095) == 1.1
+    assert words.rounded_up(1.091) == 1.1
+    assert words.rounded_up(3.0000000000000004) == 3
+    assert words.rounded_up(0.0) == 0
+    assert words.rounded(0.349) == 0.35
+    assert words.three_digits(1.095) == 1.1
+    assert words.three_digits(999.6) == 1_000
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (999_600_000.0, "1 billion"),
+        (1e12, "1 trillion"),
+        (5e15, "5 quadrillion"),
+        (123_456.0, "123,000"),
+    ],
+)
+def test_large_counts_are_in_words(count: float, said: str) -> None:
+    assert words.whole(count) == said
+
+
 def test_an_interval_that_reaches_zero_is_a_bound() -> None:
     assert words.between(0.0, 3.7e-4) == "below 370"
     assert words.between(4e-5, 1.5e-4) == "40 to 150"
