@@ -24,7 +24,7 @@ import numpy as np
 from scipy import stats
 
 from core.errors import SpecError
-from core.tails.analysis import FIT_NAMES, TailSpec, fit_tail, forecasts
+from core.tails.analysis import FIT_NAMES, TailSpec, fit_tail, forecasts, shares_above
 from core.tails.backtest import backtest, predictor_of
 from core.tails.block_maxima import Blocks, extremes_by_likelihood
 from core.tails.bootstrap import bootstrap
@@ -323,7 +323,14 @@ def zeros(times: int, seed: int) -> None:
             )
 
 
-SHOWN = ("share above 1e-2", "chance of one among 300", "worst of 300", "worst of 3,000")
+SHARES_ABOVE = (1e-4, 1e-2)
+SHOWN = (
+    "share above 1e-4",
+    "share above 1e-2",
+    "chance of one among 300",
+    "worst of 300",
+    "worst of 3,000",
+)
 
 
 def _zeros_once(
@@ -347,9 +354,11 @@ def _zeros_once(
         except SpecError:
             found.append([math.nan] * (2 * len(SHOWN) + 1))
             continue
-        share, low, high = fitted.predictor.share_above(1e-2)
-        true = float(truth.sf(-2.0))
-        cells = [math.log10(share / true), float(low <= true <= high)]
+        cells = []
+        for tau in SHARES_ABOVE:
+            share, low, high = (each[0] for each in shares_above(fitted, to_score(np.array([tau]))))
+            true = float(truth.sf(math.log10(tau)))
+            cells += [math.log10(share / true), float(low <= true <= high)]
         sizes = np.array([1.0, 10.0]) * m
         told, _ = forecasts(fitted, sizes)
         mean = truth.expect(lambda x: np.minimum(10.0**x, 1.0), lb=-12, ub=2, epsrel=1e-6)

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core.audit.results import read_results
 from core.errors import SpecError
 from core.tails.analysis import (
@@ -18,9 +20,11 @@ from core.tails.analysis import (
     goodness_of_fit,
     parameter_intervals,
     profile_intervals,
+    shares_above,
 )
 from core.tails.forecast import Forecast
 from core.tails.reading import ReadSample, read_csv, sample_from_table
+from core.tails.scores import to_score
 from core.tails.told import warnings_of
 
 TAUS = (1e-4, 1e-3, 1e-2, 1e-1)
@@ -113,8 +117,9 @@ class TailsReport:
         }
 
     def _share(self, tau: float) -> dict[str, float | None]:
-        found = self.fitted.predictor.share_above(tau, self.fitted.spec.confidence)
-        return dict(zip(("share", "ci_low", "ci_high"), map(_number, found), strict=True))
+        found = shares_above(self.fitted, to_score(np.array([tau])))
+        ends = [_number(one[0]) for one in found]
+        return dict(zip(("share", "ci_low", "ci_high"), ends, strict=True))
 
     def to_text(self) -> str:
         """Returns a few sentences for a person."""

@@ -14,7 +14,7 @@ from core.tails.block_maxima import blocks_of, fit_block_maxima
 from core.tails.block_posterior import block_posterior
 from core.tails.bootstrap import BOOTSTRAPS, Bootstrap, Fitter, bootstrap, is_grouped, resampled
 from core.tails.fitness import Fitness, fitness, independent_excesses
-from core.tails.forecast import Forecast, Predictor, forecast, worst_of
+from core.tails.forecast import Forecast, Predictor, forecast
 from core.tails.gumbel import fit_gumbel, largest_by_default
 from core.tails.noise import NOISY_COPIES, has_noise, noise_shift
 from core.tails.pareto import FEWEST_EXCEEDANCES, fit_pareto_largest
@@ -25,7 +25,7 @@ from core.tails.profile import (
     scale_interval,
     shape_interval,
 )
-from core.tails.scores import TailSample, survival_draws, to_risk, to_score
+from core.tails.scores import Array, TailSample, in_doubt, survival_draws, to_risk, to_score
 from core.tails.tail import Spliced, Tail, spliced
 from core.tails.thresholds import FEWEST_TESTED, ThresholdTable, exceedances_at, threshold_table
 
@@ -237,15 +237,62 @@ def forecasts(fitted: FittedTail, n: Sequence[float]) -> tuple[Forecast, Forecas
     own; it goes as far as the first. Raises: as `forecast`.
     """
     told = forecast(fitted.sample, fitted.predictor, n, fitted.spec.confidence)
+    tail = (1 - fitted.spec.confidence) / 2
+    found, left_in = (
+        np.where(told.n <= told.supported, one, np.nan)
+        for one in worst_of_n(fitted, told.n, [tail, 0.5, 1 - tail])
+    )
+    told = replace(
+        told, low=np.minimum(found[0], left_in[0]), high=np.maximum(found[2], left_in[2])
+    )
     if fitted.predictor.shown is fitted.fit:
         return told, told
-    found = worst_of(fitted.as_estimated, told.n, fitted.spec.confidence)
-    low, median, high = (np.where(told.n <= told.supported, each, np.nan) for each in found)
     level = np.where(
         told.n <= told.supported, to_risk(fitted.fit.score_at(-np.log(told.n))), np.nan
     )
-    left_in = replace(told, level=level, median=median, low=low, high=high)
-    return replace(told, low=np.minimum(told.low, low), high=np.maximum(told.high, high)), left_in
+    low, median, high = left_in
+    return told, replace(told, level=level, median=median, low=low, high=high)
+
+
+def worst_of_n(fitted: FittedTail, n: Array, shares: Sequence[float]) -> tuple[Array, Array]:
+    """Returns risks that the worst of n lies below so often, (len(shares), len(n)): noise taken out, left in.
+
+    Below the median as if no query whose answers were too few to tell belonged to the tail, above it as if
+    all did (`in_doubt`).
+    """
+    least, most = (float(one[0]) for one in _doubt_at(fitted, np.array([fitted.fit.threshold])))
+    times = [least if share < 0.5 else most if share > 0.5 else 1.0 for share in shares]
+
+    def quantiles(predictor: Predictor) -> Array:
+        worst = {each: predictor.worst(np.maximum(n * each, 1.0)) for each in set(times)}
+        pairs = zip(shares, times, strict=True)
+        return np.array([predictor.quantiles(worst[each], [share])[0] for share, each in pairs])
+
+    found = quantiles(fitted.predictor)
+    if fitted.predictor.shown is fitted.fit:
+        return found, found
+    return found, quantiles(fitted.as_estimated)
+
+
+def shares_above(fitted: FittedTail, score: Array) -> tuple[Array, Array, Array]:
+    """Returns the share of queries above each level, and its interval, (k,); nan if it is not known.
+
+    The interval spans that with the noise left in, and what queries without a hit leave open (`in_doubt`).
+    """
+    confidence = fitted.spec.confidence
+    value, low, high = fitted.predictor.shares_above(score, confidence)
+    if fitted.predictor.shown is not fitted.fit:
+        _, other_low, other_high = fitted.as_estimated.shares_above(score, confidence)
+        low, high = np.minimum(low, other_low), np.maximum(high, other_high)
+    least, most = _doubt_at(fitted, np.minimum(score, fitted.fit.threshold))
+    return value, low * least, np.minimum(high * most, 1.0)
+
+
+def _doubt_at(fitted: FittedTail, score: Array) -> tuple[Array, Array]:
+    """Returns `in_doubt` for the fits that take their share from `survival_from`; 1 for the others."""
+    if fitted.fit.name in ("lognormal", "gev") or not fitted.sample.censored.any():
+        return np.ones(len(score)), np.ones(len(score))
+    return in_doubt(fitted.sample, score)
 
 
 def doubtful_among_largest(fitted: FittedTail) -> list[int]:

@@ -8,14 +8,16 @@ from scipy import special, stats
 from core.errors import SpecError
 from core.tails.scores import Array, TailSample, survival_from, to_score
 
-# A log-normal risk may be above 1; it is cut here.
+# A log-normal risk may be above 1. From here on a score goes on as the log risk does: cut to one score, all
+# that lies above would be equally likely, and a level could not be told from its refits.
 LARGEST_LOG_RISK = -1e-12
+LARGEST_SCORE = -float(np.log(-LARGEST_LOG_RISK))
 MOST_STEPS = 100
 
 
 @dataclass(frozen=True)
 class LogNormal:
-    """log p is normal, over all queries: the baseline of Jones et al. What lies above p = 1 is cut to 1."""
+    """log p is normal, over all queries: the baseline of Jones et al. Above p = 1 it is 1 as a risk."""
 
     mean: float
     deviation: float
@@ -28,14 +30,17 @@ class LogNormal:
         return {"mean": self.mean, "deviation": self.deviation}
 
     def log_survival(self, score: Array | float) -> Array:
+        level = np.asarray(score, dtype=float)
         with np.errstate(over="ignore"):
-            log_risk = -np.exp(-np.asarray(score, dtype=float))
+            below = -np.exp(-np.minimum(level, LARGEST_SCORE))
+        log_risk = below + np.maximum(level - LARGEST_SCORE, 0.0)
         return np.asarray(special.log_ndtr((self.mean - log_risk) / self.deviation))
 
     def score_at(self, log_survival: Array | float) -> Array:
         level = special.ndtri_exp(np.asarray(log_survival, dtype=float))
-        log_risk = np.minimum(self.mean - self.deviation * level, LARGEST_LOG_RISK)
-        return np.asarray(-np.log(-log_risk))
+        log_risk = self.mean - self.deviation * level
+        above = np.maximum(log_risk - LARGEST_LOG_RISK, 0.0)
+        return np.asarray(-np.log(-np.minimum(log_risk, LARGEST_LOG_RISK)) + above)
 
 
 @dataclass(frozen=True, eq=False)

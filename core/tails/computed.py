@@ -9,11 +9,11 @@ import pandas as pd
 
 from core.ahead import Kept
 from core.errors import SpecError
-from core.tails.analysis import FittedTail, TailSpec, fit_tail, forecasts
+from core.tails.analysis import FittedTail, TailSpec, fit_tail, forecasts, shares_above
 from core.tails.forecast import Forecast, furthest
 from core.tails.noise import NOISY_COPIES
 from core.tails.picture import exceedance, fan, levels_in_doubt, survival_curve
-from core.tails.scores import TailSample
+from core.tails.scores import TailSample, to_score
 from core.tails.starts import starts
 from core.tails.thresholds import FEWEST_TESTED, ThresholdTable, threshold_table
 
@@ -120,15 +120,13 @@ class Fits:
 
     def above(self, key: str, fitted: FittedTail, n: float, tau: float) -> Above:
         """Returns how much lies above a risk level."""
-        predictor = fitted.predictor
-        found: Above = self._made(
-            f"above {n} {tau}",
-            key,
-            fitted,
-            lambda: Above(
-                predictor.chance_above(n, tau), *predictor.share_above(tau, fitted.spec.confidence)
-            ),
-        )
+
+        def make() -> Above:
+            share, low, high = shares_above(fitted, to_score(np.array([tau])))
+            chance = fitted.predictor.chance_above(n, tau)
+            return Above(chance, float(share[0]), float(low[0]), float(high[0]))
+
+        found: Above = self._made(f"above {n} {tau}", key, fitted, make)
         return found
 
     def everything(

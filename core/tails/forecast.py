@@ -8,8 +8,9 @@ import numpy as np
 
 from core.errors import SpecError
 from core.tails.bootstrap import Bootstrap
+from core.tails.mean_risk import mean_risk, mean_risk_draws
 from core.tails.noise import NoiseCorrected, NoiseShift
-from core.tails.scores import Array, TailSample, survival_from, to_risk, to_score
+from core.tails.scores import Array, TailSample, to_risk, to_score
 from core.tails.tail import Tail
 
 # A forecast whose interval spans more decades than this tells nobody anything.
@@ -17,7 +18,6 @@ WIDEST = 3.0
 # How far beyond the queries seen a forecast may go; benchmarks/tails.py measures what holds there.
 FURTHEST = 100
 LUCKS = 40
-NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,9 +158,9 @@ def forecast(
     supported = furthest(sample, predictor, confidence)
     low_end, high_end = _ends(confidence)
     low, median, high = worst_of(predictor, sizes, confidence)
-    raw, mean, *means = mean_risks(sample, [predictor.fit, predictor.shown, *predictor.refits.fits])
-    # The refits have the noise that was taken out of the mean; its share of it is the same.
-    ends = np.quantile(means, [low_end, high_end]) * mean / raw
+    mean = mean_risk(sample, predictor.fit)
+    means = mean_risk_draws(sample, predictor.fit, predictor.refits)
+    ends = np.quantile(means, [low_end, high_end])
 
     def once(risk: float) -> Array:
         if predictor.of_blocks:
@@ -176,7 +176,7 @@ def forecast(
         median=told(median),
         low=told(low),
         high=told(high),
-        at_least_one=once(float(mean)),
+        at_least_one=once(mean),
         at_least_one_low=once(float(min(ends[0], mean))),
         at_least_one_high=once(float(max(ends[1], mean))),
         supported=supported,
@@ -188,30 +188,6 @@ def worst_of(predictor: Predictor, sizes: Array, confidence: float) -> tuple[Arr
     low, high = _ends(confidence)
     ends = predictor.quantiles(predictor.worst(sizes), [low, 0.5, high])
     return ends[0], ends[1], ends[2]
-
-
-def mean_risks(sample: TailSample, fits: Sequence[Tail]) -> Array:
-    """Returns the mean risk of a query under each tail: below it that of the queries seen.
-
-    What lies below every known risk counts as 0, as a sample without a hit does: the mean of estimates is
-    unbiased with its zeros, and without them it is the mean of those that had luck.
-    """
-    known, reached = survival_from(sample)
-    risk, share = to_risk(known), np.diff(reached, prepend=0.0)
-    # Mean risk of those from each place on.
-    sums = np.append(np.cumsum((share * risk)[::-1])[::-1], 0.0)
-    left = 1.0 - np.append(0.0, reached)
-    # In x with share = limit x^4: the few highest risks carry most of the mean.
-    x = (NODES + 1) / 2
-    found = []
-    for fit in fits:
-        log_limit = float(fit.log_survival(fit.threshold))
-        place = int(np.searchsorted(-known, -fit.threshold, side="right"))
-        bulk = float(sums[place] / left[place]) if place < len(known) else 0.0
-        risks = to_risk(fit.score_at(log_limit + 4 * np.log(x)))
-        tail = float((NODE_WEIGHTS / 2 * 4 * x**3 * risks).sum())
-        found.append(bulk + math.exp(log_limit) * (tail - bulk))
-    return np.array(found)
 
 
 def furthest(sample: TailSample, predictor: Predictor, confidence: float = 0.95) -> float:

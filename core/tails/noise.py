@@ -12,6 +12,9 @@ from core.tails.tail import OfTail, Tail
 
 # Enough for a shift that is small against the interval: its own error is a tenth of the spread.
 NOISY_COPIES = 100
+POINTS = 60
+# Below the start of the tail the shift fades out over a factor of 1.5 in share.
+FADED = math.log(1.5)
 
 
 def relative_errors(sample: TailSample, score: Array) -> Array:
@@ -72,7 +75,7 @@ def noise_shift(
     """
     generator = np.random.default_rng(seed)
     first = float(fit.log_survival(fit.threshold))
-    grid = np.linspace(first, min(first, -math.log(max(furthest, 2.0))) - 5.0, 60)
+    grid = np.linspace(first, min(first, -math.log(max(furthest, 2.0))) - 5.0, POINTS)
     moved = []
     for sample in samples[:NOISY_COPIES]:
         try:
@@ -84,8 +87,13 @@ def noise_shift(
         return NoiseShift(grid, np.zeros_like(grid))
     # The median: one refit with a far heavier tail would move the mean of all.
     found = np.median(np.array(moved), axis=0)
+    found = np.where(np.isfinite(found), found, 0.0)
+    # From the start of the tail downwards it fades away, and soon is 0.
+    fading = np.linspace(0.0, 1.0, POINTS)
+    rise = min(FADED, -first / 2)
+    grid = np.concatenate([first + rise * (1 - fading[:-1]), grid])
     levels = fit.score_at(grid)
-    kept = np.maximum.accumulate(levels - np.where(np.isfinite(found), found, 0.0))
+    kept = np.maximum.accumulate(levels - np.concatenate([fading[:-1] * found[0], found]))
     return NoiseShift(grid, levels - kept)
 
 

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from core.tails.analysis import FittedTail
-from core.tails.forecast import Predictor
-from core.tails.scores import LARGEST_RISK, Array, TailSample, survival_from, to_risk, to_score
+from core.tails.analysis import FittedTail, shares_above, worst_of_n
+from core.tails.scores import LARGEST_RISK, TailSample, survival_from, to_risk, to_score
 
 POINTS = 40
 # As a box plot's box: half of the worst queries lie inside.
@@ -33,9 +32,7 @@ def fan(
     if supported >= 1:
         start = min(max(first, 1.0), supported)
         sizes = np.unique(np.round(np.geomspace(start, supported, points)))
-        found = left_in = _quantiles(fitted.predictor, sizes, shares)
-        if fitted.predictor.shown is not fitted.fit:
-            left_in = _quantiles(fitted.as_estimated, sizes, shares)
+        found, left_in = worst_of_n(fitted, sizes, shares)
     low, high = np.minimum(found, left_in), np.maximum(found, left_in)
     return pd.DataFrame(
         {
@@ -50,14 +47,10 @@ def fan(
     )
 
 
-def _quantiles(predictor: Predictor, sizes: Array, shares: Sequence[float]) -> Array:
-    return predictor.quantiles(predictor.worst(sizes), shares)
-
-
 def exceedance(fitted: FittedTail, n: float, taus: Sequence[float]) -> pd.DataFrame:
     """Returns a row a level: tau; share of all above it, with low and high; chance: P(worst of n > tau)."""
     levels = np.asarray(taus, dtype=float)
-    share, low, high = fitted.predictor.shares_above(to_score(levels), fitted.spec.confidence)
+    share, low, high = shares_above(fitted, to_score(levels))
     chance = fitted.predictor.chances_above(n, levels)
     return pd.DataFrame({"tau": levels, "share": share, "low": low, "high": high, "chance": chance})
 
@@ -104,5 +97,5 @@ def survival_curve(fitted: FittedTail, reach: float, points: int = POINTS) -> pd
     top = min(float(fitted.predictor.shown.score_at(-np.log(max(reach, 2.0)))), most)
     start = min(fitted.fit.threshold, most)
     levels = np.linspace(start, max(top, start), points)
-    share, low, high = fitted.predictor.shares_above(levels, fitted.spec.confidence)
+    share, low, high = shares_above(fitted, levels)
     return pd.DataFrame({"risk": to_risk(levels), "share": share, "low": low, "high": high})

@@ -198,7 +198,7 @@ def _bounds(estimate: Array, bound: Array, keep: Mask) -> tuple[Array, list[str]
     lowest = float(hits.min())
     return np.where(missing, lowest, bound), [
         f"{missing.sum()} queries have estimate 0 and no bound (ci_high); they are taken to lie below the "
-        f"smallest estimate, {lowest:.2g}"
+        f"smallest estimate, {lowest:.2g}, which is too low if they had fewer answers than others"
     ]
 
 

@@ -156,6 +156,22 @@ def survival_from(sample: TailSample) -> tuple[Array, Array]:
     return known, np.asarray(1.0 - below)
 
 
+def in_doubt(sample: TailSample, score: Array) -> tuple[Array, Array]:
+    """Returns what the share above a level may be, of the share that `survival_from` has: least and most.
+
+    A query without a hit whose limit lies above the level may lie below it or above. `survival_from` takes it
+    to be like the others; nothing shows that it is.
+
+    score: levels, (k,). least, most: (k,), 1 where nothing is in doubt.
+    """
+    known, reached = survival_from(sample)
+    limits = np.sort(sample.score[sample.censored])
+    above = np.maximum(np.searchsorted(-known, -score, side="left"), 1)
+    hidden = len(limits) - np.searchsorted(limits, score, side="right")
+    told = reached[above - 1] * len(sample)
+    return np.asarray(above / told), np.asarray((above + hidden) / told)
+
+
 def survival_draws(
     sample: TailSample, count: int, generator: np.random.Generator
 ) -> tuple[Array, Array]:

@@ -12,7 +12,7 @@ from core.tails.thresholds import FEWEST_TESTED
 
 # Beyond so many times the queries seen the interval holds only if the tail goes on as it was fitted.
 FAR = 10
-FEW_GROUPS = 20
+FEW_GROUPS = 30
 POOR_FIT = 0.05
 # A shift of the forecast by noise that is worth a word.
 NOTABLE = 1.25
@@ -86,7 +86,7 @@ def _zero_hits(fitted: FittedTail) -> list[str]:
         return [first]
     return [
         f"{first}; {high} of them had so few answers that a single hit would have put them into the tail, so "
-        "they may belong to it, and the forecast may be too high: draw more answers for them"
+        "they may belong to it or not, and the interval allows for both: draw more answers for them"
     ]
 
 
@@ -96,9 +96,11 @@ def _few_hits(fitted: FittedTail) -> list[str]:
     relative = float(np.median(sample.error[above] / sample.risk[above]))
     if relative <= ROUGH:
         return []
+    # It takes what a hit or two happened to come to as exact.
+    low = " and the forecast too low" if fitted.fit.name == "lognormal" else ""
     return [
         f"half of the estimates that the tail is fitted to are known to {relative:.0%} only, one standard "
-        "error; the interval may be too narrow: draw more answers for the riskiest queries"
+        f"error; the interval may be too narrow{low}: draw more answers for the riskiest queries"
     ]
 
 
@@ -142,7 +144,8 @@ def _fit(fitted: FittedTail) -> list[str]:
     if fitted.predictor.of_blocks:
         found.append(
             "block maxima speak of questions that come in whole groups of wordings, as those audited; what "
-            "share of single questions is above a risk is not known from them"
+            "share of single questions is above a risk is not known from them, and as many questions of as "
+            "many kinds are riskier than told"
         )
     if fit.name == "gev" and fit.parameters["shape"] in SHAPE_RANGE:
         found.append(

@@ -6,6 +6,7 @@ from scipy import stats
 from tails.samples import bound_of, sample_of
 
 from core.errors import SpecError
+from core.tails.analysis import TailSpec, fit_tail, forecasts
 from core.tails.baselines import fit_empirical, fit_lognormal
 from core.tails.scores import TailSample, to_risk, to_score
 
@@ -50,8 +51,20 @@ def test_survival_is_the_normals() -> None:
     expected = stats.norm.logsf(level, fit.mean, fit.deviation)
     np.testing.assert_allclose(fit.log_survival(to_score(np.exp(level))), expected)
     np.testing.assert_allclose(fit.score_at(expected), to_score(np.exp(level)))
-    # What lies above 1 is cut to 1, and no higher.
-    assert float(to_risk(fit.score_at(-1e6))) == pytest.approx(1)
+    # What lies above 1 is a risk of 1, and still goes on.
+    far = fit.score_at(np.array([-1e4, -1e6]))
+    np.testing.assert_allclose(to_risk(far), 1)
+    np.testing.assert_allclose(fit.log_survival(far), [-1e4, -1e6])
+
+
+def test_half_of_the_worst_lie_above_the_median_where_risks_would_exceed_1() -> None:
+    """Cut to 1, the refits could not tell levels apart: 64% lay above what was called the median."""
+    sample = sample_of(to_score(np.exp(np.random.default_rng(5).normal(-5.5, 2, 100))))
+    fitted = fit_tail(sample, TailSpec.build(fit="lognormal", bootstraps=200))
+    told, _ = forecasts(fitted, [40.0])
+    median = float(told.median[0])
+    assert 0.1 < median < 0.999
+    assert fitted.predictor.chance_above(40.0, median) == pytest.approx(0.5, abs=0.03)
 
 
 def test_nothing_exceeds_the_largest_seen() -> None:

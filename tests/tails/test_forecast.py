@@ -2,17 +2,16 @@
 
 import numpy as np
 import pytest
-from scipy import integrate, stats
-from tails.samples import LOCATION, SCALE, gumbel_scores, pareto_excesses, sample_of
+from scipy import stats
+from tails.samples import LOCATION, SCALE, gumbel_scores, sample_of
 
 from core.errors import SpecError
 from core.tails.analysis import TailSpec, fit_tail, forecasts
-from core.tails.baselines import fit_empirical
 from core.tails.bootstrap import Bootstrap
-from core.tails.forecast import FURTHEST, Predictor, forecast, mean_risks
+from core.tails.forecast import FURTHEST, Predictor, forecast
 from core.tails.gumbel import GumbelTail
 from core.tails.pareto import ParetoTail
-from core.tails.scores import tail_sample, to_risk, to_score
+from core.tails.scores import to_risk, to_score
 from core.tails.tail import spliced
 
 
@@ -56,35 +55,6 @@ def test_share_above_is_the_survival() -> None:
     assert known(tail).share_above(tau)[0] == pytest.approx(
         float(np.exp(tail.log_survival(to_score(tau))))
     )
-
-
-def test_mean_risk_is_an_integral() -> None:
-    scores = np.concatenate([np.full(80, -4.0), -3.0 + pareto_excesses(0.0, 20, seed=1)])
-    sample = sample_of(scores)
-    tail = ParetoTail(0.0, SCALE, 0.2, -3.0, 20)
-    above = integrate.quad(
-        lambda y: float(to_risk(-3.0 + y)) * stats.expon.pdf(y, scale=SCALE), 0, 20, epsabs=1e-14
-    )[0]
-    expected = 0.8 * float(to_risk(-4.0)) + 0.2 * above
-    assert mean_risks(sample, [tail]) == pytest.approx([expected], rel=1e-4)
-    found = forecast(sample, known(tail), [1, 7])
-    np.testing.assert_allclose(
-        found.at_least_one, 1 - (1 - expected) ** np.array([1, 7]), rtol=1e-4
-    )
-
-
-def test_queries_without_a_hit_count_in_the_mean_risk() -> None:
-    """The mean of all estimates is unbiased; of those with a hit it is four times that, of 1,000 answers."""
-    hits = np.random.default_rng(2).binomial(
-        1000, 10 ** np.random.default_rng(3).normal(-4, 1, 300)
-    )
-    bound = np.where(hits == 0, stats.beta.ppf(0.975, 1, 1000), np.nan)
-    sample = tail_sample(hits / 1000, np.zeros(300), bound)
-    mean = float(hits.mean() / 1000)
-    # Of the steps of an empirical distribution the quadrature misses a little.
-    assert mean_risks(sample, [fit_empirical(sample)]) == pytest.approx([mean], rel=0.15)
-    fitted = fit_tail(sample, TailSpec.build(bootstraps=60))
-    assert mean_risks(sample, [fitted.fit]) == pytest.approx([mean], rel=0.3)
 
 
 def test_few_queries_are_like_those_seen() -> None:

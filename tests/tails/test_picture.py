@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tails.samples import bound_of, censored_below, gumbel_scores, sample_of
 
-from core.tails.analysis import FittedTail, TailSpec, fit_tail, forecasts
+from core.tails.analysis import FittedTail, TailSpec, fit_tail, forecasts, shares_above
 from core.tails.picture import (
     exceedance,
     fan,
@@ -55,8 +55,8 @@ def test_shares_are_those_told_one_by_one(fitted: FittedTail) -> None:
     found = exceedance(fitted, 500, taus)
     for place, tau in enumerate(taus):
         row = found.iloc[place]
-        expected = fitted.predictor.share_above(tau, 0.9)
-        np.testing.assert_allclose([row.share, row.low, row.high], expected)
+        expected = shares_above(fitted, to_score(np.array([tau])))
+        np.testing.assert_allclose([[row.share], [row.low], [row.high]], expected)
         assert row.chance == pytest.approx(fitted.predictor.chance_above(500, tau))
     raw, low, high = fitted.as_estimated.shares_above(to_score(np.array(taus)), 0.9)
     assert raw[2] != found.share[2]
@@ -92,5 +92,5 @@ def test_the_curve_begins_at_the_threshold(fitted: FittedTail) -> None:
     assert (np.diff(found.share) <= 0).all()
     assert (found.low <= found.high).all()
     middle = found.iloc[10]
-    expected = fitted.predictor.share_above(middle.risk, 0.9)
-    np.testing.assert_allclose([middle.share, middle.low, middle.high], expected)
+    expected = shares_above(fitted, to_score(np.array([middle.risk])))
+    np.testing.assert_allclose([[middle.share], [middle.low], [middle.high]], expected)

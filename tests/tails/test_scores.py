@@ -5,12 +5,13 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
-from tails.samples import censored_below, gumbel_scores, sample_of
+from tails.samples import bound_of, censored_below, gumbel_scores, sample_of
 
 from core.errors import SpecError
 from core.tails.scores import (
     LARGEST_RISK,
     expected_log_survival,
+    in_doubt,
     survival_draws,
     survival_from,
     tail_sample,
@@ -148,3 +149,19 @@ def test_shares_that_may_reach_a_level_know_of_bounds() -> None:
     levels, expected = survival_from(sample)
     np.testing.assert_array_equal(known, levels)
     np.testing.assert_allclose(reached.mean(0), expected, atol=0.01)
+
+
+def test_what_few_answers_leave_open_may_lie_on_either_side() -> None:
+    """30 known, 10 without a hit of many answers, 10 of few: of these nothing is known at a level below."""
+    scores = np.linspace(-2.0, -1.0, 30)
+    risk = np.append(to_risk(scores), np.zeros(20))
+    limits = to_risk(np.append(np.full(10, -2.5), np.full(10, -1.45)))
+    bound = np.append(np.full(30, np.nan), bound_of(limits))
+    sample = tail_sample(risk, np.zeros(50), bound)
+    levels = np.array([-3.0, -1.505, -1.3])
+    least, most = in_doubt(sample, levels)
+    known, reached = survival_from(sample)
+    told = np.array([reached[-1], reached[(known > -1.505).sum() - 1], (known > -1.3).sum() / 50])
+    above = np.array([30, (scores > -1.505).sum(), (scores > -1.3).sum()])
+    np.testing.assert_allclose(least * told, above / 50)
+    np.testing.assert_allclose(most * told, (above + np.array([20, 10, 0])) / 50)
