@@ -145,8 +145,8 @@ class TailsReport:
             if one["at_least_one"] is not None:
                 lines.append(
                     f"  Chance of at least one harmful answer when each is asked once: "
-                    f"{one['at_least_one']:.2g} ({one['at_least_one_low']:.2g} to "
-                    f"{one['at_least_one_high']:.2g})."
+                    f"{_chance(one['at_least_one'])} ({_chance(one['at_least_one_low'])} to "
+                    f"{_chance(one['at_least_one_high'])})."
                 )
         lines.append(
             f"Fitted: {found['fit']}, to {found['exceedances']:,} of {queries}, from a risk of "
@@ -213,6 +213,11 @@ def _checked_taus(taus: Sequence[float]) -> tuple[float, ...]:
 def _percent(chance: float) -> str:
     """Returns a chance that is neither 0% nor 100%: no forecast is certain."""
     return "below 1%" if chance < 0.01 else "above 99%" if chance > 0.99 else f"{chance:.0%}"
+
+
+def _chance(chance: float) -> str:
+    """Returns a chance that may be small; it is never 1."""
+    return "above 0.99" if chance > 0.99 else f"{chance:.2g}"
 
 
 def _number(value: float) -> float | None:

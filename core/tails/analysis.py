@@ -25,7 +25,15 @@ from core.tails.profile import (
     scale_interval,
     shape_interval,
 )
-from core.tails.scores import Array, TailSample, in_doubt, survival_draws, to_risk, to_score
+from core.tails.scores import (
+    Array,
+    TailSample,
+    in_doubt,
+    survival_draws,
+    survival_from,
+    to_risk,
+    to_score,
+)
 from core.tails.tail import Spliced, Tail, spliced
 from core.tails.thresholds import FEWEST_TESTED, ThresholdTable, exceedances_at, threshold_table
 
@@ -222,11 +230,19 @@ def fitter(sample: TailSample, spec: TailSpec, table: ThresholdTable | None = No
                 f"a tail needs {2 * FEWEST_EXCEEDANCES} queries with a hit, got {hits}; draw more "
                 "answers, or audit more queries"
             )
-        count = half if table is None else int(table.exceedances[table.chosen])
+        count = _half(sample, half) if table is None else int(table.exceedances[table.chosen])
     above = count
     if spec.estimator == "posterior":
         return lambda one: spliced(one, pareto_posterior(one, above).mean)
     return lambda one: spliced(one, fit_pareto_largest(one, above, spec.estimator))
+
+
+def _half(sample: TailSample, half: int) -> int:
+    """Returns how many of the largest make the upper half, or more where equal ones leave too few above."""
+    known, _ = survival_from(sample)
+    counts = np.arange(half, len(known))
+    above = np.searchsorted(-known, -known[half:], side="left")
+    return int(counts[np.argmax(above >= FEWEST_EXCEEDANCES)])
 
 
 def forecasts(fitted: FittedTail, n: Sequence[float]) -> tuple[Forecast, Forecast]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import special
 
 from core.tails.analysis import FittedTail, doubtful_among_largest, goodness_of_fit
 from core.tails.fitness import independent_excesses
@@ -20,6 +21,8 @@ NAMED = 5
 # A relative standard error of about four harmful answers. Of log-normal risks with one or two hits each, the
 # interval held two thirds of the worst.
 ROUGH = 0.5
+# Below it, shares of simulated risks were held by their intervals.
+SPREAD_BY_NOISE = 0.1
 
 
 def warnings_of(
@@ -31,6 +34,7 @@ def warnings_of(
         *_doubtful(fitted, queries),
         *_zero_hits(fitted),
         *_few_hits(fitted),
+        *_spread_by_noise(fitted),
         *_groups(fitted),
         *_fit(fitted),
         *_noise(told, as_estimated),
@@ -101,6 +105,20 @@ def _few_hits(fitted: FittedTail) -> list[str]:
     return [
         f"half of the estimates that the tail is fitted to are known to {relative:.0%} only, one standard "
         f"error; the interval may be too narrow{low}: draw more answers for the riskiest queries"
+    ]
+
+
+def _spread_by_noise(fitted: FittedTail) -> list[str]:
+    known = fitted.sample.take(~fitted.sample.censored)
+    relative = np.maximum(known.error / known.risk, 1e-6)
+    # An estimate taken as a gamma variable: the variance of its logarithm.
+    noise = float(special.polygamma(1, 1 / relative**2).mean())
+    share = noise / max(float(np.log(known.risk).var()), 1e-12)
+    if share < SPREAD_BY_NOISE:
+        return []
+    return [
+        f"noise makes up {min(share, 1):.0%} of how far the estimates lie apart, so the shares of queries "
+        "above a risk are too high far up and too low below: draw more answers"
     ]
 
 
