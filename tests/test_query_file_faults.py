@@ -54,6 +54,25 @@ def test_a_wrong_byte_elsewhere_does_no_harm() -> None:
     assert (file.queries[0].query_id, file.bad) == ("row-0001", ())
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"\x2e\x32\x60\xeb\x23\x00\x01,\xff\n\x00\x02", "this is no CSV; save it as CSV first"),
+        ("größe,mühe\n1,2\n".encode("latin-1"), "it is not UTF-8; save it as that"),
+    ],
+)
+def test_what_is_no_text_is_said_and_no_column_is_named(content: bytes, says: str) -> None:
+    with pytest.raises(SpecError, match=f"^queries 'mine.csv' could not be read: {says}$"):
+        parse_query_file("mine.csv", content)
+
+
+def test_columns_that_are_text_are_named() -> None:
+    with pytest.raises(SpecError, match=r"must have a column named .* got .*größe"):
+        parse_query_file("mine.csv", "größe,other\n1,caf".encode() + b"\xe9\n")
+    # A query that can be found is read, whatever its neighbours are called.
+    assert texts_of(parse_query_file("a.csv", b"query,gr\xf6\xdfe\nwhat is a cow,1\n")) == (COW,)
+
+
 def test_bad_lines_by_number() -> None:
     lines = [
         json.dumps({"query": COW}), "", "{query: 1}", "5", json.dumps({"query": None}),

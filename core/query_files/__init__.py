@@ -13,7 +13,8 @@ from core.queries import Query
 from core.query_files.checks import checked_rows
 from core.query_files.columns import Columns, choose_columns
 from core.query_files.kinds import MAX_FILE_BYTES, read_table
-from core.query_files.rows import BadRow
+from core.query_files.rows import BadRow, Table
+from core.query_files.texts import read_text
 
 __all__ = [
     "MAX_FILE_BYTES",
@@ -24,6 +25,7 @@ __all__ = [
     "parse_query_file",
     "read_queries",
     "read_query_file",
+    "read_text",
 ]
 
 _ROWS_NAMED = 5
@@ -82,7 +84,7 @@ def parse_query_file(name: str, content: bytes) -> QueryFile:
     """
     try:
         table = read_table(name, content)
-        format, columns, notes = choose_columns(table.columns)
+        format, columns, notes = _columns(table, content)
         found = checked_rows(table, format, columns)
     except SpecError as error:
         raise SpecError(f"queries {name!r} {error}") from None
@@ -94,6 +96,19 @@ def parse_query_file(name: str, content: bytes) -> QueryFile:
         columns=columns,
         counted=table.counted,
     )
+
+
+def _columns(table: Table, content: bytes) -> tuple[str, Columns, tuple[str, ...]]:
+    """Returns as `choose_columns`. Raises SpecError, which names no column where they are no text."""
+    try:
+        return choose_columns(table.columns)
+    except SpecError:
+        if not all(map(str.isprintable, table.columns)):
+            try:
+                read_text(content)
+            except ValueError as why:
+                raise SpecError(f"could not be read: {why}") from None
+        raise
 
 
 def read_queries(path: Path) -> tuple[str, ...]:
