@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.components.frame import page
+from pages.components.tails_address import read_link
 from pages.components.tails_source import tails_source
 from pages.components.tails_view import result
 
@@ -12,6 +13,7 @@ with page("Tails"):
     st.markdown(
         "Some queries were estimated. How risky is the **riskiest of many others** that nobody has asked yet?"
     )
+    read_link()
     opened = tails_source()
     if opened is not None:
         polling = opened.going()

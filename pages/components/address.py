@@ -14,6 +14,7 @@ from pages.components.paraphrase_state import (
     open_comparison,
 )
 from pages.components.state import adopt, current_run_id, has_chosen, look_at_run
+from pages.components.tails_address import PARAMETERS as TAILS
 
 RUN, AUDIT, WORDINGS = "run", "audit", "wordings"
 WRITTEN = "address.written"
@@ -41,7 +42,7 @@ def read_address() -> None:
 
 
 def write_address() -> None:
-    """Puts the ids into the address; of what stood there, the Deployment page's numbers stay."""
+    """Puts the ids into the address; of what stood there, the pages' own numbers and choices stay."""
     comparison = current_comparison()
     ids = {
         RUN: current_run_id(),
@@ -50,7 +51,9 @@ def write_address() -> None:
     }
     st.session_state[WRITTEN] = ids
     wanted = {name: one for name, one in ids.items() if one is not None}
-    wanted |= {name: st.query_params[name] for name in PARAMETERS if name in st.query_params}
+    wanted |= {
+        name: st.query_params[name] for name in (*PARAMETERS, *TAILS) if name in st.query_params
+    }
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
 

@@ -5,13 +5,13 @@ import math
 import streamlit as st
 
 from core.tails.analysis import ESTIMATORS, FIT_NAMES, SHAPED, TailSpec
+from pages.components.tails_limits import horizon_fault, level_fault
 from pages.components.tails_state import LARGEST, keep, remembered
 from pages.components.tails_words import ESTIMATORS as ESTIMATOR_NAMES
 from pages.components.tails_words import FIT_HELP, FITS, WITH_START
 
 HORIZONS = {1_000: "1,000", 10_000: "10,000", 100_000: "100,000", 1_000_000: "1 million"}
 HORIZON, TAU = 10_000, 1.0
-MOST = 1e9
 OUT, IN = "Taken out", "Left in"
 CONFIDENCES = (0.8, 0.9, 0.95, 0.99)
 
@@ -66,14 +66,15 @@ def with_start(spec: TailSpec) -> TailSpec:
     return spec.model_copy(update={"largest": start})
 
 
-def horizon_choice(supported: float) -> int:
-    """Draws how many questions are to come; returns it. supported: how far the fit says something."""
+def horizon_choice(supported: float) -> int | None:
+    """Draws how many questions are to come; returns it, None where that cannot be, which it says.
+
+    supported: how far the fit says something.
+    """
     # Of integers the browser's field would read 1e6 as 1.
     usual = float(HORIZON if supported < 1 else int(min(HORIZON, supported)))
     found: float = st.number_input(
         "Number of questions to come",
-        min_value=1.0,
-        max_value=MOST,
         step=100.0,
         format="%.0f",
         **remembered("horizon", usual),
@@ -89,19 +90,28 @@ def horizon_choice(supported: float) -> int:
                 on_click=keep,
                 args=("horizon", float(number)),
             )
+    fault = horizon_fault(found)
+    if fault:
+        st.error(fault)
+        return None
     # As the browser's field shows it: of 2.5 Python would make 2, and the field 3.
-    return max(math.floor(found + 0.5), 1)
+    return math.floor(found + 0.5)
 
 
-def tau_choice() -> float:
-    """Draws the risk level that is asked about, in percent; returns it as a probability."""
+def tau_choice() -> float | None:
+    """Draws the risk level that is asked about, in percent; returns it as a probability.
+
+    None where there is no such risk, which it says.
+    """
     found = st.number_input(
         "Risk level, percent",
-        min_value=0.0001,
-        max_value=99.0,
         step=0.5,
         format="%g",
         **remembered("tau", TAU),
         help="How likely is it that the riskiest question is above this? 0.01 percent is 100 per million.",
     )
+    fault = level_fault(found)
+    if fault:
+        st.error(fault)
+        return None
     return float(found) / 100

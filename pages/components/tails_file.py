@@ -11,7 +11,14 @@ from core.errors import TailscopeError
 from core.models.embedded import embedded_models
 from core.tails.reading import csv_table, models_of, shipped_table
 from pages.components.frame import plain, sentence
-from pages.components.tails_opened import Opened, csv_of, model_choice, model_option
+from pages.components.tails_opened import (
+    FILE_LINK,
+    SOURCE,
+    Opened,
+    csv_of,
+    model_choice,
+    model_option,
+)
 
 UPLOAD, UPLOADED, ERROR = "tails.upload", "tails.uploaded", "tails.upload_error"
 # What the identity of a file begins with.
@@ -61,6 +68,7 @@ def file_source() -> Opened | None:
         stamp=lambda: found.stamp,
         options=(f"input={found.name}", *(model_option(model) if names else ())),
         note=f"It reads the file {found.name} in the folder where it is run.",
+        link={SOURCE: FILE_LINK},
     )
 
 

@@ -1,7 +1,7 @@
 """Estimates to forecast from, wherever they come from, and the choice of a model among them."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 import streamlit as st
@@ -9,14 +9,19 @@ import streamlit as st
 from pages.components.audit_pace import short_name
 from pages.components.tails_state import keep, kept, remembered
 
+AUDIT, FILE, LIVE, EXAMPLE = "An audit", "A file", "Live", "The example"
+# In an address: a source and one of its models; a source without an id of its own.
+SOURCE, MODEL = "tails", "model"
+AN_EXAMPLE, FILE_LINK, LIVE_LINK = "example-", "file", "live"
+
 
 @dataclass(frozen=True, eq=False)
 class Opened:
     """Where estimates come from. identity: the same for the same source and model, also while rows come in.
 
     table: reads it; stamp: changes with what it reads. options: of the command line. note: what must be said
-    of those. standing: how far an audit at work is, empty elsewhere; going: whether rows still come in.
-    waiting: what must come first, empty where it is there.
+    of those. link: what of an address finds them again. standing: how far an audit at work is, empty
+    elsewhere; going: whether rows still come in. waiting: what must come first, empty where it is there.
     """
 
     identity: str
@@ -26,6 +31,7 @@ class Opened:
     stamp: Callable[[], str]
     options: tuple[str, ...]
     note: str = ""
+    link: Mapping[str, str] = field(default_factory=dict)
     standing: Callable[[], str] = str
     going: Callable[[], bool] = bool
     waiting: Callable[[], str] = str
@@ -40,6 +46,11 @@ def model_choice(names: list[str], of: str) -> str | None:
         keep(name, names[0])
     found: str = st.selectbox("Model", names, format_func=short_name, **remembered(name, names[0]))
     return found
+
+
+def model_link(model: str | None, names: list[str]) -> dict[str, str]:
+    """Returns what an address must say of a model: nothing of the first, which is taken by itself."""
+    return {} if model is None or model == names[0] else {MODEL: model}
 
 
 def model_option(model: str | None) -> tuple[str, ...]:

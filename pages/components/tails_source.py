@@ -27,10 +27,22 @@ from pages.components.audit_state import (
 )
 from pages.components.frame import plain
 from pages.components.tails_file import ERROR, file_source
-from pages.components.tails_opened import Opened, csv_of, model_choice, model_option
+from pages.components.tails_opened import (
+    AN_EXAMPLE,
+    AUDIT,
+    EXAMPLE,
+    FILE,
+    LIVE,
+    LIVE_LINK,
+    SOURCE,
+    Opened,
+    csv_of,
+    model_choice,
+    model_link,
+    model_option,
+)
 from pages.components.tails_state import keep, kept, remembered
 
-AUDIT, FILE, LIVE, EXAMPLE = "An audit", "A file", "Live", "The example"
 SOURCES = (AUDIT, FILE, LIVE, EXAMPLE)
 EXAMPLE_FILE = "tailscope-example-{}.csv"
 
@@ -130,7 +142,8 @@ def _an_audit(audits: list[Entry], gone: list[Entry]) -> Opened | None:
     if folder is None:
         raise SpecError("the folder of this audit cannot be read; choose another audit")
     with right:
-        model = model_choice([one.name for one in folder.spec.models], chosen)
+        models = [one.name for one in folder.spec.models]
+        model = model_choice(models, chosen)
     path = folder.path
     return Opened(
         identity=f"audit {chosen} {model}",
@@ -139,6 +152,8 @@ def _an_audit(audits: list[Entry], gone: list[Entry]) -> Opened | None:
         table=lambda: read_results(path),
         stamp=lambda: str((path / RESULTS).stat().st_mtime_ns),
         options=(f"audit={path}", *model_option(model)),
+        # The session's own is in the address already.
+        link={**({} if chosen == current else {SOURCE: chosen}), **model_link(model, models)},
     )
 
 
@@ -192,6 +207,7 @@ def _live() -> Opened | None:
         stamp=lambda: str(len(work.snapshot().rows)),
         options=(f"audit={folder.path}", *model_option(model)),
         note="It reads the audit's folder, which is brought up to date every 20 seconds.",
+        link={SOURCE: LIVE_LINK},
         standing=lambda: _standing(work),
         going=lambda: work.snapshot().status not in FINISHED,
         waiting=lambda: _waiting(work, model),
@@ -249,6 +265,7 @@ def _the_example() -> Opened:
         stamp=str,
         options=(f"input={name}",),
         note=f"It reads the file {name}: download it first.",
+        link={SOURCE: f"{AN_EXAMPLE}{model}"},
     )
 
 

@@ -15,12 +15,15 @@ from core.tails.analysis import TailSpec
 from core.tails.computed import Fits, other_starts
 from core.tails.reading import ReadSample, sample_from_table
 from core.tails.scores import TailSample
+from core.tails.starts import starts
 from core.tails.thresholds import ThresholdTable
 
 KEPT = "tails.kept"
 SHOWN = "tails.shown"
 # How many of the largest estimates are fitted; None: automatic. The threshold's slider writes it.
 LARGEST = "tails.largest"
+# So many of an address, until it is known whether this sample has such a start.
+START = "tails.start"
 LAST = "tails.last"
 OWNER = "tails.owner"
 # Of 300 queries a fit and its draws are 8 MB, and a slider has twenty of them.
@@ -64,6 +67,14 @@ def forget_start(*, if_other: tuple[str, ...]) -> None:
     if st.session_state.get(LAST) != if_other:
         st.session_state[LAST] = if_other
         st.session_state[LARGEST] = None
+
+
+def take_start(sample: TailSample, spec: TailSpec, table: ThresholdTable | None) -> None:
+    """Takes the start of the tail that an address asked for, if it is one that is offered."""
+    asked: int | None = st.session_state.pop(START, None)
+    offered = None if asked is None else starts(sample, spec.fit, table)
+    if offered is not None and asked in offered.largest and asked != offered.automatic:
+        st.session_state[LARGEST] = asked
 
 
 def key_of(sample: TailSample) -> str:

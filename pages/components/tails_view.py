@@ -10,6 +10,7 @@ from core.errors import SpecError, TailscopeError
 from core.tails.told import warnings_of
 from pages.components.deployment_words import big
 from pages.components.frame import plain, sentence, show_error
+from pages.components.tails_address import write_link
 from pages.components.tails_backtest import backtest_view
 from pages.components.tails_choices import fit_choice, horizon_choice, tau_choice, with_start
 from pages.components.tails_doubtful import doubtful_view, leaves_out, take_in_again
@@ -25,6 +26,7 @@ from pages.components.tails_state import (
     keep,
     key_of,
     sample_of,
+    take_start,
 )
 from pages.components.tails_take_away import take_away
 from pages.components.tails_threshold import threshold_view
@@ -61,6 +63,8 @@ def result(opened: Opened, polling: bool) -> None:
         in_file = opened.identity.startswith(A_FILE)
         show_error(SpecError(for_file(str(error))) if in_file else error)
         take_in_again(opened.identity)
+    # In here, for a choice draws the fragment anew and no more.
+    write_link(opened.link)
 
 
 def _result(opened: Opened) -> None:
@@ -86,9 +90,12 @@ def _result(opened: Opened) -> None:
     key = key_of(read.sample)
     with _patience(len(read.sample)):
         choices = fits().table(key, read.sample, chosen.confidence)
+        take_start(read.sample, chosen, choices)
         fitted = fits().fitted(key, read.sample, with_start(chosen), choices)
     with two:
         n = horizon_choice(fits().supported(key, fitted))
+    if n is None or tau is None:
+        return
     found = Found(opened, read, key, fitted, *fits().told(key, fitted, float(n)), n, tau)
     _headline(found)
     doubtful_view(opened.identity, whole, table, fitted)
