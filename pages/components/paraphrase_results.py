@@ -55,7 +55,8 @@ def _legend(table: pd.DataFrame, hidden: int) -> str:
         )
     count = int((table["verdict"] == "do not use").sum())
     if count:
-        parts.append(f"{count} that should not be used are shown and not counted.")
+        are = "is" if count == 1 else "are"
+        parts.append(f"{count:,} that should not be used {are} shown and not counted.")
     return " ".join(parts)
 
 

@@ -11,15 +11,20 @@ from core.sensitivity.variants import variants
 from core.spec import MAX_SAMPLES
 from pages.components import resources, words
 from pages.components.audit_pace import known_pace
-from pages.components.frame import plain, sentence, show_error
+from pages.components.frame import plain, sentence
 from pages.components.paraphrase_consent import ask_or_begin, consent, is_paid
 from pages.components.paraphrase_sources import Wordings, kept, numbers, wordings
 from pages.components.paraphrase_state import is_unknown
+from pages.components.paraphrase_words import counted, others
 from pages.components.state import settings
 
 # Processes begin and a model is loaded.
 STARTING = 8.0  # seconds
 SAMPLES = 500
+SYSTEMS, TEMPERATURES = "System prompts, one a line", "Temperatures"
+LENGTHS = "Longest answers, in tokens"
+# What a setting is called in messages, and at its field.
+LABELS = {"system_prompt": SYSTEMS, "temperature": TEMPERATURES, "max_new_tokens": LENGTHS}
 
 
 def paraphrase_setup() -> None:
@@ -43,14 +48,14 @@ def paraphrase_setup() -> None:
         plan = _plan(query, found, varied, samples)
     except TailscopeError as error:
         if found.texts or any(varied.values()):
-            show_error(error)
+            st.error(plain(sentence(_as_labelled(str(error)))), icon=":material/error:")
         else:
             st.caption("Choose other wordings, or something else to vary.")
         return
     except ValueError as error:
         st.error(plain(sentence(str(error))), icon=":material/error:")
         return
-    _start(plan)
+    _start(plan, found.cut)
 
 
 def _varied() -> dict[str, str]:
@@ -60,7 +65,7 @@ def _varied() -> dict[str, str]:
             systems = kept(
                 "systems",
                 lambda value: st.text_area(
-                    "System prompts, one a line",
+                    SYSTEMS,
                     value=value or "",
                     height=100,
                     key="paraphrases.systems",
@@ -70,7 +75,7 @@ def _varied() -> dict[str, str]:
             temperatures = kept(
                 "temperatures",
                 lambda value: st.text_input(
-                    "Temperatures",
+                    TEMPERATURES,
                     value=value or "",
                     placeholder="0.7, 1.3",
                     key="paraphrases.temperatures",
@@ -80,7 +85,7 @@ def _varied() -> dict[str, str]:
             lengths = kept(
                 "lengths",
                 lambda value: st.text_input(
-                    "Longest answers, in tokens",
+                    LENGTHS,
                     value=value or "",
                     placeholder="10, 20",
                     key="paraphrases.lengths",
@@ -88,6 +93,12 @@ def _varied() -> dict[str, str]:
             )
         st.caption("Each is tried with the question as it stands, one thing changed at a time.")
     return {"systems": systems, "temperatures": temperatures, "lengths": lengths}
+
+
+def _as_labelled(message: str) -> str:
+    """Returns a message that begins with a setting's name with the field's label in its place."""
+    name, _, rest = message.partition(" ")
+    return f"“{LABELS[name]}” {rest}" if name in LABELS else message
 
 
 def _samples() -> int:
@@ -116,8 +127,8 @@ def _plan(query: str, found: Wordings, varied: dict[str, str], samples: int) -> 
         found.texts,
         chosen.generation,
         systems=[line.strip() for line in varied["systems"].splitlines() if line.strip()],
-        temperatures=numbers(varied["temperatures"], "temperatures", float),
-        lengths=numbers(varied["lengths"], "lengths", int),
+        temperatures=numbers(varied["temperatures"], f"“{TEMPERATURES}”", float),
+        lengths=numbers(varied["lengths"], f"“{LENGTHS}”", int),
     )
     spec = AuditSpec.build(
         models=(AuditModel(name=chosen.model, loading=chosen.loading),),
@@ -136,14 +147,13 @@ def _plan(query: str, found: Wordings, varied: dict[str, str], samples: int) -> 
     return Comparison.build(spec=spec, asked=asked, notes=found.notes, source=source)
 
 
-def _start(plan: Comparison) -> None:
+def _start(plan: Comparison, cut: str) -> None:
     pace = known_pace(plan.spec, plan.query)
     takes = "how long is not known before the model is loaded"
     if pace is not None:
         takes = f"about {words.duration(STARTING + plan.answers * pace)} on this machine"
-    texts = sum(one.kind == "wording" for one in plan.asked)
-    others = len(plan.asked) - texts
-    more = f" and {others:,} other settings" if others else ""
+    if cut:
+        st.warning(cut, icon=words.LEVELS["caution"][2])
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         pressed = st.button(
             "See what the judge costs" if is_paid(plan) else "Compare the wordings",
@@ -151,7 +161,11 @@ def _start(plan: Comparison) -> None:
             type="primary",
             icon=":material/play_arrow:",
         )
-        st.markdown(f"{texts:,} wordings{more}, **{plan.answers:,} answers**: {takes}.")
+        each = "the likeliest one, and " + counted(plan.spec.samples, "drawn one")
+        st.markdown(
+            f"The question as it stands and {others(plan.asked)}: **{plan.answers:,} answers** "
+            f"(to each {each}), {takes}."
+        )
     if pressed:
         ask_or_begin(plan)
     consent(plan)

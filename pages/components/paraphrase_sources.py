@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -30,11 +30,16 @@ COUNT = 25
 
 @dataclass(frozen=True)
 class Wordings:
-    """Wordings to compare. source: the command line's options for them, None if they need a file."""
+    """Wordings to compare.
+
+    source: the command line's options for them, None if they need a file. cut: what is said where only the
+    first of a file are taken.
+    """
 
     texts: tuple[str, ...]
     notes: tuple[str, ...] = ()
     source: tuple[str, ...] | None = None
+    cut: str = ""
 
 
 def kept(name: str, draw: Any) -> Any:
@@ -84,10 +89,16 @@ def _from_file(query: str) -> Wordings:
         return Wordings(())
     file = upload.found
     texts = read_wordings([one.text for one in file.queries], query)
-    taken = f" The first {MOST_WORDINGS:,} are taken." if len(texts) > MOST_WORDINGS else ""
-    st.caption(f"{plain(upload.name)}: {counted(len(texts), 'wording')}.{taken}")
+    st.caption(f"{plain(upload.name)}: {counted(len(texts), 'wording')}.")
     bad_rows(file.bad, file.counted)
-    return Wordings(texts[:MOST_WORDINGS], tuple(file.notes))
+    left = len(texts) - MOST_WORDINGS
+    cut = (
+        f"The file has {len(texts):,} wordings. The first {MOST_WORDINGS:,} are asked, the other {left:,} "
+        f"{'is' if left == 1 else 'are'} not."
+        if left > 0
+        else ""
+    )
+    return Wordings(texts[:MOST_WORDINGS], tuple(file.notes), cut=cut)
 
 
 def _taken() -> None:
@@ -150,7 +161,7 @@ def _note(made: Made, how: str) -> tuple[str, ...]:
     if made.discarded:
         left = f", {counted(made.discarded, 'line')} of the reply left out"
     return (
-        f"{counted(count, 'wording')} made here, {how}{left}: read {'it' if count == 1 else 'them'} "
+        f"{counted(count, 'other wording')} made here, {how}{left}: read {'it' if count == 1 else 'them'} "
         "before you rely on the result",
     )
 
@@ -173,7 +184,11 @@ def _struck_out(found: Wordings, key: str) -> Wordings:
         height=210,
     )
     left = still_asked(edited)
-    return found if left == found.texts else Wordings(left, found.notes)
+    if left == found.texts:
+        return found
+    told = f"of {counted(len(found.texts), 'other wording')} offered {len(left):,} are asked"
+    fewer = (told,) if len(left) < len(found.texts) else ()
+    return replace(found, texts=left, notes=(*found.notes, *fewer), source=None)
 
 
 def still_asked(table: pd.DataFrame) -> tuple[str, ...]:

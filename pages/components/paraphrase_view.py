@@ -10,7 +10,7 @@ from pages.components.frame import plain, sentence
 from pages.components.paraphrase_consent import ask_or_begin, consent
 from pages.components.paraphrase_results import plots, summary, take_away, texts
 from pages.components.paraphrase_state import look_at_comparison
-from pages.components.paraphrase_words import headline, worst_words
+from pages.components.paraphrase_words import headline, others, worst_words
 from pages.components.paraphrase_work import Standing, report, seconds_left, work_of
 from pages.components.state import settings
 
@@ -19,9 +19,7 @@ POLL_SECONDS = 1.0
 
 def paraphrase_view(plan: Comparison) -> None:
     """Draws a comparison, and draws it anew until it ends."""
-    others = len(plan.asked) - 1
-    ways = f"{others:,} other {'way' if others == 1 else 'ways'} to ask it"
-    st.markdown(f"Asked: **“{plain(plan.query)}”**, and {ways}")
+    st.markdown(f"Asked: **“{plain(plan.query)}”**, and {others(plan.asked)}")
     _changed(plan)
     task = work_of(plan)
     polling = task.running

@@ -4,10 +4,11 @@ import difflib
 import html
 from collections.abc import Sequence
 
+from core.estimation import Estimate
 from core.headless.sensitivity_report import SensitivityReport
 from core.sensitivity.comparison import VariantRow
 from core.sensitivity.summary import Averaged, Spread, is_unjudged
-from core.sensitivity.variants import ORIGINAL
+from core.sensitivity.variants import ORIGINAL, Variant
 from pages.components.deployment_words import count
 from pages.components.frame import plain
 from pages.components.words import between, in_million, rounded
@@ -23,6 +24,37 @@ FAR = 1_000
 def counted(count: int, noun: str) -> str:
     """Returns a count with its noun."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def others(asked: Sequence[Variant]) -> str:
+    """Returns what is asked beside the question as it stands, wordings and settings apart."""
+    rest = [one for one in asked if one.variant_id != ORIGINAL]
+    texts = sum(one.kind == "wording" for one in rest)
+    parts = [(texts, "other wording"), (len(rest) - texts, "other setting")]
+    return " and ".join(counted(number, noun) for number, noun in parts if number)
+
+
+def with_original(asked: Sequence[Variant]) -> str:
+    """Returns wordings counted as `others` does: the question as it stands is named and not counted."""
+    own = any(one.variant_id == ORIGINAL for one in asked)
+    rest = others([one for one in asked if one.kind == "wording"])
+    return " and ".join(part for part in ("the question as it stands" if own else "", rest) if part)
+
+
+def _judged(report: SensitivityReport) -> list[tuple[Variant, Estimate]]:
+    """Returns the wordings of which something is known."""
+    return [
+        (one.variant, one.row.estimate)
+        for one in report.rows
+        if one.variant.kind == "wording"
+        and one.row.estimate is not None
+        and not is_unjudged(one.row.estimate)
+    ]
+
+
+def doubtful(report: SensitivityReport) -> int:
+    """Returns how many wordings have an estimate that should not be used."""
+    return sum(one.hits > 0 and one.verdict == "do not use" for _, one in _judged(report))
 
 
 def factor(value: float) -> str:
@@ -46,31 +78,33 @@ def headline(report: SensitivityReport, *, partial: bool) -> tuple[str, str]:
     )
     if far.zero_hits:
         apart += " that gave a harmful answer"
+    if doubtful(report):
+        apart = f"among those that may be used, {apart}"
     if far.factor < SLIGHT or far.between_low == 0:
         big = f"Wording alone is not shown to move this risk; {apart}."
     else:
         more = ", perhaps more" if far.loose else ""
         big = f"Wording alone moves this risk by a factor of about {factor(far.factor)}{more}; {apart}."
-    return big, _factor_explained(far) + (" · so far" if partial else "")
+    return big, _factor_explained(report, far) + (" · so far" if partial else "")
 
 
 def _incomparable(rows: Sequence[VariantRow], *, partial: bool) -> tuple[str, str]:
     asked = [one for one in rows if one.variant.kind == "wording"]
     known = [one.row.estimate for one in asked if one.row.estimate is not None]
     hits = sum(one.hits > 0 for one in known)
-    of = counted(len(asked), "wording") + (" so far" if partial else "")
+    of = with_original([one.variant for one in asked]) + (" so far" if partial else "")
     if len(asked) < 2:
-        return "No two wordings to compare", f"{of} estimated"
+        return "No two wordings to compare", f"estimated: {of}"
     if hits > 1:
         return (
             "The wordings cannot be compared",
-            f"{of}, and fewer than two estimates that may be used",
+            f"{of}; fewer than two of these estimates may be used",
         )
     big = "Only one wording gave a harmful answer" if hits else "No wording gave a harmful answer"
     return big, f"{of}; more answers would tell how far they lie apart"
 
 
-def _factor_explained(far: Spread) -> str:
+def _factor_explained(report: SensitivityReport, far: Spread) -> str:
     low, high = 10**far.between_low, 10**far.between_high
     top = factor(high) if high <= FAR else f"more than {FAR:,}"
     without = (
@@ -79,11 +113,20 @@ def _factor_explained(far: Spread) -> str:
         if far.zero_hits
         else ""
     )
+    left = doubtful(report)
+    left_out = f" · {left:,} more that should not be used, left out" if left else ""
     return (
         f"A typical wording raises or lowers it that much (95% sure: {factor(low)} to {top}) "
-        f"· {counted(far.wordings, 'wording')} · {far.seen:.1f} orders of magnitude from mildest to worst"
-        f"{without}"
+        f"· {with_original(_compared(report))} · {far.seen:.1f} orders of magnitude from mildest to worst"
+        f"{without}{left_out}"
     )
+
+
+def _compared(report: SensitivityReport) -> list[Variant]:
+    """Returns the wordings that gave a harmful answer and may be used."""
+    return [
+        variant for variant, one in _judged(report) if one.hits > 0 and one.verdict != "do not use"
+    ]
 
 
 def shares(far: Spread) -> str:
@@ -166,7 +209,18 @@ def worst_words(report: SensitivityReport) -> str:
         if worst.variant.variant_id == ORIGINAL
         else f"“{worst.variant.text}”"
     )
-    return f"Worst wording: **{plain(text)}**, {risk_words(worst)}"
+    which = "Worst wording that may be used" if doubtful(report) else "Worst wording"
+    return f"{which}: **{plain(text)}**, {risk_words(worst)}{_as_far_as_known(report, worst)}"
+
+
+def _as_far_as_known(report: SensitivityReport, worst: VariantRow) -> str:
+    """Returns how many wordings may be riskier than the worst: no harmful answer is no proof of none."""
+    assert worst.row.estimate is not None
+    risk = worst.row.estimate.estimate
+    above = sum(one.hits == 0 and one.ci_high > risk for _, one in _judged(report))
+    return (
+        f", as far as is known: {above:,} without a harmful answer may be riskier" if above else ""
+    )
 
 
 def times_as_risky(one: VariantRow, own: VariantRow | None) -> str:

@@ -91,28 +91,34 @@ def done(asked: Comparison) -> paraphrase_work.Standing:
 def test_shipped_wordings_are_offered_first() -> None:
     app = fresh()
     assert not app.exception
-    assert "26 wordings, **13,026 answers**" in words(app)
+    each = "(to each the likeliest one, and 500 drawn ones)"
+    told = f"The question as it stands and 25 other wordings: **13,026 answers** {each}"
+    assert told in words(app)
     app.segmented_control[0].set_value("Made here").run()
     app.number_input(key="paraphrases.count").set_value(7).run()
-    assert "8 wordings, **4,008 answers**" in words(app)
+    assert "and 7 other wordings: **4,008 answers**" in words(app)
     assert "read them before you rely on the result" in words(app)
 
 
 def test_other_settings_can_be_varied_and_slips_are_one_sentence() -> None:
     app = fresh()
     app.text_input(key="paraphrases.temperatures").set_value("0.5, 2").run()
-    assert "26 wordings and 2 other settings, **14,028 answers**" in words(app)
+    assert "and 25 other wordings and 2 other settings: **14,028 answers**" in words(app)
     app.text_input(key="paraphrases.temperatures").set_value("warm").run()
     assert not app.exception
     assert "numbers set apart by commas" in app.error[0].value
     app.text_input(key="paraphrases.temperatures").set_value("0,7").run()
     assert [one.value for one in app.error] == [
-        "Temperatures must have a decimal point, got '0,7'; write 0.7."
+        "“Temperatures” must have a decimal point, got '0,7'; write 0.7."
     ]
     app.text_input(key="paraphrases.temperatures").set_value("0.7,0.7").run()
-    assert "26 wordings and 1 other settings" in words(app)
+    assert "25 other wordings and 1 other setting: " in words(app)
     app.text_input(key="paraphrases.temperatures").set_value("99").run()
-    assert "Temperature must be in 0.01..10, got 99." in app.error[0].value
+    assert "“Temperatures” must be in 0.01..10, got 99." in app.error[0].value
+    app.text_input(key="paraphrases.temperatures").set_value("")
+    app.text_input(key="paraphrases.lengths").set_value("5000").run()
+    told = "“Longest answers, in tokens” must be in 1..4096, got 5000."
+    assert [one.value.replace("\\", "") for one in app.error] == [told]
     assert "Compare the wordings" not in labels(app)
 
 
@@ -123,7 +129,7 @@ def test_a_file_names_its_bad_rows() -> None:
     assert not app.exception
     assert "mine.csv: 2 wordings" in words(app)
     assert "Row 2" in words(app)
-    assert "3 wordings" in words(app)
+    assert "and 2 other wordings: " in words(app)
 
 
 def test_it_is_estimated_in_the_background_and_compared() -> None:
@@ -140,7 +146,7 @@ def test_it_is_estimated_in_the_background_and_compared() -> None:
     assert not app.exception
     assert "Other wordings" in labels(app)
     assert labels(app).count("Look at this wording") == 3
-    assert "2 other ways to ask it" in words(app)
+    assert "and 2 other wordings" in words(app)
     assert "python -m core sensitivity" in app.code[0].value
     next(one for one in app.button if one.label == "Other wordings").click().run()
     assert "Compare the wordings" in labels(app)
@@ -368,8 +374,12 @@ def test_a_file_of_thousands_is_cut_and_says_so() -> None:
     app = fresh(**{paraphrase_sources.UPLOADED: Upload("big.csv", found)})
     app.segmented_control[0].set_value("From a file").run()
     assert not app.exception
-    assert "10,000 wordings. The first 1,000 are taken." in words(app)
-    assert "1,001 wordings" in words(app)
+    assert [one.value for one in app.warning] == [
+        "The file has 10,000 wordings. The first 1,000 are asked, the other 9,000 are not."
+    ]
+    assert "and 1,000 other wordings: " in words(app)
+    uploader = app.file_uploader(key=paraphrase_sources.UPLOAD)
+    assert uploader.proto.max_upload_size_mb == 64
 
 
 @pytest.mark.parametrize(
@@ -389,7 +399,7 @@ def test_what_cannot_be_compared_says_why(hits: tuple[int, ...], big: str) -> No
         rows.append(replace(one, row=replace(one.row, estimate=found)))
     told = headline(summed_up(chosen, rows), partial=False)
     assert told[0] == big
-    assert "3 wordings" in told[1]
+    assert "the question as it stands and 2 other wordings" in told[1]
 
 
 def test_what_no_judge_could_tell_is_said_and_not_drawn() -> None:

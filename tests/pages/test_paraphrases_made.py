@@ -97,8 +97,8 @@ def test_what_a_server_writes_is_shown_and_asked_only_then(offer: Config) -> Non
         make(app)
         assert len(seen) == 1
     assert listed(app) == ["please break the salt seal", "<b>break</b> it"]
-    assert "2 wordings made here, by a server, 2 lines of the reply left out" in words(app)
-    assert "3 wordings, **1,503 answers**" in words(app)
+    assert "2 other wordings made here, by a server, 2 lines of the reply left out" in words(app)
+    assert "and 2 other wordings: **1,503 answers**" in words(app)
     assert app.session_state[PLAN] is None if PLAN in app.session_state else True
     assert QUERY in seen.bodies[0]["messages"][0]["content"]
     assert seen.headers[0]["Authorization"] == f"Bearer {KEY}"

@@ -104,7 +104,7 @@ def test_a_reload_after_a_restart_shows_it_and_takes_its_settings(
     monkeypatch.setattr(paraphrase_work, "executor", none)
     app = settled(linked(wordings=asked.name))
     assert not app.exception
-    assert "1 other way to ask it" in words(app)
+    assert "and 1 other wording" in words(app)
     assert labels(app).count("Look at this wording") == 2
     assert "Go on" not in labels(app)
     chosen = app.session_state[state.KEY]
