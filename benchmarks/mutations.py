@@ -256,10 +256,24 @@ MUTATIONS = (
     ),
     Mutation(
         "tails: the mean risk of those with a hit",
-        "core/tails/forecast.py",
-        "left = 1.0 - np.append(0.0, reached)",
-        "left = reached[-1] - np.append(0.0, reached)",
-        tests="tests/tails/test_forecast.py",
+        "core/tails/mean_risk.py",
+        "np.where(above, 0.0, sample.risk).mean()",
+        "np.where(above, 0.0, sample.risk)[~sample.censored].mean()",
+        tests="tests/tails/test_mean_risk.py",
+    ),
+    Mutation(
+        "tails: what few answers leave open lies above",
+        "core/tails/scores.py",
+        "np.asarray(above / told), np",
+        "np.asarray((above + hidden) / told), np",
+        tests="tests/tails/test_scores.py",
+    ),
+    Mutation(
+        "tails: cut log-normal risks above 1 to one score",
+        "core/tails/baselines.py",
+        "above = np.maximum(log_risk - LARGEST_LOG_RISK, 0.0)",
+        "above = 0.0",
+        tests="tests/tails/test_baselines.py",
     ),
     Mutation(
         "tails: add the estimates' noise once more",
