@@ -49,16 +49,28 @@ def fitness_view(key: str, fitted: FittedTail) -> None:
 
 
 def _quantiles(plot: QuantilePlot) -> None:
+    band = f"{plot.confidence:.0%}"
     st.vega_lite_chart(
         quantiles(plot, INK[st.context.theme.type or "light"]),
         key="tails.fitness.quantiles",
         width="stretch",
-        alt="Risks found against those expected by the fit, with a 95% band",
+        alt=f"Risks found against those expected by the fit, with a {band} band",
     )
-    outside, chance = int((~plot.inside).sum()), 1 - plot.confidence
     st.caption(
-        f"Each query's risk against what the fit expects there. {outside} of {len(plot.seen)} lie outside "
-        f"the band; {chance:.0%} would by chance. Of several wordings, the riskiest is shown."
+        f"Each query's risk against what the fit expects there, with a band of {band}. {outside_words(plot)} "
+        "Of several wordings, the riskiest is shown."
+    )
+
+
+def outside_words(plot: QuantilePlot) -> str:
+    """Returns how many points lie outside the band, and what that does not say."""
+    outside, chance = int((~plot.inside).sum()), 1 - plot.confidence
+    if not outside:
+        return f"None of {len(plot.seen)} lies outside it."
+    return (
+        f"{outside} of {len(plot.seen)} {'lies' if outside == 1 else 'lie'} outside it; {chance:.0%} would "
+        "by chance. But it is for each point by itself, and neighbours leave it together: a few in a row say "
+        "little. The tests above judge all points at once."
     )
 
 

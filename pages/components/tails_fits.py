@@ -50,12 +50,13 @@ def fits_view(key: str, sample: TailSample, spec: TailSpec, horizon: float) -> N
         with st.spinner("Drawing the tail in five ways…"):
             found = [drawn(key, sample, spec, name, horizon) for name in FIT_NAMES]
         st.markdown(f"The risk of the riskiest of **{horizon:,.0f}** questions")
+        level = f"{spec.confidence:.0%}"
         ink = INK[st.context.theme.type or "light"]
         st.vega_lite_chart(
             fits_chart(found, ink),
             key="tails.fits.chart",
             width="stretch",
-            alt=f"The worst of {horizon:,.0f} queries as five kinds of tail forecast it, with 95% intervals",
+            alt=f"The worst of {horizon:,.0f} queries as five kinds of tail forecast it, with {level} ranges",
         )
         st.caption(
             "Orange: the fit in use. Grey: what one would say without extreme-value theory, a bell curve "
@@ -65,7 +66,7 @@ def fits_view(key: str, sample: TailSample, spec: TailSpec, horizon: float) -> N
         for one in found:
             if one.why:
                 st.caption(plain(sentence(f"{short(one.name)}: {for_page(one.why)}")))
-        st.table(fits_table(found), border="horizontal", hide_index=True)
+        st.table(fits_table(found, spec.confidence), border="horizontal", hide_index=True)
 
 
 def short(name: str) -> str:
@@ -109,13 +110,13 @@ def fits_rows(found: list[Drawn]) -> pd.DataFrame:
     )
 
 
-def fits_table(found: list[Drawn]) -> pd.DataFrame:
-    """Returns the same as a table."""
+def fits_table(found: list[Drawn], confidence: float) -> pd.DataFrame:
+    """Returns the same as a table. confidence: of the ranges."""
     return pd.DataFrame(
         {
             "Fit": short(one.name) + (" (in use)" if one.chosen else ""),
             "Worst query": _median(one),
-            "95% range": _range(one),
+            f"{confidence:.0%} range": _range(one),
             "What it is": FIT_HELP[one.name],
         }
         for one in found
@@ -153,7 +154,7 @@ def fits_chart(found: list[Drawn], ink: str = INK["light"]) -> Chart:
     tips = [
         {"field": "fit", "title": "Fit"},
         {"field": "worst", "title": "Worst query"},
-        {"field": "range", "title": "95% range"},
+        {"field": "range", "title": "Range"},
     ]
     known = [{"filter": "isValid(datum.median)"}]
     return {

@@ -5,7 +5,7 @@ from typing import cast
 
 import streamlit as st
 
-from core.tails.analysis import FittedTail, goodness_of_fit
+from core.tails.analysis import FittedTail, TailSpec, goodness_of_fit
 from core.tails.scores import TailSample, to_risk
 from core.tails.starts import Starts, starts
 from core.tails.thresholds import RATE, ThresholdTable
@@ -49,7 +49,7 @@ def threshold_view(
         _slider(offered)
         if table is not None:
             automatic = offered.risk_at(offered.automatic)
-            _plots(table, float(to_risk(fitted.fit.threshold)), automatic)
+            _plots(table, fitted, automatic)
         _told(table, fitted)
     fitness_view(key, fitted)
 
@@ -90,8 +90,9 @@ def _automatic() -> None:
     st.session_state[LARGEST] = None
 
 
-def _plots(table: ThresholdTable, chosen: float, automatic: float) -> None:
+def _plots(table: ThresholdTable, fitted: FittedTail, automatic: float) -> None:
     ink = INK[st.context.theme.type or "light"]
+    chosen, band = float(to_risk(fitted.fit.threshold)), f"{fitted.spec.confidence:.0%}"
     with st.grid(3, min_column_width=250, gap="medium"):
         with st.container(gap="xsmall"):
             _head("How far beyond the start")
@@ -99,7 +100,7 @@ def _plots(table: ThresholdTable, chosen: float, automatic: float) -> None:
                 mean_excess(table, chosen, automatic, ink),
                 key="tails.threshold.mean_excess",
                 width="stretch",
-                alt="The average excess over each start, with a 95% band and a line at the start in use",
+                alt=f"The average excess over each start, with a {band} band and a line at the start in use",
             )
             st.caption("Look for a **straight** line from the start on.")
         with st.container(gap="xsmall"):
@@ -108,9 +109,12 @@ def _plots(table: ThresholdTable, chosen: float, automatic: float) -> None:
                 stability(table, which, chosen, automatic, ink),
                 key=f"tails.threshold.{which}",
                 width="stretch",
-                alt=f"The fitted {which} at each start, with a 95% band and a line at the start in use",
+                alt=f"The fitted {which} at each start, with a {band} band and a line at the start in use",
             )
-            st.caption("Look for a **flat** line from the start on, within its band.")
+            st.caption(
+                "Look for a **flat** line from the start on, within its band."
+                + by_likelihood(fitted.spec)
+            )
         with st.container(gap="xsmall"):
             _head("Does it fit")
             st.vega_lite_chart(
@@ -120,7 +124,15 @@ def _plots(table: ThresholdTable, chosen: float, automatic: float) -> None:
                 alt="The p-values of two tests of fit at each start, and lines at 5% and the start in use",
             )
             st.caption(f"Look for points **above {RATE:.0%}**; crossed ones are rejected.")
-    st.caption("Orange: the start in use. Dashed grey: the automatic one. Bands: 95%.")
+    st.caption(f"Orange: the start in use. Dashed grey: the automatic one. Bands: {band}.")
+
+
+def by_likelihood(spec: TailSpec) -> str:
+    """Returns why the fit's own shape is another than that in the picture; empty where it is not."""
+    if spec.fit != "pot" or spec.estimator == "ml":
+        return ""
+    how = "with prior knowledge" if spec.estimator == "posterior" else "by weighted moments"
+    return f" Found by maximum likelihood at each start; the fit in use finds it {how}, so its own differs."
 
 
 def _head(text: str) -> None:

@@ -157,7 +157,7 @@ def _banded(
     tips = [
         *_tips(),
         {"field": "value", "title": short, "format": ".3~r"},
-        {"field": "low", "title": "95% from", "format": ".3~r"},
+        {"field": "low", "title": "Band from", "format": ".3~r"},
         {"field": "high", "title": "to", "format": ".3~r"},
     ]
     band: Chart = {

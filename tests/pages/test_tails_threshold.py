@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,11 @@ from tails.samples import gumbel_scores, sample_of
 from tails.test_bootstrap import grouped_scores
 
 from core.tails.analysis import FIT_NAMES, TailSpec, fit_tail, forecasts
+from core.tails.quantile_plot import QuantilePlot
 from core.tails.scores import to_risk
 from core.tails.thresholds import RATE, threshold_table
 from pages.components import tails_fitness, tails_fits, tails_threshold_charts
+from pages.components.tails_fitness import outside_words
 from pages.components.tails_fits import BASELINES, drawn, fits_rows
 from pages.components.tails_state import fits, key_of
 from pages.components.tails_threshold import LARGEST, SLIDER, why_words
@@ -23,7 +26,7 @@ from pages.components.tails_threshold import LARGEST, SLIDER, why_words
 PLOTS = ("average excess", "fitted shape", "p-values")
 
 
-def script(fit: str, count: int) -> None:
+def script(fit: str, count: int, estimator: str = "posterior", confidence: float = 0.95) -> None:
     import streamlit as st
     from tails.samples import gumbel_scores, sample_of
 
@@ -35,8 +38,10 @@ def script(fit: str, count: int) -> None:
     sample = sample_of(gumbel_scores(count))
     key = key_of(sample)
     chosen = st.session_state.get("tails.largest") if fit in ("pot", "gumbel") else None
-    spec = TailSpec.build(fit=fit, largest=chosen, bootstraps=60)
-    table = fits().table(key, sample, 0.95)
+    spec = TailSpec.build(
+        fit=fit, largest=chosen, bootstraps=60, estimator=estimator, confidence=confidence
+    )
+    table = fits().table(key, sample, confidence)
     threshold_view(key, sample, table, fits().fitted(key, sample, spec, table))
     fits_view(key, sample, spec, 500.0)
 
@@ -200,6 +205,43 @@ def test_how_well_it_fits_in_words_and_intervals() -> None:
     assert " to " in table["Profile likelihood"][0]
     points = data(app, "expected by the fit", "points")
     assert (points["low"] <= points["high"]).all()
+
+
+def chosen_otherwise(**choices: object) -> AppTest:
+    app = AppTest.from_function(
+        script, kwargs={"fit": "pot", "count": 120, **choices}, default_timeout=60
+    )
+    app.session_state["tails.fitness.open"] = app.session_state["tails.fits.open"] = True
+    app.run()
+    assert not app.exception
+    return app
+
+
+def test_bands_are_told_with_the_confidence_that_was_chosen() -> None:
+    app = chosen_otherwise(confidence=0.8)
+    alts = " ".join(chart.proto.alt for chart in app.get("vega_lite_chart"))
+    assert "Bands: 80%." in words(app)
+    assert "with a band of 80%" in words(app)
+    assert "95%" not in words(app) + alts
+    assert alts.count("a 80% band") == 3
+    assert "80% range" in app.table[0].value.columns
+    assert "95%" not in "".join(chart.proto.spec for chart in app.get("vega_lite_chart"))
+
+
+def test_the_picture_of_the_shape_says_how_it_was_found_where_the_fit_does_otherwise() -> None:
+    said = {name: words(chosen_otherwise(estimator=name)) for name in ("posterior", "pwm", "ml")}
+    assert "the fit in use finds it with prior knowledge" in said["posterior"]
+    assert "the fit in use finds it by weighted moments" in said["pwm"]
+    assert "Found by maximum likelihood" not in said["ml"]
+
+
+def test_points_outside_the_band_do_not_speak_against_the_tests() -> None:
+    at = np.linspace(0.1, 0.2, 19)
+    plot = QuantilePlot(at, at, at, at, 0.95)
+    assert outside_words(plot) == "None of 19 lies outside it."
+    four = replace(plot, high=np.where(np.arange(19) < 15, at, at / 2))
+    assert outside_words(four).startswith("4 of 19 lie outside it; 5% would by chance.")
+    assert "each point by itself" in outside_words(four)
 
 
 def test_a_poor_fit_is_said_so() -> None:
