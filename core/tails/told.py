@@ -117,8 +117,8 @@ def _spread_by_noise(fitted: FittedTail) -> list[str]:
     if share < SPREAD_BY_NOISE:
         return []
     return [
-        f"noise makes up {min(share, 1):.0%} of how far the estimates lie apart, so the shares of queries "
-        "above a risk are too high far up and too low below: draw more answers"
+        "a good part of how far the estimates lie apart is their own noise, so the shares of queries above a "
+        "risk are too high far up and too low below: draw more answers"
     ]
 
 

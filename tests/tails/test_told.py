@@ -29,7 +29,7 @@ def counted(median: float, deviation: float, answers: int, spec: TailSpec = SPEC
 @pytest.mark.parametrize(("relative", "told"), [(0.05, False), (0.9, True)])
 def test_noise_that_spreads_the_estimates_is_told(relative: float, told: bool) -> None:
     fitted = fit_tail(sample_of(gumbel_scores(200), relative), SPEC)
-    assert ("of how far the estimates lie apart" in said(fitted)) is told
+    assert ("how far the estimates lie apart is their own noise" in said(fitted)) is told
 
 
 def test_a_lognormal_through_a_hit_or_two_is_told_to_be_too_low() -> None:
