@@ -12,7 +12,7 @@ from core.audit.spec import AuditModel, AuditSpec
 from core.estimation.draws import Draws
 from core.estimation.estimate import Estimate
 from core.estimation.estimate import estimate as estimated
-from core.estimation.verdict import Verdict
+from core.estimation.evidence import Verdict
 from core.headless.sensitivity_report import SensitivityReport, summed_up
 from core.sensitivity.comparison import Comparison, VariantRow
 from core.sensitivity.variants import variants
@@ -130,5 +130,6 @@ def test_the_worst_is_the_worst_as_far_as_is_known(estimate: Estimate) -> None:
     ],
 )
 def test_one_is_and_two_are(estimate: Estimate, doubtful: int, says: str) -> None:
-    found: list[tuple[float, Verdict]] = [(350.0, "trust"), *[(37.0, "do not use")] * doubtful]
-    assert says in _legend(forest_rows(report(estimate, *found).rows), 0)
+    left_out: tuple[float, Verdict] = (37.0, "do not use")
+    found = [left_out] * doubtful
+    assert says in _legend(forest_rows(report(estimate, (350.0, "trust"), *found).rows), 0)
