@@ -9,17 +9,14 @@ from typing import Any
 import pandas as pd
 
 from pages.components.charts import GRID, LABELS, Chart
-from pages.components.tails_words import risk_text
+from pages.components.tails_threshold_charts import APART
+from pages.components.tails_words import SMALL, level_text, risk_text
 
 BLUE = "#0072b2"
 LIGHT_BLUE = {"light": BLUE, "dark": "#56b4e9"}
 HARM = "#d55e00"
 MARK = {"light": "#8a6d00", "dark": "#d9c14a"}
-# Below 1% per million, from there on percent, as in the words beside it.
-RISK_LABEL = (
-    "datum.value < 0.00999 ? format(datum.value * 1e6, ',~r') + ' per million' : "
-    "format(datum.value * 100, '~r') + '%'"
-)
+MILLION_LABEL = "format(datum.value * 1e6, ',~r')"
 SHARE_LABEL = "format(datum.value * 100, '~r') + '%'"
 # A tail that falls off at once would show nothing else.
 MOST_DECADES = 8
@@ -50,11 +47,17 @@ def survival(
         "type": "quantitative",
         "title": "Share of questions at or above it",
         "scale": {"type": "log", "domain": [floor, 1.0], "nice": False, "clamp": True},
-        "axis": {"values": decades(floor, 1.0), "labelExpr": SHARE_LABEL, **LABELS, **GRID},
+        "axis": {
+            "values": decades(floor, 1.0),
+            "labelExpr": SHARE_LABEL,
+            **APART,
+            **LABELS,
+            **GRID,
+        },
     }
     rows = known.assign(
         kind=["do not use" if one else "estimate" for one in known["doubtful"]],
-        words=[risk_text(risk) for risk in known["risk"]],
+        words=[risk_text(risk, right) for risk in known["risk"]],
     )
     tips = [
         {"field": "query", "title": "Question"},
@@ -88,7 +91,7 @@ def survival(
         ink,
         points=rows,
         curve=curve,
-        zero=zero.assign(words=[f"below {risk_text(risk)}" for risk in zero["risk"]]),
+        zero=zero.assign(words=[f"below {risk_text(risk, right)}" for risk in zero["risk"]]),
         start=mark(start, "the tail begins"),
     )
 
@@ -124,10 +127,10 @@ def _dots(test: str, x: Chart, y: Chart, tips: list[Chart], color: str, *, fille
 
 def exceedance(table: pd.DataFrame, tau: float, *, theme: str, ink: str) -> Chart:
     """Returns the chance that the worst of n lies above a level, over the levels. table: `exceedance`."""
-    table = table.assign(words=[risk_text(risk) for risk in table["tau"]])
     left, right = ends(
         min(float(table["tau"].min()), tau), max(float(table["tau"].max()), tau), 1.0
     )
+    table = table.assign(words=[risk_text(risk, right) for risk in table["tau"]])
     x = risk_axis("Risk level", left, right)
     y: Chart = {
         "type": "quantitative",
@@ -153,7 +156,7 @@ def exceedance(table: pd.DataFrame, tau: float, *, theme: str, ink: str) -> Char
         },
         *rule("level", "x", x, MARK[theme], before=tau**2 > left * right),
     ]
-    level = mark(tau, f"asked about: {risk_text(tau)}")
+    level = mark(tau, f"asked about: {level_text(tau)}")
     return chart(layers, 270, ink, levels=table, level=level)
 
 
@@ -173,14 +176,16 @@ def chart(layers: list[Chart], height: int, ink: str, **tables: pd.DataFrame) ->
 
 
 def risk_axis(title: str, bottom: float, top: float) -> Chart:
+    """Returns a log axis of risks in one unit: percent where its upper end is 1% or more."""
+    large = top >= SMALL
     return {
         "type": "quantitative",
-        "title": title,
+        "title": title if large else f"{title}, per million",
         "scale": {"type": "log", "domain": [bottom, top], "nice": False},
         "axis": {
             "values": decades(bottom, top),
-            "labelExpr": RISK_LABEL,
-            "labelOverlap": "greedy",
+            "labelExpr": SHARE_LABEL if large else MILLION_LABEL,
+            **APART,
             **LABELS,
             **GRID,
         },

@@ -16,7 +16,8 @@ from pages.components.tails_charts import (
     risk_axis,
     rule,
 )
-from pages.components.tails_words import often, risk_range, risk_text
+from pages.components.tails_threshold_charts import APART
+from pages.components.tails_words import level_text, often, risk_range, risk_text
 
 
 def fan(
@@ -30,7 +31,9 @@ def fan(
     """
     blue = LIGHT_BLUE[theme]
     table = table.assign(
-        words=[risk_text(risk) for risk in table["median"]],
+        words=[
+            risk_text(risk, high) for risk, high in zip(table["median"], table["high"], strict=True)
+        ],
         range=[
             risk_range(low, high) for low, high in zip(table["low"], table["high"], strict=True)
         ],
@@ -51,7 +54,7 @@ def fan(
         "type": "quantitative",
         "title": "Number of questions to come",
         "scale": {"type": "log", "domain": [left, right], "nice": False},
-        "axis": {"format": ",~r", "values": decades(left, right), **LABELS, **GRID},
+        "axis": {"format": ",~r", "values": decades(left, right), **APART, **LABELS, **GRID},
     }
     y = risk_axis("Risk of the riskiest of them", bottom, top)
     tips = [
@@ -94,7 +97,7 @@ def fan(
         ink,
         fan=table,
         beyond=pd.DataFrame({"from": [supported], "to": [right]}),
-        level=mark(tau, f"asked about: {risk_text(tau)}"),
+        level=mark(tau, f"asked about: {level_text(tau)}"),
         horizon=mark(n, f"{n:,.0f}"),
         seen=pd.DataFrame({**point, "says": [often(risk)]}),
     )

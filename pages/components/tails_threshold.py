@@ -50,7 +50,7 @@ def threshold_view(
         if table is not None:
             automatic = offered.risk_at(offered.automatic)
             _plots(table, fitted, automatic)
-        _told(table, fitted)
+        _told(table, fitted, max(offered.risk))
     fitness_view(key, fitted)
 
 
@@ -59,13 +59,15 @@ def _slider(offered: Starts) -> None:
     now = offered.nearest(chosen)
     # Anew on every run: another sample or fit has other choices.
     st.session_state[SLIDER] = now
+    # One unit from end to end.
+    high = max(offered.risk)
     bar, button = st.columns([5, 1], vertical_alignment="bottom", gap="medium")
     with bar:
         st.select_slider(
             "The tail starts at a risk of",
             offered.largest,
             key=SLIDER,
-            format_func=lambda one: f"{risk_text(offered.risk_at(one))} · {one:,} queries",
+            format_func=lambda one: f"{risk_text(offered.risk_at(one), high)} · {one:,} queries",
             on_change=_moved,
             args=(offered.automatic,),
         )
@@ -164,17 +166,17 @@ def _keep_parameter() -> None:
     )
 
 
-def _told(table: ThresholdTable | None, fitted: FittedTail) -> None:
+def _told(table: ThresholdTable | None, fitted: FittedTail, high: float) -> None:
     if fitted.spec.largest is None and fitted.spec.threshold is None:
         if fitted.spec.fit == "pot" and table is not None:
-            st.markdown(f"Automatic: {plain(why_words(table))}.")
+            st.markdown(f"Automatic: {plain(why_words(table, high))}.")
         else:
             st.markdown(
                 f"Automatic: the line goes through the {fitted.fit.exceedances:,} riskiest queries"
                 f"{wordings(fitted)}."
             )
         return
-    count, start = fitted.fit.exceedances, risk_text(float(to_risk(fitted.fit.threshold)))
+    count, start = fitted.fit.exceedances, risk_text(float(to_risk(fitted.fit.threshold)), high)
     st.markdown(
         f"Your choice: from {start} on, {count:,} queries. {plain(_verdict(table, fitted))}."
     )
@@ -190,10 +192,10 @@ def _verdict(table: ThresholdTable | None, fitted: FittedTail) -> str:
     return f"Nothing speaks against the fit (Anderson–Darling p = {p:.2g})"
 
 
-def why_words(table: ThresholdTable) -> str:
-    """Returns why the automatic start is taken, with risks as the rest of the page has them."""
+def why_words(table: ThresholdTable, high: float | None = None) -> str:
+    """Returns why the automatic start is taken. high: the largest of the starts, whose unit all have."""
     return re.sub(
-        r"a risk of (\S+)", lambda one: f"a risk of {risk_text(float(one[1]))}", table.why
+        r"a risk of (\S+)", lambda one: f"a risk of {risk_text(float(one[1]), high)}", table.why
     )
 
 

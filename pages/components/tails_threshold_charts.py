@@ -16,6 +16,8 @@ from pages.components.tails_words import SMALL, risk_text
 ACCENT = "#d55e00"
 ANDERSON, CRAMER = "Anderson–Darling", "Cramér–von Mises"
 CHOSEN, AUTOMATIC = "in use", "automatic"
+# Labels that would touch are left out.
+APART = {"labelOverlap": "greedy", "labelSeparation": 10}
 FEW_DECADES = 60.0
 IN_PERCENT = "format(datum.value / 1e4, ',~r') + '%'"
 HEIGHT, LEGEND = 240, 70
@@ -122,10 +124,11 @@ def p_value_rows(table: ThresholdTable) -> pd.DataFrame:
 
 
 def _base(table: ThresholdTable) -> pd.DataFrame:
+    high = float(table.risk.max())
     return pd.DataFrame(
         {
             "start": table.risk * MILLION,
-            "risk": [risk_text(float(risk)) for risk in table.risk],
+            "risk": [risk_text(float(risk), high) for risk in table.risk],
             "above": table.exceedances,
             "independent": table.independent,
         }
@@ -227,13 +230,13 @@ def log_axis(low: float, high: float) -> Chart:
     """
     shown_as: Chart = {"labelExpr": IN_PERCENT} if in_percent(high) else {"format": ",~r"}
     if not low > 0:
-        return {**shown_as, **LABELS, **GRID}
+        return {**shown_as, **APART, **LABELS, **GRID}
     steps = (1, 2, 5) if high / low < FEW_DECADES else (1,)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     values = [step * 10.0**place for place in decades for step in steps]
     shown = [value for value in values if low <= value <= high]
     ticks = {"values": shown} if len(shown) > 1 else {"tickCount": 4}
-    return {**shown_as, "labelOverlap": "greedy", **ticks, **LABELS, **GRID}
+    return {**shown_as, **APART, **ticks, **LABELS, **GRID}
 
 
 def in_percent(high: float) -> bool:

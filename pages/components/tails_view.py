@@ -37,9 +37,9 @@ from pages.components.tails_words import (
     for_file,
     for_page,
     headline,
+    level_text,
     likely,
     risk_range,
-    risk_text,
     share_text,
     too_far,
     worst_seen,
@@ -50,6 +50,8 @@ NO_SHARE = "not with this fit"
 UNKNOWN = "not known"
 # From so many queries on, a fit takes longer than the blink of an eye.
 MANY = 2_000
+# As wide as the longest label, with its question mark.
+TILE = 265
 
 
 def result(opened: Opened, polling: bool) -> None:
@@ -145,13 +147,15 @@ def _headline(found: Found) -> None:
 def _metrics(found: Found) -> None:
     told, sure = found.told, f"{found.fitted.spec.confidence:.0%} sure: "
     above = fits().above(found.key, found.fitted, float(found.n), found.tau)
-    level = risk_text(found.tau)
+    level = level_text(found.tau)
     no_chance = TOO_FAR if not found.supported else NO_SHARE if not found.forecasts else ""
-    one, two, three = st.columns(3)
+    # Of a label that is cut, the end is what matters.
+    with st.grid(3, min_column_width=TILE):
+        one, two, three = st.container(), st.container(), st.container()
     n = f"{found.n:,}"
     quiet: Any = {"delta_color": "off", "delta_arrow": "off", "border": True}
     one.metric(
-        f"Chance: the riskiest above {level}",
+        f"Chance: riskiest above {level}",
         UNKNOWN if no_chance else likely(above.chance),
         delta=no_chance or "the doubt about the tail included",
         help=f"The chance that the riskiest of {n} questions has a risk above {level}. The doubt about the "
@@ -164,7 +168,7 @@ def _metrics(found: Found) -> None:
         **quiet,
     )
     two.metric(
-        f"Share of questions above {level}",
+        f"Share above {level}",
         share_text(above.share, above.high) if math.isfinite(above.share) else UNKNOWN,
         delta=sure + risk_range(above.low, above.high) if math.isfinite(above.share) else NO_SHARE,
         help="The share of all questions like these whose risk is above the level."

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from core.tails.analysis import FittedTail
 from core.tails.bootstrap import is_grouped
 from core.tails.forecast import Forecast
@@ -76,6 +78,11 @@ def risk_range(low: float, high: float) -> str:
     say, unit = (_in_percent, "") if high >= SMALL else (_in_million, " per million")
     first, last = say(low), say(high)
     return f"{first}{unit}" if first == last else f"{first} to {last}{unit}"
+
+
+def level_text(risk: float) -> str:
+    """Returns a risk level as its field has it: in percent."""
+    return f"{np.format_float_positional(risk * 100, precision=6, fractional=False, trim='-')}%"
 
 
 def often(risk: float, high: float | None = None) -> str:

@@ -151,8 +151,8 @@ def test_the_examples_numbers_are_those_of_the_command_line(
     assert f"95% sure: {risk_range(told['ci_low'], told['ci_high'])} of" in headline(app)
     share = told["share_above"]["0.01"]
     assert metrics(app) == {
-        "Chance: the riskiest above 1%": tails_words.likely(told["exceedance"]["0.01"]),
-        "Share of questions above 1%": risk_text(share["share"], share["ci_high"]),
+        "Chance: riskiest above 1%": tails_words.likely(told["exceedance"]["0.01"]),
+        "Share above 1%": risk_text(share["share"], share["ci_high"]),
         "Chance: any harmful answer": tails_words.likely(told["at_least_one"]),
     }
     assert "wordings of 40 different ones" in words(app)
@@ -231,6 +231,22 @@ def test_words_and_drawing_agree_on_where_a_tail_starts(fit: str, says: str, sta
     assert "ten riskiest groups" not in words(app)
 
 
+@pytest.mark.parametrize(("times", "percent"), [(1.0, True), (1e-4, False)])
+def test_an_axis_and_the_slider_have_one_unit(times: float, percent: bool) -> None:
+    table = shipped_table("briar").drop(columns="group")
+    for column in ("estimate", "standard_error"):
+        table[column] *= times
+    app = upload(fresh(source=FILE, horizon=200.0, tau=1.0 if percent else 1e-3), table)
+    specs = [json.loads(chart.proto.spec) for chart in app.get("vega_lite_chart")]
+    found = json.dumps(specs)
+    assert ("per million" in found) != percent
+    assert "' per million'" not in found
+    options = app.select_slider(key="tails.threshold.slider").options
+    assert {("% ·" in one, "per million ·" in one) for one in options} == {(percent, not percent)}
+    why = next(line for line in words(app).splitlines() if line.startswith("Automatic:"))
+    assert ("per million" in why) != percent
+
+
 def test_the_largest_seen_has_no_chance_of_more() -> None:
     app = fresh(source=EXAMPLE, horizon=2_000.0, fit="empirical")
     tile = app.metric[0]
@@ -248,8 +264,8 @@ def test_block_maxima_of_groups_say_nothing_of_single_questions(
 
     monkeypatch.setattr(Predictor, "share_above", unknown)
     app = fresh(source=EXAMPLE, horizon=2_000.0, fit="gev")
-    assert metrics(app)["Share of questions above 1%"] == "not known"
-    shown = next(one for one in app.metric if one.label == "Share of questions above 1%")
+    assert metrics(app)["Share above 1%"] == "not known"
+    shown = next(one for one in app.metric if one.label == "Share above 1%")
     assert "whole groups of wordings, not of single questions" in shown.help
     assert "nan" not in shown.delta
     table = next(one.value for one in app.dataframe if "Questions above it" in one.value)
@@ -268,7 +284,7 @@ def test_horizon_level_and_fit_move_the_numbers() -> None:
     assert third[0] == second[0]
     options = TailsOptions([200], fit="pot", taus=[0.2])
     expected = forecast_of(shipped_table("briar"), options)
-    assert third[1]["Chance: the riskiest above 20%"] == tails_words.likely(
+    assert third[1]["Chance: riskiest above 20%"] == tails_words.likely(
         expected["exceedance"]["0.2"]
     )
     app.selectbox(key="tails.fit").set_value("gumbel").run()
@@ -306,7 +322,7 @@ def test_further_than_supported_it_refuses_and_offers_how_far() -> None:
     press(app, "tails.horizon.1000000")
     assert headline(app) == ""
     assert "No forecast for 1,000,000 questions" in words(app)
-    assert metrics(app)["Chance: the riskiest above 1%"] == "not known"
+    assert metrics(app)["Chance: riskiest above 1%"] == "not known"
     assert "nan" not in words(app)
     assert words(app).lower().count("no forecast for") == 1
     press(app, "tails.furthest")
@@ -624,6 +640,8 @@ def test_risks_in_words() -> None:
     assert tails_words.often(1.0) == "nearly every time"
     assert tails_words.likely(1.0) == "above 99.9%"
     assert tails_words.likely(0.0) == "below 0.01%"
+    levels = [tails_words.level_text(risk) for risk in (0.01, 0.07, 0.9999, 0.005, 1e-9)]
+    assert levels == ["1%", "7%", "99.99%", "0.5%", "0.0000001%"]
     for risk in np.geomspace(1e-9, 1, 50):
         assert not re.match(r"(0|0\.0|100)(%| per)", risk_text(float(risk)))
 
