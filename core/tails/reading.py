@@ -1,6 +1,5 @@
 """Samples from an audit's results, or from a CSV of estimates."""
 
-import codecs
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.behaviours import load_queries, load_references
 from core.errors import SpecError
-from core.query_files import MAX_FILE_BYTES
+from core.query_files import MAX_FILE_BYTES, read_text
 from core.tails.scores import Array, Mask, TailSample, tail_sample
 
 # The first of a row that is there is taken.
@@ -65,7 +64,7 @@ def csv_table(source: Path | bytes, name: str) -> pd.DataFrame:
             raise SpecError(
                 f"input {name!r} must be at most {MAX_FILE_BYTES:,} bytes, got {len(content):,}"
             )
-        text = _text(content)
+        text = read_text(content)
         found: pd.DataFrame = pd.read_csv(
             io.StringIO(text),
             sep=_separator(text),
@@ -79,25 +78,6 @@ def csv_table(source: Path | bytes, name: str) -> pd.DataFrame:
         reason = getattr(error, "strerror", None) or str(error).strip()
         raise SpecError(f"input {name!r} could not be read: {reason}") from None
     return found
-
-
-def _text(content: bytes) -> str:
-    """Returns what a file holds as text, UTF-8 or UTF-16 with its mark. Raises: ValueError, why not."""
-    why = "the file is empty"
-    if content.strip():
-        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        try:
-            found = content.decode("utf-16" if wide else "utf-8-sig")
-            if "\0" not in found:
-                return found
-        except UnicodeDecodeError:
-            pass
-        # What is packed, a spreadsheet's file for one, has bytes that no text has.
-        packed = b"\0" in content and not wide
-        why = (
-            "this is no CSV; save it as CSV first" if packed else "it is not UTF-8; save it as that"
-        )
-    raise ValueError(why)
 
 
 def _separator(text: str) -> str:

@@ -161,11 +161,12 @@ def _start(plan: Comparison, cut: str) -> None:
             type="primary",
             icon=":material/play_arrow:",
         )
-        each = "the likeliest one, and " + counted(plan.spec.samples, "drawn one")
+        rest = others(plan.asked)
+        beside = "," if " and " in rest else " and"
         st.markdown(
-            f"The question as it stands and {others(plan.asked)}: **{plan.answers:,} answers** "
-            f"(to each {each}), {takes}."
+            f"The question as it stands{beside} {rest}: **{plan.answers:,} answers**, {takes}."
         )
+    st.caption(f"To each {counted(plan.spec.samples, 'answer')} drawn, and the likeliest one.")
     if pressed:
         ask_or_begin(plan)
     consent(plan)

@@ -91,9 +91,8 @@ def done(asked: Comparison) -> paraphrase_work.Standing:
 def test_shipped_wordings_are_offered_first() -> None:
     app = fresh()
     assert not app.exception
-    each = "(to each the likeliest one, and 500 drawn ones)"
-    told = f"The question as it stands and 25 other wordings: **13,026 answers** {each}"
-    assert told in words(app)
+    assert "The question as it stands and 25 other wordings: **13,026 answers**, " in words(app)
+    assert "To each 500 answers drawn, and the likeliest one." in words(app)
     app.segmented_control[0].set_value("Made here").run()
     app.number_input(key="paraphrases.count").set_value(7).run()
     assert "and 7 other wordings: **4,008 answers**" in words(app)
@@ -103,7 +102,7 @@ def test_shipped_wordings_are_offered_first() -> None:
 def test_other_settings_can_be_varied_and_slips_are_one_sentence() -> None:
     app = fresh()
     app.text_input(key="paraphrases.temperatures").set_value("0.5, 2").run()
-    assert "and 25 other wordings and 2 other settings: **14,028 answers**" in words(app)
+    assert "as it stands, 25 other wordings and 2 other settings: **14,028 answers**" in words(app)
     app.text_input(key="paraphrases.temperatures").set_value("warm").run()
     assert not app.exception
     assert "numbers set apart by commas" in app.error[0].value
