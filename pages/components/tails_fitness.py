@@ -69,7 +69,7 @@ def outside_words(plot: QuantilePlot) -> str:
         return f"None of {len(plot.seen)} lies outside it."
     return (
         f"{outside} of {len(plot.seen)} {'lies' if outside == 1 else 'lie'} outside it; {chance:.0%} would "
-        "by chance. But it is for each point by itself, and neighbours leave it together: a few in a row say "
+        "by chance. But it is for each point by itself, and neighbours leave it together: a few outside say "
         "little. The tests above judge all points at once."
     )
 
