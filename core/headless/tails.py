@@ -12,9 +12,7 @@ from core.audit.results import read_results
 from core.errors import SpecError
 from core.tails.analysis import (
     NOISE_UP_TO,
-    SHAPED,
     FittedTail,
-    TailSpec,
     fit_tail,
     forecasts,
     goodness_of_fit,
@@ -25,6 +23,7 @@ from core.tails.analysis import (
 from core.tails.forecast import Forecast
 from core.tails.reading import ReadSample, read_csv, sample_from_table
 from core.tails.scores import to_score
+from core.tails.spec import SHAPED, TailSpec
 from core.tails.told import warnings_of
 
 TAUS = (1e-4, 1e-3, 1e-2, 1e-1)

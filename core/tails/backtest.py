@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import SpecError
-from core.tails.analysis import TailSpec, fit_tail
+from core.tails.analysis import fit_tail
 from core.tails.forecast import Predictor
 from core.tails.scores import FEWEST, Array, Mask, TailSample, to_risk
+from core.tails.spec import TailSpec
 
 SHARE = 0.3
 SPLITS = 300

@@ -9,11 +9,12 @@ import pandas as pd
 
 from core.ahead import Kept
 from core.errors import SpecError
-from core.tails.analysis import FittedTail, TailSpec, fit_tail, forecasts, shares_above
+from core.tails.analysis import FittedTail, fit_tail, forecasts, shares_above
 from core.tails.forecast import Forecast, furthest
 from core.tails.noise import NOISY_COPIES
 from core.tails.picture import exceedance, fan, levels_in_doubt, survival_curve
 from core.tails.scores import TailSample, to_score
+from core.tails.spec import TailSpec
 from core.tails.starts import starts
 from core.tails.thresholds import FEWEST_TESTED, ThresholdTable, threshold_table
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.tails.analysis import FitName
 from core.tails.gumbel import largest_by_default
 from core.tails.pareto import FEWEST_EXCEEDANCES
 from core.tails.scores import TailSample, survival_from, to_risk
+from core.tails.spec import FitName
 from core.tails.thresholds import ThresholdTable
 
 CHOICES = 16

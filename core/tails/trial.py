@@ -9,7 +9,7 @@ from pydantic import field_validator
 
 from core.errors import SpecError
 from core.spec import Spec, within
-from core.tails.analysis import FIT_NAMES, FitName, TailSpec, fit_tail
+from core.tails.analysis import fit_tail
 from core.tails.backtest import (
     SHARE,
     SPLITS,
@@ -20,6 +20,7 @@ from core.tails.backtest import (
 from core.tails.bootstrap import is_grouped
 from core.tails.forecast import Predictor
 from core.tails.scores import TailSample
+from core.tails.spec import FIT_NAMES, FitName, TailSpec
 from core.tails.thresholds import threshold_table
 
 # Fewer than for a forecast: each split has its own.

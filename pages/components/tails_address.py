@@ -8,8 +8,8 @@ import streamlit as st
 
 from core.models.embedded import embedded_models
 from core.runs import is_run_id
-from core.tails.analysis import ESTIMATORS, FIT_NAMES, SHAPED
 from core.tails.pareto import FEWEST_EXCEEDANCES
+from core.tails.spec import ESTIMATORS, FIT_NAMES, SHAPED
 from pages.components.audit_state import current_audit_id
 from pages.components.tails_choices import CONFIDENCES, IN, OUT, TAU
 from pages.components.tails_limits import horizon_fault, level_fault

@@ -4,7 +4,7 @@ import math
 
 import streamlit as st
 
-from core.tails.analysis import ESTIMATORS, FIT_NAMES, SHAPED, TailSpec
+from core.tails.spec import ESTIMATORS, FIT_NAMES, SHAPED, TailSpec
 from pages.components.tails_limits import horizon_fault, level_fault
 from pages.components.tails_state import LARGEST, keep, remembered
 from pages.components.tails_words import ESTIMATORS as ESTIMATOR_NAMES

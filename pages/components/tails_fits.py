@@ -7,8 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import SpecError
-from core.tails.analysis import FIT_NAMES, TailSpec
 from core.tails.scores import TailSample
+from core.tails.spec import FIT_NAMES, TailSpec
 from pages.components.charts import INK, MILLION, NEUTRAL, Chart
 from pages.components.frame import plain, sentence
 from pages.components.tails_state import fits

@@ -11,10 +11,10 @@ import pandas as pd
 import streamlit as st
 
 from core.ahead import Ahead, Kept
-from core.tails.analysis import TailSpec
 from core.tails.computed import Fits, other_starts
 from core.tails.reading import ReadSample, sample_from_table
 from core.tails.scores import TailSample
+from core.tails.spec import TailSpec
 from core.tails.starts import starts
 from core.tails.thresholds import ThresholdTable
 

@@ -6,9 +6,10 @@ import shlex
 import streamlit as st
 
 from core.headless.tails import TAUS, TailsReport
-from core.tails.analysis import FittedTail, TailSpec
+from core.tails.analysis import FittedTail
 from core.tails.forecast import Forecast
 from core.tails.reading import ReadSample
+from core.tails.spec import TailSpec
 from pages.components.frame import plain
 from pages.components.tails_doubtful import leaves_out
 from pages.components.tails_opened import Opened

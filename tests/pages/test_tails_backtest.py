@@ -15,9 +15,9 @@ from tails.samples import sample_of
 from tails.test_bootstrap import grouped_scores
 from tails.trial_by_hand import found, many
 
-from core.tails.analysis import TailSpec
 from core.tails.backtest import Backtest, backtest, predictor_of
 from core.tails.scores import TailSample
+from core.tails.spec import TailSpec
 from core.tails.trial import REFITS, Trial, TrialSpec, trial
 from pages.components import tails_backtest
 from pages.components.tails_backtest import trials
@@ -49,7 +49,7 @@ def script(groups: int, wordings: int, fit: str, largest: int | None) -> None:
     from tails.samples import sample_of
     from tails.test_bootstrap import grouped_scores
 
-    from core.tails.analysis import TailSpec
+    from core.tails.spec import TailSpec
     from pages.components.tails_backtest import backtest_view
 
     scores, names = grouped_scores(groups, wordings)
@@ -364,7 +364,7 @@ def test_the_headlines_fit_is_the_same_all_along() -> None:
 def shown_trial(done: int, naive: bool) -> None:
     from tails.trial_by_hand import found
 
-    from core.tails.analysis import TailSpec
+    from core.tails.spec import TailSpec
     from core.tails.trial import Trial, TrialSpec
     from pages.components.tails_backtest_result import result_view
 

@@ -13,9 +13,10 @@ from streamlit.testing.v1 import AppTest
 from tails.samples import gumbel_scores, sample_of
 from tails.test_bootstrap import grouped_scores
 
-from core.tails.analysis import FIT_NAMES, TailSpec, fit_tail, forecasts
+from core.tails.analysis import fit_tail, forecasts
 from core.tails.quantile_plot import QuantilePlot
 from core.tails.scores import to_risk
+from core.tails.spec import FIT_NAMES, TailSpec
 from core.tails.thresholds import RATE, threshold_table
 from pages.components import tails_fitness, tails_fits, tails_threshold_charts
 from pages.components.tails_fitness import outside_words
@@ -30,7 +31,7 @@ def script(fit: str, count: int, estimator: str = "posterior", confidence: float
     import streamlit as st
     from tails.samples import gumbel_scores, sample_of
 
-    from core.tails.analysis import TailSpec
+    from core.tails.spec import TailSpec
     from pages.components.tails_fits import fits_view
     from pages.components.tails_state import fits, key_of
     from pages.components.tails_threshold import threshold_view

@@ -7,9 +7,9 @@ from tails.test_bootstrap import grouped_scores
 
 from core.behaviours import load_queries, load_references
 from core.errors import SpecError
-from core.tails.analysis import TailSpec
 from core.tails.backtest import Backtest, backtest, predictor_of, splits
 from core.tails.scores import TailSample, to_score
+from core.tails.spec import TailSpec
 
 SPEC = TailSpec.build(fit="gumbel", bootstraps=50)
 

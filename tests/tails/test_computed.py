@@ -3,8 +3,8 @@
 from tails.samples import gumbel_scores, sample_of
 
 from core.ahead import Kept
-from core.tails.analysis import TailSpec
 from core.tails.computed import AHEAD_UP_TO, Fits, other_starts
+from core.tails.spec import TailSpec
 from core.tails.starts import starts
 
 SPEC = TailSpec.build(bootstraps=60)

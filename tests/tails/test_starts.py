@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from tails.samples import gumbel_scores, sample_of
 
-from core.tails.analysis import TailSpec, fit_tail
+from core.tails.analysis import fit_tail
 from core.tails.gumbel import largest_by_default
 from core.tails.scores import to_risk
+from core.tails.spec import TailSpec
 from core.tails.starts import starts
 from core.tails.thresholds import threshold_table
 

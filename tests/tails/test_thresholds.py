@@ -7,8 +7,9 @@ import pytest
 from tails.samples import censored_below, gumbel_scores, pareto_excesses, sample_of
 
 from core.errors import SpecError
-from core.tails.analysis import TailSpec, fit_tail, goodness_of_fit
+from core.tails.analysis import fit_tail, goodness_of_fit
 from core.tails.scores import to_risk
+from core.tails.spec import TailSpec
 from core.tails.thresholds import (
     candidate_thresholds,
     choose,

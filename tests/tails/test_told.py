@@ -5,8 +5,9 @@ import pytest
 from scipy import stats
 from tails.samples import gumbel_scores, sample_of
 
-from core.tails.analysis import FittedTail, TailSpec, fit_tail, forecasts
+from core.tails.analysis import FittedTail, fit_tail, forecasts
 from core.tails.scores import tail_sample
+from core.tails.spec import TailSpec
 from core.tails.told import warnings_of
 
 SPEC = TailSpec.build(bootstraps=50)

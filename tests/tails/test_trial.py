@@ -6,9 +6,9 @@ from tails.samples import censored_below, gumbel_scores, sample_of
 from tails.test_bootstrap import grouped_scores
 
 from core.errors import SpecError
-from core.tails.analysis import TailSpec
 from core.tails.backtest import Backtest, backtest, predictor_of
 from core.tails.scores import TailSample
+from core.tails.spec import TailSpec
 from core.tails.trial import REFITS, TrialSpec, kinds_of, trial
 
 
