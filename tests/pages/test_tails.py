@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from pages_tails import checked, headline, words
 from streamlit.testing.v1 import AppTest
 
 from cache import Store
@@ -54,24 +55,6 @@ def fresh(**chosen: object) -> AppTest:
     app.run()
     # In the app, for it links to other pages.
     return checked(app.switch_page("pages/tails.py").run())
-
-
-def checked(app: AppTest) -> AppTest:
-    assert not app.exception
-    return app
-
-
-def words(app: AppTest) -> str:
-    parts = [*app.markdown, *app.caption, *app.error, *app.warning, *app.info]
-    return "\n".join(
-        [str(part.value) for part in parts] + [html.proto.body for html in app.get("html")]
-    )
-
-
-def headline(app: AppTest) -> str:
-    """The big words, empty where there are none."""
-    found = [html.proto.body for html in app.get("html") if "font-size:1.9rem" in html.proto.body]
-    return re.sub(r"<[^>]*>", " | ", found[0]) if found else ""
 
 
 def metrics(app: AppTest) -> dict[str, str]:

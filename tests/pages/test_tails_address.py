@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from pages_tails import checked, headline, words
 from streamlit.testing.v1 import AppTest
 
 from cache import Store
@@ -36,23 +37,6 @@ def linked(**values: str) -> AppTest:
         app.query_params[name] = value
     app.run()
     return checked(app.switch_page("pages/tails.py").run())
-
-
-def checked(app: AppTest) -> AppTest:
-    assert not app.exception
-    return app
-
-
-def words(app: AppTest) -> str:
-    parts = [*app.markdown, *app.caption, *app.error]
-    return "\n".join(
-        [str(part.value) for part in parts] + [html.proto.body for html in app.get("html")]
-    )
-
-
-def headline(app: AppTest) -> str:
-    found = [html.proto.body for html in app.get("html") if "font-size:1.9rem" in html.proto.body]
-    return found[0] if found else ""
 
 
 def field(app: AppTest, name: str):  # type: ignore[no-untyped-def]
