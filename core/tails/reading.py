@@ -74,6 +74,10 @@ def csv_table(source: Path | bytes, name: str) -> pd.DataFrame:
         )
     except SpecError:
         raise
+    except IsADirectoryError:
+        raise SpecError(
+            f"input must be a CSV, and {name!r} is a folder; an audit's folder is given as --audit"
+        ) from None
     except (OSError, ValueError, pd.errors.ParserError) as error:
         reason = getattr(error, "strerror", None) or str(error).strip()
         raise SpecError(f"input {name!r} could not be read: {reason}") from None

@@ -150,7 +150,7 @@ def test_no_csv_at_all(tmp_path: Path, content: bytes) -> None:
         read_csv(path)
     with pytest.raises(SpecError, match="could not be read: No such file"):
         read_csv(tmp_path / "none.csv")
-    with pytest.raises(SpecError, match="could not be read"):
+    with pytest.raises(SpecError, match="is a folder; an audit's folder is given as --audit"):
         read_csv(tmp_path)
 
 
