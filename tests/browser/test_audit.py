@@ -41,11 +41,18 @@ def rows_done(driver: Chrome) -> str:
 
 
 def click_first_row(driver: Chrome, table: int) -> None:
-    grid = until(lambda: driver.find_elements(By.CSS_SELECTOR, GRID)[table:][:1], 60.0, "table")[0]
-    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", grid)
-    time.sleep(0.5)
-    left, top = -grid.size["width"] // 2 + 15, -grid.size["height"] // 2 + 55
-    ActionChains(driver).move_to_element_with_offset(grid, left, top).click().perform()
+    def click() -> bool:
+        # The table may be drawn anew between looking for it and clicking.
+        grid = until(
+            lambda: driver.find_elements(By.CSS_SELECTOR, GRID)[table:][:1], 60.0, "table"
+        )[0]
+        driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", grid)
+        time.sleep(0.5)
+        left, top = -grid.size["width"] // 2 + 15, -grid.size["height"] // 2 + 55
+        ActionChains(driver).move_to_element_with_offset(grid, left, top).click().perform()
+        return True
+
+    until(click, 30.0, "a row to click")
 
 
 def test_an_audit_is_started_stopped_resumed_and_found_again(
