@@ -63,7 +63,7 @@ class TailSample:
 
         The sample is of estimates, noise and all, and so its zeros are: the least that could have come out
         instead is one hit among as many answers. Placed at their bounds they would count in no share of
-        queries above a level below, and of 1,000 answers each those shares came out up to ten times too high
+        queries above a level below, and of 1,000 answers each those shares came out up to 15 times too high
         (benchmarks/tails.py, zeros).
         """
         hits = -np.log1p(-self.bound) / HITS_AT_BOUND
