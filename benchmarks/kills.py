@@ -67,13 +67,14 @@ class Plan:
     def start(self, name: str) -> subprocess.Popen[bytes]:
         """Starts the audit in a session of its own."""
         (self.folder / name).mkdir(parents=True, exist_ok=True)
-        with (self.folder / name / "printed").open("wb") as printed:
+        where = self.folder / name
+        with (where / "printed").open("wb") as printed, (where / "errors").open("wb") as errors:
             return subprocess.Popen(
                 self.command(name),
                 cwd=ROOT,
                 env=os.environ | {"OMP_NUM_THREADS": "1"},
                 stdout=printed,
-                stderr=subprocess.STDOUT,
+                stderr=errors,
                 start_new_session=True,
             )
 
@@ -83,7 +84,8 @@ class Plan:
         try:
             found: dict[str, Any] = json.loads(text)
         except ValueError:
-            raise RuntimeError(f"the audit printed: {text[-2000:]}") from None
+            errors = (self.folder / name / "errors").read_text()
+            raise RuntimeError(f"the audit printed: {text[-2000:]}{errors[-2000:]}") from None
         return found
 
     def table(self, name: str) -> pa.Table:

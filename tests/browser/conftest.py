@@ -104,3 +104,14 @@ def other_driver(browser_paths: tuple[str, str], tmp_path: Path) -> Iterator[web
     browser = open_browser(browser_paths, tmp_path / "profile")
     yield browser
     browser.quit()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Adds what the browser shows to the report of a test that failed."""
+    report = (yield).get_result()
+    driver = getattr(item, "funcargs", {}).get("driver")
+    if report.failed and driver is not None:
+        report.sections.append(
+            ("the page", driver.execute_script("return document.body.innerText"))
+        )

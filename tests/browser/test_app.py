@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TypeVar
 
 import pytest
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from browser.steps import (
+    button,
+    follow,
+    in_the_middle,
+    open_page,
+    press,
+    see,
+    text,
+    type_into,
+    until,
+)
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 pytestmark = pytest.mark.browser
-T = TypeVar("T")
 
 # The view that vega-embed leaves on its element; its x domain is what the user has zoomed to.
 CHART = "[data-testid=stVegaLiteChart]"
@@ -39,58 +46,12 @@ return {number, ink, labels: labels.join(','), paths, kind: drawn.tagName};
 """
 
 
-def until(check: Callable[[], T], seconds: float = 120.0, what: str = "") -> T:
-    """Returns the first true result of check."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            found = check()
-            if found:
-                return found
-        except (StaleElementReferenceException, NoSuchElementException):
-            pass
-        time.sleep(0.1)
-    raise AssertionError(f"not seen within {seconds:g} s: {what or check}")
-
-
-def text(driver: Chrome) -> str:
-    return str(driver.execute_script("return document.body.innerText"))
-
-
-def see(driver: Chrome, words: str, seconds: float = 120.0) -> None:
-    until(lambda: words in text(driver), seconds, f"{words!r}")
-
-
-def button(driver: Chrome, words: str) -> WebElement:
-    def find() -> WebElement | None:
-        found = driver.find_elements(By.TAG_NAME, "button")
-        return next((one for one in found if words in one.text and one.is_enabled()), None)
-
-    return until(find, 30.0, f"button {words!r}")  # type: ignore[return-value]
-
-
-def number_field(driver: Chrome, label: str, value: int) -> None:
-    field = until(
-        lambda: driver.find_element(By.CSS_SELECTOR, f"input[aria-label='{label}']"), 30.0, label
-    )
-    field.send_keys("\ue009a\ue000", str(value))  # Ctrl+A
-
-
-def open_page(driver: Chrome, url: str, heading: str) -> None:
-    driver.get(url)
-    until(
-        lambda: any(one.text == heading for one in driver.find_elements(By.TAG_NAME, "h1")),
-        60.0,
-        f"page {heading!r}",
-    )
-
-
 def start_run(driver: Chrome, app_url: str, importance: int, monte_carlo: int) -> None:
     """Starts a run from a fresh session on the Convergence page."""
     open_page(driver, f"{app_url}/convergence", "Convergence")
-    number_field(driver, "Importance sampling: answers", importance)
-    number_field(driver, "Monte Carlo: answers", monte_carlo)
-    button(driver, "Estimate the risk").click()
+    type_into(driver, "Importance sampling: answers", str(importance))
+    type_into(driver, "Monte Carlo: answers", str(monte_carlo))
+    press(driver, "Estimate the risk")
 
 
 def answers_drawn(driver: Chrome) -> str:
@@ -102,13 +63,13 @@ def answers_drawn(driver: Chrome) -> str:
 def test_a_newcomer_gets_a_number(app_url: str, driver: Chrome) -> None:
     open_page(driver, app_url, "How often does this model give a harmful answer?")
     began = time.monotonic()
-    button(driver, "Estimate the risk").click()
+    press(driver, "Estimate the risk")
     see(driver, "per million")
     until(lambda: any(word in text(driver) for word in ("Trust", "Caution", "Do not use")))
     assert time.monotonic() - began < 60
     see(driver, "Samples saved")
     until(lambda: "run=" in driver.current_url, 10, "the run in the address")
-    button(driver, "Cancel").click()
+    press(driver, "Cancel")
     see(driver, "cancelled")
 
 
@@ -134,7 +95,7 @@ def test_the_chart_updates_in_place_and_keeps_its_zoom(app_url: str, driver: Chr
     assert changes >= 2
 
     chart = driver.find_element(By.CSS_SELECTOR, CHART)
-    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", chart)
+    in_the_middle(driver, chart)
     driver.execute_script(
         """
         const drawn = arguments[0].querySelector('canvas, svg');
@@ -158,13 +119,13 @@ def test_the_chart_updates_in_place_and_keeps_its_zoom(app_url: str, driver: Chr
     after = driver.execute_script(STATE, CHART)
     assert after["number"] == first["number"]
     assert after["labels"] == dragged["labels"], "updates lost the zoom"
-    button(driver, "Cancel").click()
+    press(driver, "Cancel")
     see(driver, "cancelled")
 
 
 def test_pause_resume_cancel(app_url: str, driver: Chrome) -> None:
     start_run(driver, app_url, 251, 1_000_000)
-    button(driver, "Pause").click()
+    press(driver, "Pause")
     see(driver, "paused")
     time.sleep(2)  # the shard in flight
     driver.refresh()
@@ -172,9 +133,9 @@ def test_pause_resume_cancel(app_url: str, driver: Chrome) -> None:
     stood = until(lambda: answers_drawn(driver))
     time.sleep(3)
     assert answers_drawn(driver) == stood
-    button(driver, "Resume").click()
+    press(driver, "Resume")
     until(lambda: "left" in answers_drawn(driver) and answers_drawn(driver) != stood, 30)
-    button(driver, "Cancel").click()
+    press(driver, "Cancel")
     see(driver, "cancelled")
     button(driver, "Go on")
 
@@ -184,15 +145,15 @@ def test_a_run_survives_a_page_change_and_a_reload(app_url: str, driver: Chrome)
     see(driver, "per million")
     until(lambda: "run=" in driver.current_url, 10, "the run in the address")
     address = driver.current_url
-    driver.find_element(By.PARTIAL_LINK_TEXT, "Model").click()
+    follow(driver, "Model")
     see(driver, "Fingerprint")
-    driver.find_element(By.PARTIAL_LINK_TEXT, "Convergence").click()
+    follow(driver, "Convergence")
     see(driver, "Samples saved")
     assert "left" in until(lambda: answers_drawn(driver))
     driver.get(address)
     see(driver, "Samples saved")
     assert "left" in until(lambda: answers_drawn(driver))
-    button(driver, "Cancel").click()
+    press(driver, "Cancel")
     see(driver, "cancelled")
 
 
@@ -204,11 +165,9 @@ def in_use(driver: Chrome) -> str:
 def test_a_click_on_the_surface_applies_its_settings(app_url: str, driver: Chrome) -> None:
     open_page(driver, f"{app_url}/proposal", "Proposal")
     see(driver, "Useful share")
-    button(driver, "Context").click()
+    press(driver, "Context")
     see(driver, "In the other context")
-    start = button(driver, "Find the best settings")
-    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", start)
-    start.click()
+    press(driver, "Find the best settings")
     see(driver, "Use the best")
     assert "strength 1, " in until(lambda: in_use(driver))
 
@@ -222,9 +181,14 @@ def test_a_click_on_the_surface_applies_its_settings(app_url: str, driver: Chrom
 
     # 5 strengths by 14 switches, in this order; then the frame around what is in use.
     until(lambda: len(cells()) > 70, what="the cells of the surface")
-    cell = cells()[2 * 14 + 11]
-    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", cell)
-    ActionChains(driver).move_to_element(cell).click().perform()
+
+    def clicked() -> bool:
+        cell = cells()[2 * 14 + 11]
+        in_the_middle(driver, cell)
+        ActionChains(driver).move_to_element(cell).click().perform()
+        return True
+
+    until(clicked, 30, "a cell to click")
     until(lambda: "strength 0.75, mixed 0.05, 30 tokens" in in_use(driver), 20, "the cell in use")
     assert "would give about ±" in in_use(driver)
     sliders = driver.find_elements(By.CSS_SELECTOR, "[data-testid=stSlider]")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from selenium.webdriver import ActionChains, Chrome
-from selenium.webdriver.common.by import By
+from selenium.webdriver import Chrome
 
 from .conftest import free_port, start_app
-from .test_app import button, number_field, open_page, see, text, until
+from .steps import click_at, open_page, press, see, text, type_into, until
 
 pytestmark = pytest.mark.browser
 
@@ -41,18 +39,7 @@ def rows_done(driver: Chrome) -> str:
 
 
 def click_first_row(driver: Chrome, table: int) -> None:
-    def click() -> bool:
-        # The table may be drawn anew between looking for it and clicking.
-        grid = until(
-            lambda: driver.find_elements(By.CSS_SELECTOR, GRID)[table:][:1], 60.0, "table"
-        )[0]
-        driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", grid)
-        time.sleep(0.5)
-        left, top = -grid.size["width"] // 2 + 15, -grid.size["height"] // 2 + 55
-        ActionChains(driver).move_to_element_with_offset(grid, left, top).click().perform()
-        return True
-
-    until(click, 30.0, "a row to click")
+    click_at(driver, GRID, table, 15, 55)
 
 
 def test_an_audit_is_started_stopped_resumed_and_found_again(
@@ -60,22 +47,22 @@ def test_an_audit_is_started_stopped_resumed_and_found_again(
 ) -> None:
     open_page(driver, f"{audit_url}/audit", "Audit")
     see(driver, "20 queries × 2 models")
-    number_field(driver, "How many of the 320", 3)
-    number_field(driver, "Answers a query", 1_000)
+    type_into(driver, "How many of the 320", "3")
+    type_into(driver, "Answers a query", "1000")
     see(driver, "3 queries × 2 models")
     see(driver, "6,006 answers")
-    button(driver, "Start the audit").click()
+    press(driver, "Start the audit")
     until(lambda: "audit=" in driver.current_url, 60, "the audit in the address")
     see(driver, "rows done", 120)
     until(lambda: "answers drawn" in rows_done(driver), 180, "answers")
 
     driver.get(driver.current_url)  # a reload finds it at work
     see(driver, "rows done")
-    button(driver, "Cancel").click()
+    press(driver, "Cancel")
     see(driver, "stopped")
     assert not rows_done(driver).startswith("6 of 6")
 
-    button(driver, "Go on").click()
+    press(driver, "Go on")
     until(lambda: "New audit" in text(driver) and not rows_done(driver), 300, "the end")
     assert "so far" not in text(driver)
     see(driver, "is safest when")
@@ -88,6 +75,6 @@ def test_an_audit_is_started_stopped_resumed_and_found_again(
     see(driver, "1 of 1.")
     click_first_row(driver, 0)
     see(driver, "3 misuse queries asked of aster, briar")
-    button(driver, "Delete ...").click()
-    button(driver, "Delete it").click()
+    press(driver, "Delete ...")
+    press(driver, "Delete it")
     see(driver, "Nothing was run yet")

@@ -7,12 +7,26 @@ import time
 from pathlib import Path
 
 import pytest
-from browser.test_app import button, open_page, see, text, until
+from browser.steps import (
+    button,
+    click_at,
+    follow,
+    in_the_middle,
+    open_page,
+    see,
+    settle,
+    text,
+    type_into,
+    until,
+)
+from browser.steps import (
+    press as press_at_once,
+)
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
-from selenium.webdriver.remote.webelement import WebElement
 
 pytestmark = pytest.mark.browser
+TABLE = "[data-testid=stDataFrame]"
 CLAIMS = ("the moon is made of salt", "fish can sing", "the sun is cold", "iron can float")
 
 
@@ -24,32 +38,9 @@ def pair(claim: str) -> str:
     return json.dumps({"safe": [asked, said], "unsafe": [system, asked, said]})
 
 
-def settle(driver: Chrome) -> None:
-    """Waits until no run is under way: what is typed during one may come after the next."""
-    time.sleep(0.5)
-    until(lambda: not driver.find_elements(By.CSS_SELECTOR, "[data-testid=stStatusWidget]"), 60.0)
-    time.sleep(0.5)
-
-
-def field(driver: Chrome, label: str) -> WebElement:
-    found: WebElement = until(
-        lambda: driver.find_element(By.CSS_SELECTOR, f"[aria-label='{label}']"), 30.0, label
-    )
-    return found
-
-
-def type_into(driver: Chrome, label: str, words: str) -> None:
-    settle(driver)
-    box = field(driver, label)
-    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", box)
-    box.send_keys("\ue009a\ue000", words, "\ue004")  # Ctrl+A, then Tab: a field is read when left
-
-
 def press(driver: Chrome, words: str) -> None:
     settle(driver)
-    found = button(driver, words)
-    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
-    found.click()
+    press_at_once(driver, words)
 
 
 def choose_section(driver: Chrome, name: str) -> None:
@@ -58,7 +49,7 @@ def choose_section(driver: Chrome, name: str) -> None:
         found = next((one for one in every if one.text == name), None)
         if found is None:
             return False
-        driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
+        in_the_middle(driver, found)
         found.click()
         return True
 
@@ -67,18 +58,13 @@ def choose_section(driver: Chrome, name: str) -> None:
 
 def type_a_pair(driver: Chrome, cells: tuple[str, str, str]) -> None:
     """Types a row into the table, which is drawn on a canvas."""
-    table = driver.find_element(By.CSS_SELECTOR, "[data-testid=stDataFrame]")
-    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", table)
-    width, height = table.rect["width"], table.rect["height"]
-
-    def at(share: float) -> ActionChains:
-        return ActionChains(driver).move_to_element_with_offset(
-            table, int((share - 0.5) * width), int(55 - height / 2)
-        )
-
-    at(0.12).click().pause(1.0).perform()  # the last row is there to add one
+    settle(driver)
+    width = until(lambda: driver.find_element(By.CSS_SELECTOR, TABLE).size["width"], 30, "table")
+    click_at(driver, TABLE, 0, int(0.12 * width), 55)  # the last row is there to add one
+    time.sleep(1.0)
     for share, words in zip((0.12, 0.38, 0.63), cells, strict=True):
-        at(share).click().pause(0.4).send_keys(words).pause(0.4).send_keys("\n").pause(
+        click_at(driver, TABLE, 0, int(share * width), 55)
+        ActionChains(driver).pause(0.4).send_keys(words).pause(0.4).send_keys("\n").pause(
             0.8
         ).perform()
 
@@ -100,9 +86,9 @@ def test_a_behaviour_of_ones_own(app_url: str, driver: Chrome, tmp_path: Path) -
     see(driver, "got 'Bad Name'")
     see(driver, "A judge is needed")
 
-    driver.find_element(By.PARTIAL_LINK_TEXT, "Model").click()
+    follow(driver, "Model")
     see(driver, "Fingerprint")
-    driver.find_element(By.PARTIAL_LINK_TEXT, "Behaviours").click()
+    follow(driver, "Behaviours")
     see(driver, "5 contrast pairs in all")
     type_into(driver, "Harmful if the answer says all of these, in this order", "you are right")
     type_into(driver, "Name", "agreement")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from browser.test_app import CHART, STATE, button, open_page, see, text, until
+from browser.steps import AT_WORK, in_the_middle, open_page, press, see, text, until
+from browser.test_app import CHART, STATE
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
@@ -22,14 +23,12 @@ def start_of_tail(driver: Chrome) -> str:
 
 
 def settled(driver: Chrome) -> bool:
-    return not driver.find_elements(
-        By.CSS_SELECTOR, "[data-testid=stStatusWidget], [data-stale=true]"
-    )
+    return not driver.find_elements(By.CSS_SELECTOR, AT_WORK)
 
 
 def test_the_slider_moves_everything_in_place(app_url: str, driver: Chrome) -> None:
     open_page(driver, f"{app_url}/tails", "Tails")
-    button(driver, "Show the example").click()
+    press(driver, "Show the example")
     see(driver, "The riskiest of 4,000 questions like these", 120)
     see(driver, "Where the tail starts")
     until(lambda: settled(driver), 60, "a quiet page")
@@ -39,9 +38,8 @@ def test_the_slider_moves_everything_in_place(app_url: str, driver: Chrome) -> N
     assert RISKIEST in text(driver)
 
     thumb = driver.find_element(By.CSS_SELECTOR, THUMB)
-    driver.execute_script(
-        "arguments[0].scrollIntoView({block: 'center'}); arguments[0].focus()", thumb
-    )
+    in_the_middle(driver, thumb)
+    driver.execute_script("arguments[0].focus()", thumb)
     driver.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
     until(lambda: start_of_tail(driver) not in ("", before), 30, "another start")
     until(lambda: RISKIEST not in text(driver), 30, "another forecast")
@@ -52,17 +50,17 @@ def test_the_slider_moves_everything_in_place(app_url: str, driver: Chrome) -> N
     assert now["paths"] != fan["paths"], "the fan did not move"
     assert len(driver.find_elements(By.CSS_SELECTOR, CHART)) == charts
 
-    button(driver, "Automatic").click()
+    press(driver, "Automatic")
     see(driver, RISKIEST)
 
 
 def test_beyond_its_reach_it_offers_how_far(app_url: str, driver: Chrome) -> None:
     open_page(driver, f"{app_url}/tails", "Tails")
-    button(driver, "Show the example").click()
+    press(driver, "Show the example")
     see(driver, "The riskiest of 4,000 questions like these", 120)
     until(lambda: settled(driver), 60, "a quiet page")
-    button(driver, "1 million").click()
+    press(driver, "1 million")
     see(driver, "Ask about 4,000")
     assert "The riskiest of 1,000,000 questions like these would" not in text(driver)
-    button(driver, "Ask about 4,000").click()
+    press(driver, "Ask about 4,000")
     see(driver, "The riskiest of 4,000 questions like these")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser.test_app import answers_drawn, button, number_field, open_page, see, until
+from browser.steps import follow, open_page, press, see, type_into, until
+from browser.test_app import answers_drawn
 from selenium.webdriver import Chrome
-from selenium.webdriver.common.by import By
 
 from cache import MemoryStore, open_store
 from core.engine import AnyStore
@@ -30,12 +30,12 @@ def prepare(driver: Chrome, app_url: str, kind: str) -> None:
     open_page(driver, f"{app_url}/proposal", "Proposal")
     see(driver, "Useful share", 120)
     if kind != "Steer":
-        button(driver, kind).click()
+        press(driver, kind)
         see(driver, "Ablated", 120)
-    driver.find_element(By.PARTIAL_LINK_TEXT, "Convergence").click()
+    follow(driver, "Convergence")
     see(driver, "Importance sampling: answers")
-    number_field(driver, "Importance sampling: answers", SAMPLES)
-    number_field(driver, "Monte Carlo: answers", MONTE_CARLO)
+    type_into(driver, "Importance sampling: answers", str(SAMPLES))
+    type_into(driver, "Monte Carlo: answers", str(MONTE_CARLO))
 
 
 def run_in_sight(driver: Chrome, store: AnyStore) -> RunSpec:
@@ -60,14 +60,14 @@ def test_two_sessions_do_not_see_each_other(
     for browser, kind in zip(both, ("Steer", "Ablate"), strict=True):
         prepare(browser, app_url, kind)
     for browser in both:
-        button(browser, "Estimate the risk").click()
+        press(browser, "Estimate the risk")
     for browser in both:
         see(browser, f"Importance sampling: all {SAMPLES:,} answers", 300)
     # Monte Carlo goes on in both, so each was at work all the time that the other was.
     for browser in both:
         until(lambda browser=browser: "left" in answers_drawn(browser), 30, "both at work")
     for browser in both:
-        button(browser, "Cancel").click()
+        press(browser, "Cancel")
         see(browser, "cancelled", 120)
     store = open_store(app_cache)
     runs = [run_in_sight(browser, store) for browser in both]
