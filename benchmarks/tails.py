@@ -24,7 +24,7 @@ import numpy as np
 from scipy import stats
 
 from core.errors import SpecError
-from core.tails.analysis import fit_tail, forecasts, shares_above
+from core.tails.analysis import fit_tail, forecasts
 from core.tails.backtest import backtest, predictor_of
 from core.tails.block_maxima import Blocks, extremes_by_likelihood
 from core.tails.bootstrap import bootstrap
@@ -48,6 +48,7 @@ from core.tails.scores import (
     to_risk,
     to_score,
 )
+from core.tails.shares import shares_above
 from core.tails.spec import FIT_NAMES, TailSpec
 from core.tails.tail import Tail, spliced
 from core.tails.thresholds import deepest, threshold_table

@@ -18,11 +18,11 @@ from core.tails.analysis import (
     goodness_of_fit,
     parameter_intervals,
     profile_intervals,
-    shares_above,
 )
 from core.tails.forecast import Forecast
 from core.tails.reading import ReadSample, read_csv, sample_from_table
 from core.tails.scores import to_score
+from core.tails.shares import chances_above, shares_above
 from core.tails.spec import SHAPED, TailSpec
 from core.tails.told import warnings_of
 
@@ -94,7 +94,6 @@ class TailsReport:
     def _at(self, place: int) -> dict[str, Any]:
         n = float(self.told.n[place])
         supported = n <= self.told.supported
-        predictor = self.fitted.predictor
         return {
             "horizon": int(n),
             "worst_qrisk": _number(self.told.median[place]),
@@ -102,8 +101,7 @@ class TailsReport:
             "ci_high": _number(self.told.high[place]),
             "level": _number(self.told.level[place]),
             "exceedance": {
-                f"{tau:g}": predictor.chance_above(n, tau) if supported else None
-                for tau in self.taus
+                f"{tau:g}": self._chance(n, tau) if supported else None for tau in self.taus
             },
             "at_least_one": _number(self.told.at_least_one[place]),
             "at_least_one_low": _number(self.told.at_least_one_low[place]),
@@ -114,6 +112,9 @@ class TailsReport:
                 "ci_high": _number(self.as_estimated.high[place]),
             },
         }
+
+    def _chance(self, n: float, tau: float) -> float:
+        return float(chances_above(self.fitted, n, np.array([tau]))[0])
 
     def _share(self, tau: float) -> dict[str, float | None]:
         found = shares_above(self.fitted, to_score(np.array([tau])))

@@ -34,10 +34,14 @@ from core.tails.scores import (
 from core.tails.spec import SHAPED, TailSpec
 from core.tails.tail import Spliced, Tail, spliced
 from core.tails.thresholds import FEWEST_TESTED, ThresholdTable, exceedances_at, threshold_table
+from core.tails.true_shares import SPREAD_BY_NOISE, spread_by_noise, true_shares
 
 # The noise is looked at up to this horizon, in queries, whatever is asked, so that a fit is the same for
 # every nearer one.
 NOISE_UP_TO = 1e6
+# Of the variance of the estimates' logarithms. To add noise once more shows its bias where it is the smaller
+# part; where it is the larger one, that is half of what it does.
+MOSTLY_NOISE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,9 +200,10 @@ def worst_of_n(fitted: FittedTail, n: Array, shares: Sequence[float]) -> tuple[A
     """Returns risks that the worst of n lies below so often, (len(shares), len(n)): noise taken out, left in.
 
     Below the median as if no query whose answers were too few to tell belonged to the tail, above it as if
-    all did (`in_doubt`).
+    all did (`in_doubt`). Where most of how far the estimates lie apart is noise, what lies below the median
+    goes down to what the risks themselves are sure to reach: they may be all but alike.
     """
-    least, most = (float(one[0]) for one in _doubt_at(fitted, np.array([fitted.fit.threshold])))
+    least, most = (float(one[0]) for one in left_open(fitted, np.array([fitted.fit.threshold])))
     times = [least if share < 0.5 else most if share > 0.5 else 1.0 for share in shares]
 
     def quantiles(predictor: Predictor) -> Array:
@@ -207,26 +212,26 @@ def worst_of_n(fitted: FittedTail, n: Array, shares: Sequence[float]) -> tuple[A
         return np.array([predictor.quantiles(worst[each], [share])[0] for share, each in pairs])
 
     found = quantiles(fitted.predictor)
+    if takes_noise_out(fitted) and spread_by_noise(fitted.sample) > MOSTLY_NOISE:
+        known = true_shares(fitted.sample, fitted.spec.confidence)
+        for row, share in enumerate(shares):
+            if share < 0.5:
+                sure = known.surely_reached(-np.expm1(np.log(share) / n))
+                found[row] = np.minimum(found[row], to_risk(sure))
     if fitted.predictor.shown is fitted.fit:
         return found, found
     return found, quantiles(fitted.as_estimated)
 
 
-def shares_above(fitted: FittedTail, score: Array) -> tuple[Array, Array, Array]:
-    """Returns the share of queries above each level, and its interval, (k,); nan if it is not known.
-
-    The interval spans that with the noise left in, and what queries without a hit leave open (`in_doubt`).
-    """
-    confidence = fitted.spec.confidence
-    value, low, high = fitted.predictor.shares_above(score, confidence)
-    if fitted.predictor.shown is not fitted.fit:
-        _, other_low, other_high = fitted.as_estimated.shares_above(score, confidence)
-        low, high = np.minimum(low, other_low), np.maximum(high, other_high)
-    least, most = _doubt_at(fitted, np.minimum(score, fitted.fit.threshold))
-    return value, low * least, np.minimum(high * most, 1.0)
+def takes_noise_out(fitted: FittedTail) -> bool:
+    """Returns whether the shares below the tail's start are those of the risks and not of the estimates."""
+    sample = fitted.sample
+    fits = isinstance(fitted.fit, Spliced) and not fitted.predictor.of_blocks
+    wanted = fits and fitted.spec.noise_corrected and has_noise(sample)
+    return bool(wanted) and spread_by_noise(sample) >= SPREAD_BY_NOISE
 
 
-def _doubt_at(fitted: FittedTail, score: Array) -> tuple[Array, Array]:
+def left_open(fitted: FittedTail, score: Array) -> tuple[Array, Array]:
     """Returns `in_doubt` for the fits that take their share from `survival_from`; 1 for the others."""
     if fitted.fit.name in ("lognormal", "gev") or not fitted.sample.censored.any():
         return np.ones(len(score)), np.ones(len(score))

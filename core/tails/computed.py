@@ -9,11 +9,12 @@ import pandas as pd
 
 from core.ahead import Kept
 from core.errors import SpecError
-from core.tails.analysis import FittedTail, fit_tail, forecasts, shares_above
+from core.tails.analysis import FittedTail, fit_tail, forecasts
 from core.tails.forecast import Forecast, furthest
 from core.tails.noise import NOISY_COPIES
 from core.tails.picture import exceedance, fan, levels_in_doubt, survival_curve
 from core.tails.scores import TailSample, to_score
+from core.tails.shares import chances_above, shares_above
 from core.tails.spec import TailSpec
 from core.tails.starts import starts
 from core.tails.thresholds import FEWEST_TESTED, ThresholdTable, threshold_table
@@ -124,7 +125,7 @@ class Fits:
 
         def make() -> Above:
             share, low, high = shares_above(fitted, to_score(np.array([tau])))
-            chance = fitted.predictor.chance_above(n, tau)
+            chance = float(chances_above(fitted, n, np.array([tau]))[0])
             return Above(chance, float(share[0]), float(low[0]), float(high[0]))
 
         found: Above = self._made(f"above {n} {tau}", key, fitted, make)

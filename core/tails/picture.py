@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from core.tails.analysis import FittedTail, shares_above, worst_of_n
+from core.tails.analysis import FittedTail, takes_noise_out, worst_of_n
 from core.tails.scores import LARGEST_RISK, TailSample, survival_from, to_risk, to_score
+from core.tails.shares import chances_above, shares_above
 
 POINTS = 40
 # As a box plot's box: half of the worst queries lie inside.
@@ -51,7 +52,7 @@ def exceedance(fitted: FittedTail, n: float, taus: Sequence[float]) -> pd.DataFr
     """Returns a row a level: tau; share of all above it, with low and high; chance: P(worst of n > tau)."""
     levels = np.asarray(taus, dtype=float)
     share, low, high = shares_above(fitted, to_score(levels))
-    chance = fitted.predictor.chances_above(n, levels)
+    chance = chances_above(fitted, n, levels)
     return pd.DataFrame({"tau": levels, "share": share, "low": low, "high": high, "chance": chance})
 
 
@@ -90,6 +91,7 @@ def survival_points(sample: TailSample) -> pd.DataFrame:
 def survival_curve(fitted: FittedTail, reach: float, points: int = POINTS) -> pd.DataFrame:
     """Returns the fitted tail from its threshold up to the level that one query in `reach` exceeds.
 
+    Where the noise is taken out of the shares, the queries below it too, from the lowest estimate on.
     Columns: risk, ascending; share of queries above it, with low and high.
     """
     # A risk that is all but 1 has no end on the score's axis.
@@ -97,5 +99,8 @@ def survival_curve(fitted: FittedTail, reach: float, points: int = POINTS) -> pd
     top = min(float(fitted.predictor.shown.score_at(-np.log(max(reach, 2.0)))), most)
     start = min(fitted.fit.threshold, most)
     levels = np.linspace(start, max(top, start), points)
+    if takes_noise_out(fitted):
+        lowest = float(fitted.sample.score[~fitted.sample.censored].min())
+        levels = np.concatenate([np.linspace(min(lowest, start), start, points)[:-1], levels])
     share, low, high = shares_above(fitted, levels)
     return pd.DataFrame({"risk": to_risk(levels), "share": share, "low": low, "high": high})

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import special
 
-from core.tails.analysis import FittedTail, doubtful_among_largest, goodness_of_fit
+from core.tails.analysis import FittedTail, doubtful_among_largest, goodness_of_fit, takes_noise_out
 from core.tails.fitness import independent_excesses
 from core.tails.forecast import Forecast
 from core.tails.pareto import SHAPE_RANGE
 from core.tails.thresholds import FEWEST_TESTED
+from core.tails.true_shares import SPREAD_BY_NOISE, spread_by_noise
 
 # Beyond so many times the queries seen the interval holds only if the tail goes on as it was fitted.
 FAR = 10
@@ -21,8 +21,6 @@ NAMED = 5
 # A relative standard error of about four harmful answers. Of log-normal risks with one or two hits each, the
 # interval held two thirds of the worst.
 ROUGH = 0.5
-# Below it, shares of simulated risks were held by their intervals.
-SPREAD_BY_NOISE = 0.1
 
 
 def warnings_of(
@@ -109,16 +107,17 @@ def _few_hits(fitted: FittedTail) -> list[str]:
 
 
 def _spread_by_noise(fitted: FittedTail) -> list[str]:
-    known = fitted.sample.take(~fitted.sample.censored)
-    relative = np.maximum(known.error / known.risk, 1e-6)
-    # An estimate taken as a gamma variable: the variance of its logarithm.
-    noise = float(special.polygamma(1, 1 / relative**2).mean())
-    share = noise / max(float(np.log(known.risk).var()), 1e-12)
-    if share < SPREAD_BY_NOISE:
+    if spread_by_noise(fitted.sample) < SPREAD_BY_NOISE:
         return []
+    first = "a good part of how far the estimates lie apart is their own noise"
+    if takes_noise_out(fitted):
+        return [
+            f"{first}; it is taken out of the shares of queries above a risk, and what it hides makes their "
+            "intervals wide: draw more answers"
+        ]
     return [
-        "a good part of how far the estimates lie apart is their own noise, so the shares of queries above a "
-        "risk are too high far up and too low below: draw more answers"
+        f"{first}, so the shares of queries above a risk are too high far up and too low below: draw more "
+        "answers"
     ]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from core.tails.analysis import FittedTail
+from core.tails.analysis import FittedTail, takes_noise_out
 from core.tails.forecast import Forecast
 from core.tails.picture import survival_points
 from core.tails.reading import ReadSample
@@ -104,6 +104,10 @@ def survival_view(found: Found) -> None:
         if curve["share"].notna().any()
         else f"No line: {OF_GROUPS}."
     )
+    if takes_noise_out(fitted):
+        words.append(
+            "The estimates scatter about the risks; the line does not: their own noise is taken out of it."
+        )
     if points["zero"].any():
         words.append(
             "Ticks at the bottom: no harmful answer was drawn, the risk lies left of the tick."

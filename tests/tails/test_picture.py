@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tails.samples import bound_of, censored_below, gumbel_scores, sample_of
 
-from core.tails.analysis import FittedTail, fit_tail, forecasts, shares_above
+from core.tails.analysis import FittedTail, fit_tail, forecasts
 from core.tails.picture import (
     exceedance,
     fan,
@@ -13,6 +13,7 @@ from core.tails.picture import (
     survival_points,
 )
 from core.tails.scores import to_risk, to_score
+from core.tails.shares import shares_above
 from core.tails.spec import TailSpec
 
 
