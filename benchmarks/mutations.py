@@ -326,7 +326,7 @@ MUTATIONS = (
     ),
     Mutation(
         "tails: risks that may be alike are as far apart as their estimates",
-        "core/tails/analysis.py",
+        "core/tails/worst.py",
         "found[row] = np.minimum(found[row], to_risk(sure))",
         "pass",
         tests="tests/tails/test_shares.py",

@@ -16,10 +16,11 @@ import numpy as np
 from scipy import stats
 
 from core.errors import SpecError
-from core.tails.analysis import fit_tail, forecasts
+from core.tails.analysis import fit_tail
 from core.tails.scores import Array, TailSample, tail_sample, to_score
 from core.tails.shares import shares_above
 from core.tails.spec import TailSpec
+from core.tails.worst import forecasts
 
 QUERIES = 300
 

@@ -24,7 +24,7 @@ import numpy as np
 from scipy import stats
 
 from core.errors import SpecError
-from core.tails.analysis import fit_tail, forecasts
+from core.tails.analysis import fit_tail
 from core.tails.backtest import backtest, predictor_of
 from core.tails.block_maxima import Blocks, extremes_by_likelihood
 from core.tails.bootstrap import bootstrap
@@ -52,6 +52,7 @@ from core.tails.shares import shares_above
 from core.tails.spec import FIT_NAMES, TailSpec
 from core.tails.tail import Tail, spliced
 from core.tails.thresholds import deepest, threshold_table
+from core.tails.worst import forecasts
 
 SIZES = (50, 200, 1000)
 MODELS = ("aster", "briar")

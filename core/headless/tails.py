@@ -14,7 +14,6 @@ from core.tails.analysis import (
     NOISE_UP_TO,
     FittedTail,
     fit_tail,
-    forecasts,
     goodness_of_fit,
     parameter_intervals,
     profile_intervals,
@@ -25,6 +24,7 @@ from core.tails.scores import to_score
 from core.tails.shares import chances_above, shares_above
 from core.tails.spec import SHAPED, TailSpec
 from core.tails.told import warnings_of
+from core.tails.worst import forecasts
 
 TAUS = (1e-4, 1e-3, 1e-2, 1e-1)
 MAX_HORIZON = 10**12

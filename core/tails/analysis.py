@@ -1,7 +1,7 @@
 """From a sample and a few choices to a fit, its refits, and forecasts with what must be said of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from core.tails.block_maxima import blocks_of, fit_block_maxima
 from core.tails.block_posterior import block_posterior
 from core.tails.bootstrap import Bootstrap, Fitter, bootstrap, is_grouped, resampled
 from core.tails.fitness import Fitness, fitness, independent_excesses
-from core.tails.forecast import Forecast, Predictor, forecast
+from core.tails.forecast import Predictor
 from core.tails.gumbel import fit_gumbel, largest_by_default
 from core.tails.noise import NOISY_COPIES, has_noise, noise_shift
 from core.tails.pareto import FEWEST_EXCEEDANCES, fit_pareto_largest
@@ -23,25 +23,18 @@ from core.tails.profile import (
     shape_interval,
 )
 from core.tails.scores import (
-    Array,
     TailSample,
-    in_doubt,
     survival_draws,
     survival_from,
-    to_risk,
     to_score,
 )
 from core.tails.spec import SHAPED, TailSpec
 from core.tails.tail import Spliced, Tail, spliced
 from core.tails.thresholds import FEWEST_TESTED, ThresholdTable, exceedances_at, threshold_table
-from core.tails.true_shares import SPREAD_BY_NOISE, spread_by_noise, true_shares
 
 # The noise is looked at up to this horizon, in queries, whatever is asked, so that a fit is the same for
 # every nearer one.
 NOISE_UP_TO = 1e6
-# Of the variance of the estimates' logarithms. To add noise once more shows its bias where it is the smaller
-# part; where it is the larger one, that is half of what it does.
-MOSTLY_NOISE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,73 +162,6 @@ def _half(sample: TailSample, half: int) -> int:
     counts = np.arange(half, len(known))
     above = np.searchsorted(-known, -known[half:], side="left")
     return int(counts[np.argmax(above >= FEWEST_EXCEEDANCES)])
-
-
-def forecasts(fitted: FittedTail, n: Sequence[float]) -> tuple[Forecast, Forecast]:
-    """Returns forecasts with the estimates' noise taken out, and the worst of n with it left in.
-
-    The interval of the first spans both: what is taken out is itself uncertain, and the interval without it
-    alone is too narrow (benchmarks/tails.py, noise). Of the second only level, median, low and high are its
-    own; it goes as far as the first. Raises: as `forecast`.
-    """
-    told = forecast(fitted.sample, fitted.predictor, n, fitted.spec.confidence)
-    tail = (1 - fitted.spec.confidence) / 2
-    found, left_in = (
-        np.where(told.n <= told.supported, one, np.nan)
-        for one in worst_of_n(fitted, told.n, [tail, 0.5, 1 - tail])
-    )
-    told = replace(
-        told, low=np.minimum(found[0], left_in[0]), high=np.maximum(found[2], left_in[2])
-    )
-    if fitted.predictor.shown is fitted.fit:
-        return told, told
-    level = np.where(
-        told.n <= told.supported, to_risk(fitted.fit.score_at(-np.log(told.n))), np.nan
-    )
-    low, median, high = left_in
-    return told, replace(told, level=level, median=median, low=low, high=high)
-
-
-def worst_of_n(fitted: FittedTail, n: Array, shares: Sequence[float]) -> tuple[Array, Array]:
-    """Returns risks that the worst of n lies below so often, (len(shares), len(n)): noise taken out, left in.
-
-    Below the median as if no query whose answers were too few to tell belonged to the tail, above it as if
-    all did (`in_doubt`). Where most of how far the estimates lie apart is noise, what lies below the median
-    goes down to what the risks themselves are sure to reach: they may be all but alike.
-    """
-    least, most = (float(one[0]) for one in left_open(fitted, np.array([fitted.fit.threshold])))
-    times = [least if share < 0.5 else most if share > 0.5 else 1.0 for share in shares]
-
-    def quantiles(predictor: Predictor) -> Array:
-        worst = {each: predictor.worst(np.maximum(n * each, 1.0)) for each in set(times)}
-        pairs = zip(shares, times, strict=True)
-        return np.array([predictor.quantiles(worst[each], [share])[0] for share, each in pairs])
-
-    found = quantiles(fitted.predictor)
-    if takes_noise_out(fitted) and spread_by_noise(fitted.sample) > MOSTLY_NOISE:
-        known = true_shares(fitted.sample, fitted.spec.confidence)
-        for row, share in enumerate(shares):
-            if share < 0.5:
-                sure = known.surely_reached(-np.expm1(np.log(share) / n))
-                found[row] = np.minimum(found[row], to_risk(sure))
-    if fitted.predictor.shown is fitted.fit:
-        return found, found
-    return found, quantiles(fitted.as_estimated)
-
-
-def takes_noise_out(fitted: FittedTail) -> bool:
-    """Returns whether the shares below the tail's start are those of the risks and not of the estimates."""
-    sample = fitted.sample
-    fits = isinstance(fitted.fit, Spliced) and not fitted.predictor.of_blocks
-    wanted = fits and fitted.spec.noise_corrected and has_noise(sample)
-    return bool(wanted) and spread_by_noise(sample) >= SPREAD_BY_NOISE
-
-
-def left_open(fitted: FittedTail, score: Array) -> tuple[Array, Array]:
-    """Returns `in_doubt` for the fits that take their share from `survival_from`; 1 for the others."""
-    if fitted.fit.name in ("lognormal", "gev") or not fitted.sample.censored.any():
-        return np.ones(len(score)), np.ones(len(score))
-    return in_doubt(fitted.sample, score)
 
 
 def doubtful_among_largest(fitted: FittedTail) -> list[int]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from core.ahead import Kept
 from core.errors import SpecError
-from core.tails.analysis import FittedTail, fit_tail, forecasts
+from core.tails.analysis import FittedTail, fit_tail
 from core.tails.forecast import Forecast, furthest
 from core.tails.noise import NOISY_COPIES
 from core.tails.picture import exceedance, fan, levels_in_doubt, survival_curve
@@ -18,6 +18,7 @@ from core.tails.shares import chances_above, shares_above
 from core.tails.spec import TailSpec
 from core.tails.starts import starts
 from core.tails.thresholds import FEWEST_TESTED, ThresholdTable, threshold_table
+from core.tails.worst import forecasts
 
 # A fan begins where the worst is still one of those seen.
 FAN_FIRST = 10.0

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from core.tails.analysis import FittedTail, takes_noise_out, worst_of_n
+from core.tails.analysis import FittedTail
 from core.tails.scores import LARGEST_RISK, TailSample, survival_from, to_risk, to_score
-from core.tails.shares import chances_above, shares_above
+from core.tails.shares import chances_above, shares_above, takes_noise_out
+from core.tails.worst import worst_of_n
 
 POINTS = 40
 # As a box plot's box: half of the worst queries lie inside.

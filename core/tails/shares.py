@@ -2,9 +2,19 @@
 
 import numpy as np
 
-from core.tails.analysis import FittedTail, left_open, takes_noise_out
-from core.tails.scores import Array, to_score
-from core.tails.true_shares import true_shares
+from core.tails.analysis import FittedTail
+from core.tails.noise import has_noise
+from core.tails.scores import Array, in_doubt, to_score
+from core.tails.tail import Spliced
+from core.tails.true_shares import SPREAD_BY_NOISE, spread_by_noise, true_shares
+
+
+def takes_noise_out(fitted: FittedTail) -> bool:
+    """Returns whether the shares below the tail's start are those of the risks and not of the estimates."""
+    sample = fitted.sample
+    fits = isinstance(fitted.fit, Spliced) and not fitted.predictor.of_blocks
+    wanted = fits and fitted.spec.noise_corrected and has_noise(sample)
+    return bool(wanted) and spread_by_noise(sample) >= SPREAD_BY_NOISE
 
 
 def shares_above(fitted: FittedTail, score: Array) -> tuple[Array, Array, Array]:
@@ -38,3 +48,10 @@ def chances_above(fitted: FittedTail, n: float, taus: Array) -> Array:
     share, _, _ = true_shares(fitted.sample, fitted.spec.confidence).at(np.minimum(score, start))
     known = -np.expm1(n * np.log1p(-np.minimum(share, 1 - 1e-12)))
     return np.asarray(np.where(score < start, known, np.minimum(known, found)))
+
+
+def left_open(fitted: FittedTail, score: Array) -> tuple[Array, Array]:
+    """Returns `in_doubt` for the fits that take their share from `survival_from`; 1 for the others."""
+    if fitted.fit.name in ("lognormal", "gev") or not fitted.sample.censored.any():
+        return np.ones(len(score)), np.ones(len(score))
+    return in_doubt(fitted.sample, score)

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.tails.analysis import FittedTail, doubtful_among_largest, goodness_of_fit, takes_noise_out
+from core.tails.analysis import FittedTail, doubtful_among_largest, goodness_of_fit
 from core.tails.fitness import independent_excesses
 from core.tails.forecast import Forecast
 from core.tails.pareto import SHAPE_RANGE
+from core.tails.shares import takes_noise_out
 from core.tails.thresholds import FEWEST_TESTED
 from core.tails.true_shares import SPREAD_BY_NOISE, spread_by_noise
+from core.tails.worst import is_nothing_but_noise
 
 # Beyond so many times the queries seen the interval holds only if the tail goes on as it was fitted.
 FAR = 10
@@ -109,6 +111,12 @@ def _few_hits(fitted: FittedTail) -> list[str]:
 def _spread_by_noise(fitted: FittedTail) -> list[str]:
     if spread_by_noise(fitted.sample) < SPREAD_BY_NOISE:
         return []
+    if is_nothing_but_noise(fitted):
+        return [
+            "the tail may be nothing but the estimates' own noise: risks that are all alike would look like "
+            "it. The low ends allow for that, and the forecast is likelier too high than too low: draw more "
+            "answers"
+        ]
     first = "a good part of how far the estimates lie apart is their own noise"
     if takes_noise_out(fitted):
         return [

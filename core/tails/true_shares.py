@@ -47,13 +47,17 @@ class TrueShares:
         return np.asarray(np.interp(-share, -self.low, self.score))
 
 
-def spread_by_noise(sample: TailSample) -> float:
-    """Returns how much of the variance of the estimates' logarithms is their own noise."""
+def noise_variances(sample: TailSample) -> Array:
+    """Returns the variance of each known estimate's logarithm, taken as that of a gamma variable, (k,)."""
     known = sample.take(~sample.censored)
     relative = np.maximum(known.error / known.risk, 1e-6)
-    # An estimate taken as a gamma variable: the variance of its logarithm.
-    noise = float(special.polygamma(1, 1 / relative**2).mean())
-    return noise / max(float(np.log(known.risk).var()), 1e-12)
+    return np.asarray(special.polygamma(1, 1 / relative**2))
+
+
+def spread_by_noise(sample: TailSample) -> float:
+    """Returns how much of the variance of the estimates' logarithms is their own noise."""
+    spread = float(np.log(sample.risk[~sample.censored]).var())
+    return float(noise_variances(sample).mean()) / max(spread, 1e-12)
 
 
 def true_shares(sample: TailSample, confidence: float = 0.95) -> TrueShares:

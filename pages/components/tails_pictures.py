@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from core.tails.analysis import FittedTail, takes_noise_out
+from core.tails.analysis import FittedTail
 from core.tails.forecast import Forecast
 from core.tails.picture import survival_points
 from core.tails.reading import ReadSample
 from core.tails.scores import to_risk
+from core.tails.shares import takes_noise_out
 from pages.components import charts, tails_charts
 from pages.components.tails_fan import differs, fan
 from pages.components.tails_opened import Opened

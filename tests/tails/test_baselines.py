@@ -6,10 +6,11 @@ from scipy import stats
 from tails.samples import bound_of, sample_of
 
 from core.errors import SpecError
-from core.tails.analysis import fit_tail, forecasts
+from core.tails.analysis import fit_tail
 from core.tails.baselines import fit_empirical, fit_lognormal
 from core.tails.scores import TailSample, to_risk, to_score
 from core.tails.spec import TailSpec
+from core.tails.worst import forecasts
 
 
 def censored(log_risk: np.ndarray, limit: np.ndarray) -> TailSample:

@@ -6,7 +6,7 @@ from scipy import stats
 from tails.samples import LOCATION, SCALE, gumbel_scores, sample_of
 
 from core.errors import SpecError
-from core.tails.analysis import fit_tail, forecasts
+from core.tails.analysis import fit_tail
 from core.tails.bootstrap import Bootstrap
 from core.tails.forecast import FURTHEST, Predictor, forecast
 from core.tails.gumbel import GumbelTail
@@ -14,6 +14,7 @@ from core.tails.pareto import ParetoTail
 from core.tails.scores import to_risk, to_score
 from core.tails.spec import TailSpec
 from core.tails.tail import spliced
+from core.tails.worst import forecasts
 
 
 def known(tail) -> Predictor:

@@ -5,13 +5,14 @@ import pytest
 from scipy import integrate, stats
 from tails.samples import SCALE, pareto_excesses, sample_of
 
-from core.tails.analysis import fit_tail, forecasts
+from core.tails.analysis import fit_tail
 from core.tails.baselines import fit_empirical
 from core.tails.bootstrap import Bootstrap
 from core.tails.mean_risk import mean_risk, mean_risk_draws
 from core.tails.pareto import ParetoTail
 from core.tails.scores import TailSample, tail_sample, to_risk
 from core.tails.spec import TailSpec
+from core.tails.worst import forecasts
 
 
 def counted(hits: np.ndarray, answers: int) -> TailSample:

@@ -7,11 +7,12 @@ import pytest
 from scipy import stats
 from tails.samples import LOCATION, SCALE, censored_below, gumbel_scores, sample_of
 
-from core.tails.analysis import fit_tail, forecasts
+from core.tails.analysis import fit_tail
 from core.tails.noise import NoiseCorrected, NoiseShift, noisy, relative_errors
 from core.tails.pareto import ParetoTail
 from core.tails.scores import tail_sample, to_risk, to_score
 from core.tails.spec import TailSpec
+from core.tails.worst import forecasts
 
 
 def test_noise_has_the_risks_mean_and_error() -> None:

@@ -6,12 +6,13 @@ from scipy import stats
 from tails.samples import gumbel_scores, sample_of
 from tails.test_true_shares import asked
 
-from core.tails.analysis import FittedTail, fit_tail, forecasts, takes_noise_out
+from core.tails.analysis import FittedTail, fit_tail
 from core.tails.picture import fan, survival_curve
 from core.tails.scores import to_risk, to_score
-from core.tails.shares import chances_above, shares_above
+from core.tails.shares import chances_above, shares_above, takes_noise_out
 from core.tails.spec import TailSpec
 from core.tails.true_shares import true_shares
+from core.tails.worst import forecasts
 
 ALIKE = stats.norm(np.log10(3e-3), 0.05)
 

@@ -5,10 +5,11 @@ import pytest
 from scipy import stats
 from tails.samples import gumbel_scores, sample_of
 
-from core.tails.analysis import FittedTail, fit_tail, forecasts
+from core.tails.analysis import FittedTail, fit_tail
 from core.tails.scores import tail_sample
 from core.tails.spec import TailSpec
 from core.tails.told import warnings_of
+from core.tails.worst import forecasts
 
 SPEC = TailSpec.build(bootstraps=50)
 
@@ -31,6 +32,16 @@ def counted(median: float, deviation: float, answers: int, spec: TailSpec = SPEC
 def test_noise_that_spreads_the_estimates_is_told(relative: float, told: bool) -> None:
     fitted = fit_tail(sample_of(gumbel_scores(200), relative), SPEC)
     assert ("how far the estimates lie apart is their own noise" in said(fitted)) is told
+
+
+def test_a_tail_of_nothing_but_noise_is_told() -> None:
+    alone = "may be nothing but the estimates' own noise"
+    assert alone in said(counted(3e-3, 0.05, 1_000))
+    wider = said(counted(1e-3, 0.5, 1_000))
+    assert alone not in wider
+    assert "it is taken out of the shares" in wider
+    left_in = said(counted(1e-3, 0.5, 1_000, TailSpec.build(noise_corrected=False, bootstraps=50)))
+    assert "are too high far up and too low below" in left_in
 
 
 def test_a_lognormal_through_a_hit_or_two_is_told_to_be_too_low() -> None:
