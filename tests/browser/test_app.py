@@ -80,8 +80,9 @@ def test_the_chart_updates_in_place_and_keeps_its_zoom(app_url: str, driver: Chr
     until(lambda: "," in answers_drawn(driver).split(" of ")[0], what="1,000 answers")
     first = driver.execute_script(STATE, CHART)
     changes, before, counts = 0, first, set()
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
+    began = time.monotonic()
+    # Ten seconds, or as long as a machine with other work takes to draw a few more answers.
+    while time.monotonic() - began < (10 if changes >= 3 else 90):
         now = driver.execute_script(STATE, CHART)
         assert now is not None, "the chart went away"
         assert now["number"] == first["number"], "the chart was drawn anew"
@@ -91,7 +92,7 @@ def test_the_chart_updates_in_place_and_keeps_its_zoom(app_url: str, driver: Chr
         counts.add(answers_drawn(driver).partition(" of ")[0])
         time.sleep(0.05)
     # Once a second, or as often as there was something new, where the machine is slower than that.
-    assert changes >= min(8, len(counts) - 2), f"{changes} updates in 10 s, {len(counts)} counts"
+    assert changes >= min(8, len(counts) - 2), f"{changes} updates, {len(counts)} counts"
     assert changes >= 2
 
     chart = driver.find_element(By.CSS_SELECTOR, CHART)

@@ -22,7 +22,8 @@ from pages.components import words
 
 pytestmark = pytest.mark.browser
 SAMPLES = 250
-MONTE_CARLO = 100_000
+# More than are drawn before the runs are cancelled.
+MONTE_CARLO = 1_000_000
 
 
 def prepare(driver: Chrome, app_url: str, kind: str) -> None:
