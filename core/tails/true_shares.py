@@ -21,6 +21,8 @@ ROUNDS, HALVINGS = 100, 8
 # Estimates so near each other, in the logarithm, are one in what they say.
 ALIKE_RISK, ALIKE_ANSWERS = 0.05, 0.2
 MOST_ANSWERS = 1e12
+# Risks so small that a query's answers would show one hit in twenty such queries are as good as 0.
+ONE_HIT_IN = 0.05
 # Of the risks that may be; those near 1 are no different in a logarithm.
 HIGHEST = 0.99
 
@@ -87,11 +89,7 @@ def _true_shares(
     answers = _answers(risks, errors, bounds)
     weight = np.full(len(risks), len(set(group)) / len(risks))
     kinds, answers, weight = _alike(risks, answers, weight)
-    known = kinds > 0
-    spread = np.exp(4 / np.sqrt(np.maximum(answers * kinds, 1.0)))
-    highest = min(float(np.where(known, kinds * spread, HITS_AT_BOUND / answers).max()), HIGHEST)
-    lowest = min(float(np.where(known, kinds / spread, 0.05 / answers).min()), highest / 2)
-    step = np.log(highest / lowest) / (RISKS - 1)
+    lowest, step = _range(kinds, answers)
     possible = np.concatenate([[0.0], lowest * np.exp(step * np.arange(RISKS))])
     likelihood = _likelihood(kinds, answers, possible, step)
     # Levels half way between two risks that may be, so that each lies above or below.
@@ -117,6 +115,16 @@ def _true_shares(
         low=np.minimum.accumulate(low),
         high=np.maximum.accumulate(high[::-1])[::-1],
     )
+
+
+def _range(risk: Array, answers: Array) -> tuple[float, float]:
+    """Returns the lowest risk above 0 that may be, and the step to the next in the logarithm."""
+    spread = np.exp(4 / np.sqrt(np.maximum(answers * risk, 1.0)))
+    highest = np.where(risk > 0, risk * spread, HITS_AT_BOUND / answers).max()
+    highest = min(float(highest), HIGHEST)
+    lowest = np.where(risk > 0, risk / spread, ONE_HIT_IN / answers).min()
+    lowest = min(float(lowest), highest / 2)
+    return lowest, float(np.log(highest / lowest)) / (RISKS - 1)
 
 
 def _answers(risk: Array, error: Array, bound: Array) -> Array:
