@@ -44,5 +44,20 @@ def keep(
     key = field_key(name)
     if key not in st.session_state:
         st.session_state[key] = draft().get(name, default)
-    draft()[name] = widget(label, key=key, **options)
+    draft()[name] = widget(label, key=key, **_given_again(widget, key, options))
     return draft()[name]
+
+
+def _given_again(widget: Callable[..., Any], key: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Returns the options with the widget's value among them.
+
+    A browser that is busy may see only the second of two first drawings, and that one has the value from
+    nowhere else: a threshold came back as 0.
+    """
+    value = st.session_state[key]
+    if widget in (st.number_input, st.text_input, st.text_area):
+        return options | {"value": value}
+    if widget is st.selectbox:
+        choices = list(options["options"])
+        return options | {"index": choices.index(value) if value in choices else 0}
+    return options
