@@ -97,7 +97,7 @@ def tail_sample(
 
     Raises:
         SpecError: fewer than 20 queries, all risks equal or 0, a risk outside [0, 1], a standard error
-            missing or negative, no bound where the risk is 0.
+            missing, negative or infinite, no bound where the risk is 0.
     """
     risks = np.asarray(risk, dtype=np.float64)
     m = len(risks)
@@ -109,10 +109,10 @@ def tail_sample(
             "leave it out"
         )
     errors = np.zeros(m) if error is None else np.asarray(error, dtype=np.float64)
-    for row in np.flatnonzero(~(errors >= 0) & (risks > 0)):
+    for row in np.flatnonzero(~((errors >= 0) & np.isfinite(errors)) & (risks > 0)):
         raise SpecError(
-            f"standard error must be 0 or more, got {errors[row]:g} in row {row + 1}; give "
-            "every estimate one, 0 where the risk is exact"
+            f"standard error must be finite and must be 0 or more, got {errors[row]:g} in row {row + 1}; "
+            "give every estimate one, 0 where the risk is exact"
         )
     if not (risks > 0).any():
         raise SpecError(

@@ -114,6 +114,12 @@ GOOD = [0.001 * n for n in range(1, 26)]
         ([*GOOD[:24], math.nan], None, None, "got nan in row 25"),
         (GOOD, [0.1] * 24 + [-1.0], None, "must be 0 or more, got -1 in row 25"),
         (GOOD, [0.1] * 24 + [math.nan], None, "got nan in row 25"),
+        (
+            GOOD,
+            [0.1] * 24 + [math.inf],
+            None,
+            "must be finite and must be 0 or more, got inf in row 25",
+        ),
         ([*GOOD[:24], 0.0], None, None, "row 25 has estimate 0 and no upper bound"),
     ],
 )
