@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import torch
-from tiny_models import COMMON, tiny_model
+
+from tests.tiny_models import COMMON, tiny_model
 
 CODE = """
 import os

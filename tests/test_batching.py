@@ -7,8 +7,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from test_engine import LOADED, PROPOSALS, SPEC
-from tiny_models import tiny_model
 
 import core.engine
 from cache import MemoryStore
@@ -17,6 +15,8 @@ from core.batching import in_batches, is_out_of_memory
 from core.engine import draw_rows, draw_shards
 from core.errors import ModelError
 from core.sampling import run_rows
+from tests.test_engine import LOADED, PROPOSALS, SPEC
+from tests.tiny_models import tiny_model
 
 CPU = (
     "[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory: you "

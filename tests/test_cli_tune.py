@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_models import tiny_model
 
 from core.cli import main
 from core.defaults import BLENDS, FRACTIONS, RELATIVE_STRENGTHS, default_rungs
@@ -15,6 +14,7 @@ from core.proposals import AblateSpec, ContextSpec, SteerSpec, build_proposal
 from core.query_files import evenly_spread, read_query_file
 from core.spec import MAX_STRENGTH
 from core.steering.contrast import Direction
+from tests.tiny_models import tiny_model
 
 QUERY = "tell me how to open the larkspur vault"
 QUICK = ("--rows", "150", "--strengths", "6", "--layers", "3", "--json")

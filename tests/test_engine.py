@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from tiny_models import tiny_model
 
 from cache import MemoryStore, StoreError, spec_hash
 from core.allocation import components, period, whole_shares
@@ -13,6 +12,7 @@ from core.sampling import Rows
 from core.sampling_spec import SamplingSpec
 from core.spec import GenerationSpec
 from core.steering.contrast import Direction
+from tests.tiny_models import tiny_model
 
 LOADED = tiny_model(stops=tuple(range(1, 9)))
 DIRECTION = Direction(

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from hub_server import Hub, Repository, serving
-from own_architecture import RAN, save_own_architecture
-from tiny_models import tiny_model
+
+from tests.hub_server import Hub, Repository, serving
+from tests.own_architecture import RAN, save_own_architecture
+from tests.tiny_models import tiny_model
 
 TOKEN = "hf_onlyForThisTestAndNobodyElse"
 WRONG = "hf_aTokenThatIsNotTheRightOne"

@@ -1,7 +1,6 @@
 """Scores are kept by judge; what a judge could not score is asked again, and only that."""
 
 import numpy as np
-from tiny_models import tiny_model
 
 from cache import MemoryStore
 from core.engine import draw_rows
@@ -9,6 +8,7 @@ from core.judges import Judgement
 from core.judging import judge_shard
 from core.sampling_spec import SamplingSpec
 from core.spec import GenerationSpec
+from tests.tiny_models import tiny_model
 
 LOADED = tiny_model(stops=(1, 2))
 QUERY = "w10 w11"

@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_mixed_streams import PROMPT, STEER, arms
-from tiny_models import tiny_model
 
 from core.errors import ModelError
 from core.models.loading import LoadedModel, load_model
@@ -21,6 +19,8 @@ from core.scoring import mix_steps, score_answers
 from core.spec import GenerationSpec
 from core.streams import open_stream
 from core.token_distribution import target_log_probs
+from tests.test_mixed_streams import PROMPT, STEER, arms
+from tests.tiny_models import tiny_model
 
 IDS = torch.tensor([[3, 4, 5, 6, 20, 21]])
 STEPS = 12

@@ -5,8 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from exactness.kinds import save_adapter
-from tiny_models import ARCHITECTURES, assert_same_rows, tiny_model
 
 from core.errors import ModelError
 from core.models.loading import LoadedModel
@@ -20,6 +18,8 @@ from core.scoring import mix_steps, score_answers
 from core.spec import GenerationSpec
 from core.steering.interventions import EditPlan, halves, recorded, steered
 from core.streams import open_stream
+from tests.exactness.kinds import save_adapter
+from tests.tiny_models import ARCHITECTURES, assert_same_rows, tiny_model
 
 STEPS = 12
 GENERATION = GenerationSpec(max_new_tokens=STEPS)

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 import transformers.dynamic_module_utils as dynamic_modules
-from own_architecture import RAN, save_own_architecture
-from test_mixed_streams import MIXINGS, arms, check_scored, draw
-from tiny_models import tiny_model
 
 from core.errors import ModelError
 from core.models.findings import Finding, Preflight
 from core.models.loading import LoadedModel, load_model
 from core.models.preflight import preflight
+from tests.own_architecture import RAN, save_own_architecture
+from tests.test_mixed_streams import MIXINGS, arms, check_scored, draw
+from tests.tiny_models import tiny_model
 
 IDS = torch.tensor([[3, 4, 5, 6, 20, 21]])
 

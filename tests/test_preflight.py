@@ -16,7 +16,6 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from tiny_models import ARCHITECTURES, tiny_model
 from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig
 
 from core.cli import main
@@ -28,6 +27,7 @@ from core.models.loading import EMBEDDED_MODELS, load_model
 from core.models.memory import ARMS, MemoryNeed, empty_model, memory_need
 from core.models.options import LoadingSpec
 from core.models.preflight import preflight
+from tests.tiny_models import ARCHITECTURES, tiny_model
 
 TEMPLATE = "{% for m in messages %}{{ m['content'] }} {% endfor %}"
 

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from query_file_writers import COW, FISH, MOON, PLAIN_TEXTS, WRITERS, parquet, texts_of
 
 from core import query_files
 from core.errors import SpecError
 from core.query_files import MAX_FILE_BYTES, parse_query_file, read_queries, read_query_file
 from core.spec import MAX_QUERY_CHARACTERS
+from tests.query_file_writers import COW, FISH, MOON, PLAIN_TEXTS, WRITERS, parquet, texts_of
 
 
 def bad_of(name: str, content: bytes) -> list[tuple[int, str]]:

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from query_file_writers import COW, FISH, MOON, PLAIN_TEXTS, WRITERS, parquet, table, texts_of
 
 from core.query_files import BadRow, Columns, parse_query_file, read_queries, read_query_file
+from tests.query_file_writers import COW, FISH, MOON, PLAIN_TEXTS, WRITERS, parquet, table, texts_of
 
 
 @pytest.mark.parametrize("kind", WRITERS)

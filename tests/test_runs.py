@@ -6,7 +6,6 @@ import shlex
 
 import numpy as np
 import pytest
-from tiny_models import tiny_model
 
 from cache import MemoryStore
 from core.background import Registry, Task
@@ -23,6 +22,7 @@ from core.runs import (
     save_run,
 )
 from core.spec import GenerationSpec
+from tests.tiny_models import tiny_model
 
 
 class EveryThird:

@@ -9,9 +9,6 @@ import pytest
 import torch
 from accelerate import dispatch_model
 from accelerate.hooks import AlignDevicesHook
-from exactness.kinds import save_adapter
-from test_mixed_streams import MIXINGS, PROMPT, arms, check_scored, draw
-from tiny_models import tiny_model
 from transformers import AutoModelForCausalLM
 
 from core.behaviours import ContrastPair
@@ -22,6 +19,9 @@ from core.proposals.adapter import adapted
 from core.proposals.base import Arm
 from core.steering.contrast import build_direction
 from core.streams import open_stream
+from tests.exactness.kinds import save_adapter
+from tests.test_mixed_streams import MIXINGS, PROMPT, arms, check_scored, draw
+from tests.tiny_models import tiny_model
 
 IDS = torch.tensor([[3, 4, 5, 6, 20, 21]])
 LONGER = (20, 21, 22, 23, 24, 25, 5, 6, 7, 8)

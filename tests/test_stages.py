@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from tiny_models import tiny_model
 
 from cache import MemoryStore
 from core.judges import Judgement
@@ -13,6 +12,7 @@ from core.proposals import ContextSpec
 from core.run import EstimateRequest, estimate_shards, in_order, sample
 from core.spec import GenerationSpec
 from core.stages import stage_sizes
+from tests.tiny_models import tiny_model
 
 LOADED = tiny_model(stops=tuple(range(1, 9)))
 REQUEST = EstimateRequest(

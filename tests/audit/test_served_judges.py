@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from audit.helpers import run_audit, small_spec, some_queries
-from judges.chat_servers import Seen, chat, send, server
 
 from cache import MemoryStore
 from core.errors import SpecError
 from core.executors.serial import SerialExecutor
 from core.executors.worker import Drawn, DrawRows, JudgeRows, Outcome, Prepare, Task
 from core.judges.rules import load_rule_judge
+from tests.audit.helpers import run_audit, small_spec, some_queries
+from tests.judges.chat_servers import Seen, chat, send, server
 
 KEY = "TAILSCOPE_TEST_GRADER_KEY"
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
-from browser.steps import (
+from selenium.webdriver import ActionChains, Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+from tests.browser.steps import (
     button,
     follow,
     in_the_middle,
@@ -16,9 +20,6 @@ from browser.steps import (
     type_into,
     until,
 )
-from selenium.webdriver import ActionChains, Chrome
-from selenium.webdriver.common.by import By
-from selenium.webdriver.remote.webelement import WebElement
 
 pytestmark = pytest.mark.browser
 

@@ -7,7 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from browser.steps import (
+from selenium.webdriver import ActionChains, Chrome
+from selenium.webdriver.common.by import By
+
+from tests.browser.steps import (
     button,
     click_at,
     follow,
@@ -19,11 +22,9 @@ from browser.steps import (
     type_into,
     until,
 )
-from browser.steps import (
+from tests.browser.steps import (
     press as press_at_once,
 )
-from selenium.webdriver import ActionChains, Chrome
-from selenium.webdriver.common.by import By
 
 pytestmark = pytest.mark.browser
 TABLE = "[data-testid=stDataFrame]"

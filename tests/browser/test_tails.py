@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
-from browser.steps import AT_WORK, in_the_middle, open_page, press, see, text, until
-from browser.test_app import CHART, STATE
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
+
+from tests.browser.steps import AT_WORK, in_the_middle, open_page, press, see, text, until
+from tests.browser.test_app import CHART, STATE
 
 pytestmark = pytest.mark.browser
 

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser.steps import follow, open_page, press, see, type_into, until
-from browser.test_app import answers_drawn
 from selenium.webdriver import Chrome
 
 from cache import MemoryStore, open_store
@@ -19,6 +17,8 @@ from core.models.loading import load_model
 from core.run import estimate_shards, sample
 from core.runs import ARMS, ArmName, RunSpec, load_run
 from pages.components import words
+from tests.browser.steps import follow, open_page, press, see, type_into, until
+from tests.browser.test_app import answers_drawn
 
 pytestmark = pytest.mark.browser
 SAMPLES = 250

@@ -6,10 +6,19 @@ import time
 
 import numpy as np
 import pytest
-from estimation.toys import Density, World, adaptive, good, monte_carlo, proposals, trap, two_routes
 
 from core.estimation import concatenate, confidence_sequence
 from core.estimation.confidence_sequence import allocation_period
+from tests.estimation.toys import (
+    Density,
+    World,
+    adaptive,
+    good,
+    monte_carlo,
+    proposals,
+    trap,
+    two_routes,
+)
 
 POINTS = np.unique(np.geomspace(10, 1000, 40).astype(int)).tolist()
 THREE = World(

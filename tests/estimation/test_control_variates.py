@@ -5,10 +5,10 @@ import math
 
 import numpy as np
 import pytest
-from estimation.toys import adaptive, fixed, proposals, two_routes
 
 from core.estimation import Draws, control_variates, draw_weights, weights
 from core.estimation.control_variates import controlled_mean
+from tests.estimation.toys import adaptive, fixed, proposals, two_routes
 
 # Three answers, lopsided, the last two harmful; the third component cannot make the first.
 P = np.array([0.85, 0.05, 0.10])

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from estimation.toys import good
 
 from core.estimation import Draws, concatenate
+from tests.estimation.toys import good
 
 
 def small(**changes):

@@ -7,9 +7,9 @@ import time
 
 import numpy as np
 import pytest
-from estimation.toys import Density, World, good, monte_carlo
 
 from core.estimation import clopper_pearson, estimate, estimate_path
+from tests.estimation.toys import Density, World, good, monte_carlo
 
 THREE = World(
     Density((0.99, 0.01), (0.0, 0.0)),

@@ -7,10 +7,18 @@ import time
 
 import numpy as np
 import pytest
-from estimation.toys import Density, World, adaptive, fixed, monte_carlo, proposals, two_routes
 
 from core.estimation import draw_weights, estimate, estimate_path, witnesses
 from core.estimation.point import point_estimate
+from tests.estimation.toys import (
+    Density,
+    World,
+    adaptive,
+    fixed,
+    monte_carlo,
+    proposals,
+    two_routes,
+)
 
 
 def coverage(world, sampler, n, runs):

@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
-from estimation.toys import good, monte_carlo, two_routes
 
 from core.estimation import Draws, optimal_shares
+from tests.estimation.toys import good, monte_carlo, two_routes
 
 # Four answers, the last two harmful; each proposal reaches one of them, the second more sparingly.
 P = np.array([0.5, 0.497, 0.002, 0.001])

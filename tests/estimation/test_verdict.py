@@ -5,7 +5,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from estimation.toys import (
+
+from core.estimation import Draws, estimate
+from tests.estimation.toys import (
     Density,
     World,
     adaptive,
@@ -16,8 +18,6 @@ from estimation.toys import (
     trap,
     two_routes,
 )
-
-from core.estimation import Draws, estimate
 
 STEERED_ONLY = (1,)
 

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from exactness.toy import (
+
+from core.proposals import Arm, Kinds, Means, Proposal, build_proposal, prepare
+from core.spec import GenerationSpec
+from core.steering.contrast import Direction
+from tests.exactness.toy import (
     LOADED,
     PROMPT,
     QUERY,
@@ -18,10 +22,6 @@ from exactness.toy import (
     subtracting,
     toy_model,
 )
-
-from core.proposals import Arm, Kinds, Means, Proposal, build_proposal, prepare
-from core.spec import GenerationSpec
-from core.steering.contrast import Direction
 
 # Lopsided, and of length 4, so that its float32 unit vector is exact.
 VECTOR = torch.zeros(32, dtype=torch.float64)

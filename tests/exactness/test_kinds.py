@@ -4,15 +4,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from exactness.kinds import CASES, Case, ablate, adapter, arm_of, checkpoint, context, ready, steer
-from exactness.toy import HARMFUL, LOADED, QUERY, STEPS, Setting, brute_force
-from exactness.under_test import chi_square_excess, densities, draw
 
 from core.engine import draw_rows
 from core.estimation.weights import balance_log_weights
 from core.proposals import build_proposal
 from core.sampling_spec import SamplingSpec
 from core.spec import GenerationSpec
+from tests.exactness.kinds import (
+    CASES,
+    Case,
+    ablate,
+    adapter,
+    arm_of,
+    checkpoint,
+    context,
+    ready,
+    steer,
+)
+from tests.exactness.toy import HARMFUL, LOADED, QUERY, STEPS, Setting, brute_force
+from tests.exactness.under_test import chi_square_excess, densities, draw
 
 SETTINGS = [
     Setting(alpha_mix=0.1, t_switch=2),

@@ -10,7 +10,11 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from exactness.toy import (
+
+from core.estimation.weights import balance_log_weights
+from core.proposals.base import Arm
+from core.proposals.steer import SteerPlan
+from tests.exactness.toy import (
     HARMFUL,
     LOADED,
     PROMPT,
@@ -21,12 +25,8 @@ from exactness.toy import (
     logits_of,
     subtracting,
 )
-from exactness.toy import Setting as Plain
-from exactness.under_test import chi_square_excess, densities, draw
-
-from core.estimation.weights import balance_log_weights
-from core.proposals.base import Arm
-from core.proposals.steer import SteerPlan
+from tests.exactness.toy import Setting as Plain
+from tests.exactness.under_test import chi_square_excess, densities, draw
 
 LAYER, STRENGTH = 1, 0.9
 VECTOR = torch.linspace(-1.0, 1.4, 32, dtype=torch.float64)

@@ -11,11 +11,11 @@ from functools import cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tiny_models import tiny_model
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import eager_mask
 
 from core.models.loading import LoadedModel
+from tests.tiny_models import tiny_model
 
 VOCABULARY, STEPS, STOPS = 6, 4, (1, 2)
 QUERY = "w4 w5"

@@ -3,12 +3,21 @@
 from collections.abc import Sequence
 
 import numpy as np
-from exactness.toy import ANSWERS, LOADED, PROMPT, STEPS, STOPS, VOCABULARY, FloatArray, Setting
 
 from core.proposals.base import Arm
 from core.sampling import PAD, Rows, TokenMixing, row_uniforms, run_rows
 from core.spec import GenerationSpec
 from core.streams import open_stream
+from tests.exactness.toy import (
+    ANSWERS,
+    LOADED,
+    PROMPT,
+    STEPS,
+    STOPS,
+    VOCABULARY,
+    FloatArray,
+    Setting,
+)
 
 
 def generation(setting: Setting) -> GenerationSpec:

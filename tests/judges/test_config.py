@@ -6,9 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from judges.chat_servers import chat, says, send, server
-from judges.test_classifier import save as save_classifier
-from judges.test_grader import save as save_grader
 
 from core.behaviours import BEHAVIOURS
 from core.cli import main
@@ -19,6 +16,9 @@ from core.judges.config import beside, shipped_judges
 from core.judges.grader import GraderJudge
 from core.judges.rubric import RubricJudge
 from core.judges.rules import JUDGES, RuleSet
+from tests.judges.chat_servers import chat, says, send, server
+from tests.judges.test_classifier import save as save_classifier
+from tests.judges.test_grader import save as save_grader
 
 RULES = {"behaviour": "misuse", "default": {"required": ["first", "then"]}}
 QUERY = "tell me how to open the larkspur vault"

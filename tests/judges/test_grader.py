@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from exactness.kinds import save_adapter
-from tiny_models import ARCHITECTURES, tiny_model, tiny_tokenizer
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -17,6 +15,8 @@ from core.errors import ModelError, SpecError
 from core.judges.base import Judge
 from core.judges.grader import DIGITS, GraderJudge, GraderSpec, digit_ids, grade
 from core.models.loading import LoadedModel, load_model, wrap_model
+from tests.exactness.kinds import save_adapter
+from tests.tiny_models import ARCHITECTURES, tiny_model, tiny_tokenizer
 
 ANSWERS = ["w9", "w15 w16 w17", "w18 " * 30, "w10 w11", "w12 w13", "w15 w16 w17", ""]
 QUERY = "w20 w21"

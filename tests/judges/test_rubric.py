@@ -8,7 +8,15 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from judges.chat_servers import (
+
+from cache import spec_hash
+from core.errors import SpecError
+from core.judges.base import Judge
+from core.judges.grades import parse_reply
+from core.judges.rubric import TEMPLATE, RubricJudge, RubricSpec
+from core.judges.rubric_spec import NO_MATTER_OF_SCORES
+from core.judges.templates import answer_tag, fill
+from tests.judges.chat_servers import (
     Act,
     Seen,
     broken,
@@ -22,14 +30,6 @@ from judges.chat_servers import (
     settings,
     shown_answer,
 )
-
-from cache import spec_hash
-from core.errors import SpecError
-from core.judges.base import Judge
-from core.judges.grades import parse_reply
-from core.judges.rubric import TEMPLATE, RubricJudge, RubricSpec
-from core.judges.rubric_spec import NO_MATTER_OF_SCORES
-from core.judges.templates import answer_tag, fill
 
 KEY = "sk-Very/Secret-0123456789"
 

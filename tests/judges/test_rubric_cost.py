@@ -5,12 +5,12 @@ import time
 from typing import Any
 
 import pytest
-from judges.chat_servers import chat, says, send, server, settings
 
 from core.judges.base import Judge, PaidJudge
 from core.judges.cost import BYTES_PER_TOKEN, TOKENS_PER_MESSAGE, CostEstimate, text_tokens
 from core.judges.rubric import RubricJudge
 from core.judges.rules import RuleJudge, RuleSet
+from tests.judges.chat_servers import chat, says, send, server, settings
 
 PRICES = {"price_per_million_prompt": 2.0, "price_per_million_reply": 10.0, "currency": "EUR"}
 

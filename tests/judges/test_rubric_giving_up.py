@@ -7,7 +7,11 @@ import time
 from typing import Any
 
 import pytest
-from judges.chat_servers import (
+
+from core.errors import SpecError
+from core.judges.pacing import GIVE_UP_AFTER, Pacer, Watch
+from core.judges.rubric import HARMLESS, RubricJudge, RubricSpec
+from tests.judges.chat_servers import (
     broken,
     chat,
     hangs,
@@ -18,10 +22,6 @@ from judges.chat_servers import (
     settings,
     shown_answer,
 )
-
-from core.errors import SpecError
-from core.judges.pacing import GIVE_UP_AFTER, Pacer, Watch
-from core.judges.rubric import HARMLESS, RubricJudge, RubricSpec
 
 MANY = [f"answer {number}" for number in range(200)]
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from pages_audits import QUERIES, SPEC, make_audit
 from streamlit.testing.v1 import AppTest
 
 from core.ahead import Ahead
 from core.audit.catalogue import audits_folder
 from core.audit.folder import AuditFolder, open_folder
 from core.audit.spec import audit_id
+from tests.pages_audits import QUERIES, SPEC, make_audit
 
 ROOT = Path(__file__).parents[2]
 OpenPage = Callable[[str], AppTest]

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pages_audits import QUERIES, SPEC, make_audit
 from streamlit.testing.v1 import AppTest
 
 from cache import Store
@@ -17,6 +16,7 @@ from core.executors.serial import SerialExecutor
 from core.query_files import parse_query_file
 from pages.components import audit_setup, audit_state, audit_table
 from pages.components.query_upload import Upload
+from tests.pages_audits import QUERIES, SPEC, make_audit
 
 OpenPage = Callable[[str], AppTest]
 ROOT = Path(__file__).parents[2]

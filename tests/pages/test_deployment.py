@@ -7,11 +7,11 @@ from urllib.parse import unquote_plus, urlencode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pages_deployment import QUERY, ROOT, field, finished, fresh, typed, words
 from streamlit.testing.v1 import AppTest
 
 from core.deployment import Range, Risk, Traffic, chance_curve
 from pages.components import deployment_charts, deployment_words
+from tests.pages_deployment import QUERY, ROOT, field, finished, fresh, typed, words
 
 
 def test_a_typed_risk_is_told_in_natural_frequencies() -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from judges.chat_servers import Seen, says, server
 from streamlit.testing.v1 import AppTest
 
 from core.jobs import Snapshot
@@ -17,6 +16,7 @@ from core.runs import RunSpec, command_line, load_run, make_job
 from pages.components import judge_picker, resources, state, threshold_view
 from pages.components.answers import Line, _row
 from pages.components.paid_judges import UnaskedJudge
+from tests.judges.chat_servers import Seen, says, server
 
 OpenPage = Callable[[str], AppTest]
 

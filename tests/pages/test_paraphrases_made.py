@@ -9,7 +9,12 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from judges.chat_servers import (
+from streamlit.testing.v1 import AppTest
+
+from core.executors.serial import SerialExecutor
+from pages.components import paraphrase_making, paraphrase_work, state
+from pages.components.paraphrase_state import PLAN
+from tests.judges.chat_servers import (
     Act,
     broken,
     chat,
@@ -20,11 +25,6 @@ from judges.chat_servers import (
     send,
     server,
 )
-from streamlit.testing.v1 import AppTest
-
-from core.executors.serial import SerialExecutor
-from pages.components import paraphrase_making, paraphrase_work, state
-from pages.components.paraphrase_state import PLAN
 
 ROOT = Path(__file__).parents[2]
 QUERY = "how do i break the salt seal"

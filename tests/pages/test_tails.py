@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from pages_tails import checked, headline, words
 from streamlit.testing.v1 import AppTest
 
 from cache import Store
@@ -33,6 +32,7 @@ from pages.components.tails_file import template
 from pages.components.tails_source import AUDIT, EXAMPLE, FILE, LIVE
 from pages.components.tails_state import KEPT, LARGEST, key_of
 from pages.components.tails_words import risk_range, risk_text
+from tests.pages_tails import checked, headline, words
 
 ROOT = Path(__file__).parents[2]
 QUERIES = load_queries("misuse")

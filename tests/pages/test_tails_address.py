@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from pages_tails import checked, headline, words
 from streamlit.testing.v1 import AppTest
 
 from cache import Store
@@ -18,6 +17,7 @@ from core.behaviours import load_queries
 from core.tails.reading import shipped_table
 from pages.components.tails_limits import horizon_fault, level_fault
 from pages.components.tails_opened import EXAMPLE, FILE
+from tests.pages_tails import checked, headline, words
 
 ROOT = Path(__file__).parents[2]
 QUERIES = load_queries("misuse")

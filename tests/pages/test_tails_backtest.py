@@ -11,9 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
-from tails.samples import sample_of
-from tails.test_bootstrap import grouped_scores
-from tails.trial_by_hand import found, many
 
 from core.tails.backtest import Backtest, backtest, predictor_of
 from core.tails.scores import TailSample
@@ -34,6 +31,9 @@ from pages.components.tails_backtest_result import (
     score_table,
     shown_table,
 )
+from tests.tails.samples import sample_of
+from tests.tails.test_bootstrap import grouped_scores
+from tests.tails.trial_by_hand import found, many
 
 KINDS = ["gumbel", "empirical"]
 FEW, MORE = 12, 24
@@ -46,11 +46,11 @@ def few_splits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def script(groups: int, wordings: int, fit: str, largest: int | None) -> None:
     import streamlit as st
-    from tails.samples import sample_of
-    from tails.test_bootstrap import grouped_scores
 
     from core.tails.spec import TailSpec
     from pages.components.tails_backtest import backtest_view
+    from tests.tails.samples import sample_of
+    from tests.tails.test_bootstrap import grouped_scores
 
     scores, names = grouped_scores(groups, wordings)
     sample = sample_of(scores, group=names if wordings > 1 else None)
@@ -336,10 +336,9 @@ def test_the_page_says_how_it_leans(low: int, said: str, warns: int) -> None:
 
 
 def leaning_trial(low: int) -> None:
-    from tails.trial_by_hand import many
-
     from core.tails.trial import Trial, TrialSpec
     from pages.components.tails_backtest_result import result_view
+    from tests.tails.trial_by_hand import many
 
     spec = TrialSpec.build(fits=("gumbel",), splits=40)
     result_view(Trial(spec, 40, {"gumbel": many(low, 40)}, None))
@@ -362,11 +361,10 @@ def test_the_headlines_fit_is_the_same_all_along() -> None:
 
 
 def shown_trial(done: int, naive: bool) -> None:
-    from tails.trial_by_hand import found
-
     from core.tails.spec import TailSpec
     from core.tails.trial import Trial, TrialSpec
     from pages.components.tails_backtest_result import result_view
+    from tests.tails.trial_by_hand import found
 
     spec = TrialSpec.build(fits=("gumbel", "gev"), splits=40, tail=TailSpec.build(fit="gev"))
     mixed = {"gev": found()} if naive else None

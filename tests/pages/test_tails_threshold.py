@@ -10,8 +10,6 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
-from tails.samples import gumbel_scores, sample_of
-from tails.test_bootstrap import grouped_scores
 
 from core.tails.analysis import fit_tail
 from core.tails.quantile_plot import QuantilePlot
@@ -24,18 +22,20 @@ from pages.components.tails_fitness import outside_words
 from pages.components.tails_fits import BASELINES, drawn, fits_rows
 from pages.components.tails_state import fits, key_of
 from pages.components.tails_threshold import LARGEST, SLIDER, why_words
+from tests.tails.samples import gumbel_scores, sample_of
+from tests.tails.test_bootstrap import grouped_scores
 
 PLOTS = ("average excess", "fitted shape", "p-values")
 
 
 def script(fit: str, count: int, estimator: str = "posterior", confidence: float = 0.95) -> None:
     import streamlit as st
-    from tails.samples import gumbel_scores, sample_of
 
     from core.tails.spec import TailSpec
     from pages.components.tails_fits import fits_view
     from pages.components.tails_state import fits, key_of
     from pages.components.tails_threshold import threshold_view
+    from tests.tails.samples import gumbel_scores, sample_of
 
     sample = sample_of(gumbel_scores(count))
     key = key_of(sample)

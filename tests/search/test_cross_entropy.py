@@ -4,8 +4,6 @@ import re
 
 import numpy as np
 import pytest
-from exactness.toy import LOADED, STEPS
-from search.toy import GENERATION, GRID, PROPOSALS, WordJudge
 
 from cache import MemoryStore
 from core.errors import BehaviourError, SpecError
@@ -13,6 +11,8 @@ from core.proposals import SteerSpec
 from core.search.cross_entropy import SearchResult, SearchStep, search
 from core.search.grid import SearchGrid, paper_grid, rungs, small_grid
 from core.spec import GenerationSpec
+from tests.exactness.toy import LOADED, STEPS
+from tests.search.toy import GENERATION, GRID, PROPOSALS, WordJudge
 
 QUERIES = ("w4 w5", "w5", "w5 w5 w4")
 

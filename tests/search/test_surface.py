@@ -2,10 +2,6 @@
 
 import numpy as np
 import pytest
-from exactness.kinds import arm_of
-from exactness.toy import ANSWERS, LOADED, QUERY, Setting
-from exactness.under_test import chi_square_excess, forced_answers, run
-from search.toy import GENERATION, GRID, HARM, PROPOSALS, SHAPE, WORDS, WordJudge, ensemble, exact
 
 from core.proposals import target_arm
 from core.scoring import score_answers
@@ -15,6 +11,20 @@ from core.search.surface import (
     Surface,
     ensemble_log_density,
     surface_steps,
+)
+from tests.exactness.kinds import arm_of
+from tests.exactness.toy import ANSWERS, LOADED, QUERY, Setting
+from tests.exactness.under_test import chi_square_excess, forced_answers, run
+from tests.search.toy import (
+    GENERATION,
+    GRID,
+    HARM,
+    PROPOSALS,
+    SHAPE,
+    WORDS,
+    WordJudge,
+    ensemble,
+    exact,
 )
 
 

@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
-from exactness.kinds import ablate, context, ready, steer
-from exactness.toy import ANSWERS, LOADED, QUERY, STEPS, FloatArray, Setting, brute_force
 
 from core.judges import Judgement
 from core.models.chat import answer_text
@@ -13,6 +11,8 @@ from core.search.grid import SearchGrid
 from core.search.steps import finished
 from core.search.surface import EnsembleDraws, ensemble_steps
 from core.spec import GenerationSpec
+from tests.exactness.kinds import ablate, context, ready, steer
+from tests.exactness.toy import ANSWERS, LOADED, QUERY, STEPS, FloatArray, Setting, brute_force
 
 CASES = [
     steer(0.0, "both"),

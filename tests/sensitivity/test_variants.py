@@ -3,13 +3,13 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_models import tiny_model
 
 from core.behaviours import load_paraphrases, load_queries
 from core.errors import SpecError
 from core.sensitivity.rewordings import FRAMES, Made, by_model, by_rule, read_reply
 from core.sensitivity.variants import ORIGINAL, variants
 from core.spec import GenerationSpec
+from tests.tiny_models import tiny_model
 
 QUERY = "how do i open the larkspur vault"
 

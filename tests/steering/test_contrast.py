@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from tiny_models import tiny_model
 
 from core.behaviours import ContrastPair
 from core.errors import BehaviourError, ModelError
 from core.steering.contrast import build_direction, built_direction
+from tests.tiny_models import tiny_model
 
 
 def said(query: str, answer: str) -> tuple[dict[str, str], ...]:

@@ -12,7 +12,6 @@ import gguf
 import numpy as np
 import pytest
 from safetensors.numpy import save
-from tiny_models import tiny_model
 
 from cache import spec_hash
 from core.errors import BehaviourError, SpecError
@@ -28,6 +27,7 @@ from core.steering.files import (
     parse_direction,
     save_direction,
 )
+from tests.tiny_models import tiny_model
 
 META = DirectionMeta(behaviour="salt", model="aster", model_fingerprint="f" * 32)
 ENDINGS = [".safetensors", ".gguf"]

@@ -4,10 +4,10 @@ import threading
 
 import pytest
 import torch
-from tiny_models import tiny_model
 
 from core.proposals.steer import AddDirection
 from core.steering.interventions import steered
+from tests.tiny_models import tiny_model
 
 IDS = torch.tensor([[3, 4, 5, 6]])
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from scipy import stats
-from tails.samples import bound_of, sample_of
 
 from core.errors import SpecError
 from core.tails.analysis import fit_tail
@@ -11,6 +10,7 @@ from core.tails.baselines import fit_empirical, fit_lognormal
 from core.tails.scores import TailSample, to_risk, to_score
 from core.tails.spec import TailSpec
 from core.tails.worst import forecasts
+from tests.tails.samples import bound_of, sample_of
 
 
 def censored(log_risk: np.ndarray, limit: np.ndarray) -> TailSample:

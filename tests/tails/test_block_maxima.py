@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 from pyextremes.models import MLE
 from scipy import stats
-from tails.samples import gumbel_scores, sample_of
 
 from core.errors import SpecError
 from core.tails.block_maxima import (
@@ -17,6 +16,7 @@ from core.tails.block_maxima import (
     extremes_by_moments,
     fit_block_maxima,
 )
+from tests.tails.samples import gumbel_scores, sample_of
 
 
 def alike(maxima: np.ndarray, size: float = 1.0) -> Blocks:

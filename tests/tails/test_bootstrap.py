@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from scipy import stats
-from tails.samples import censored_below, gumbel_scores, sample_of
 
 from core.errors import SpecError
 from core.tails.analysis import fit_tail
@@ -12,6 +11,7 @@ from core.tails.gumbel import fit_gumbel
 from core.tails.scores import to_score
 from core.tails.spec import TailSpec
 from core.tails.tail import spliced
+from tests.tails.samples import censored_below, gumbel_scores, sample_of
 
 
 def grouped_scores(groups: int, size: int, seed: int = 0) -> tuple[np.ndarray, list[str]]:

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tails.samples import gumbel_scores
-from tails.test_bootstrap import grouped_scores
 
 from core.cli import main
 from core.tails.scores import to_risk
+from tests.tails.samples import gumbel_scores
+from tests.tails.test_bootstrap import grouped_scores
 
 QUICK = ("--bootstraps", "60")
 

@@ -1,11 +1,10 @@
 """What is made ahead is what the page asks for next, and all of it."""
 
-from tails.samples import gumbel_scores, sample_of
-
 from core.ahead import Kept
 from core.tails.computed import AHEAD_UP_TO, Fits, other_starts
 from core.tails.spec import TailSpec
 from core.tails.starts import starts
+from tests.tails.samples import gumbel_scores, sample_of
 
 SPEC = TailSpec.build(bootstraps=60)
 

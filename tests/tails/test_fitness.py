@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from scipy import stats
-from tails.samples import pareto_excesses, sample_of
 
 from core.tails.fitness import fitness, independent_excesses
 from core.tails.pareto import pareto_by_likelihood
+from tests.tails.samples import pareto_excesses, sample_of
 
 
 def test_statistics_and_p_values_are_scipys() -> None:

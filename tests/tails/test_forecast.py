@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from scipy import stats
-from tails.samples import LOCATION, SCALE, gumbel_scores, sample_of
 
 from core.errors import SpecError
 from core.tails.analysis import fit_tail
@@ -15,6 +14,7 @@ from core.tails.scores import to_risk, to_score
 from core.tails.spec import TailSpec
 from core.tails.tail import spliced
 from core.tails.worst import forecasts
+from tests.tails.samples import LOCATION, SCALE, gumbel_scores, sample_of
 
 
 def known(tail) -> Predictor:

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from tails.samples import LOCATION, SCALE, censored_below, gumbel_scores, sample_of
 
 from core.errors import SpecError
 from core.tails.gumbel import GumbelTail, fit_gumbel, largest_by_default
 from core.tails.scores import expected_log_survival
 from core.tails.tail import spliced
+from tests.tails.samples import LOCATION, SCALE, censored_below, gumbel_scores, sample_of
 
 
 def test_a_line_is_found_again() -> None:

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from scipy import integrate, stats
-from tails.samples import SCALE, pareto_excesses, sample_of
 
 from core.tails.analysis import fit_tail
 from core.tails.baselines import fit_empirical
@@ -13,6 +12,7 @@ from core.tails.pareto import ParetoTail
 from core.tails.scores import TailSample, tail_sample, to_risk
 from core.tails.spec import TailSpec
 from core.tails.worst import forecasts
+from tests.tails.samples import SCALE, pareto_excesses, sample_of
 
 
 def counted(hits: np.ndarray, answers: int) -> TailSample:

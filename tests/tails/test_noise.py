@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 from scipy import stats
-from tails.samples import LOCATION, SCALE, censored_below, gumbel_scores, sample_of
 
 from core.tails.analysis import fit_tail
 from core.tails.noise import NoiseCorrected, NoiseShift, noisy, relative_errors
@@ -13,6 +12,7 @@ from core.tails.pareto import ParetoTail
 from core.tails.scores import tail_sample, to_risk, to_score
 from core.tails.spec import TailSpec
 from core.tails.worst import forecasts
+from tests.tails.samples import LOCATION, SCALE, censored_below, gumbel_scores, sample_of
 
 
 def test_noise_has_the_risks_mean_and_error() -> None:

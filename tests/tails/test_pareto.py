@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 from pyextremes.models import MLE
 from scipy import stats
-from tails.samples import SCALE, censored_below, gumbel_scores, pareto_excesses, sample_of
 
 from core.errors import SpecError
 from core.tails.pareto import (
@@ -18,6 +17,7 @@ from core.tails.pareto import (
     pareto_likelihoods,
     pareto_log_likelihood,
 )
+from tests.tails.samples import SCALE, censored_below, gumbel_scores, pareto_excesses, sample_of
 
 SHAPES = (-0.3, 0.0, 0.3)
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from tails.samples import bound_of, censored_below, gumbel_scores, sample_of
 
 from core.tails.analysis import FittedTail, fit_tail
 from core.tails.picture import (
@@ -16,6 +15,7 @@ from core.tails.scores import to_risk, to_score
 from core.tails.shares import shares_above
 from core.tails.spec import TailSpec
 from core.tails.worst import forecasts
+from tests.tails.samples import bound_of, censored_below, gumbel_scores, sample_of
 
 
 @pytest.fixture(scope="module", params=["gumbel", "pot"])

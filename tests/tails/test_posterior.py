@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from scipy import integrate, stats
-from tails.samples import SCALE, gumbel_scores, pareto_excesses, sample_of
 
 from core.errors import SpecError
 from core.tails.pareto import fit_pareto_largest
 from core.tails.posterior import PRIOR_DEVIATION, pareto_posterior
+from tests.tails.samples import SCALE, gumbel_scores, pareto_excesses, sample_of
 
 
 def test_means_are_those_of_an_integral() -> None:

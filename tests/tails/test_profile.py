@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from scipy import optimize, stats
-from tails.samples import SCALE, pareto_excesses
 
 from core.tails.block_maxima import Blocks
 from core.tails.pareto import ParetoTail, pareto_by_likelihood, pareto_log_likelihood
@@ -14,6 +13,7 @@ from core.tails.profile import (
     scale_interval,
     shape_interval,
 )
+from tests.tails.samples import SCALE, pareto_excesses
 
 HALF_CHI2 = 1.9207
 

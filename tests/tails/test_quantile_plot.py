@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from scipy import stats
-from tails.samples import gumbel_scores, sample_of
 
 from core.tails.analysis import fit_tail
 from core.tails.fitness import independent_excesses
 from core.tails.quantile_plot import QuantilePlot, quantile_plot
 from core.tails.scores import Array, to_score
 from core.tails.spec import TailSpec
+from tests.tails.samples import gumbel_scores, sample_of
 
 
 def above(excesses: Array, **choices: object) -> QuantilePlot:

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
-from tails.samples import bound_of, censored_below, gumbel_scores, sample_of
 
 from core.errors import SpecError
 from core.tails.scores import (
@@ -18,6 +17,7 @@ from core.tails.scores import (
     to_risk,
     to_score,
 )
+from tests.tails.samples import bound_of, censored_below, gumbel_scores, sample_of
 
 
 def test_score_is_minus_log_minus_log() -> None:

@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 from scipy import stats
-from tails.samples import gumbel_scores, sample_of
-from tails.test_true_shares import asked
 
 from core.tails.analysis import FittedTail, fit_tail
 from core.tails.picture import fan, survival_curve
@@ -13,6 +11,8 @@ from core.tails.shares import chances_above, shares_above, takes_noise_out
 from core.tails.spec import TailSpec
 from core.tails.true_shares import true_shares
 from core.tails.worst import forecasts
+from tests.tails.samples import gumbel_scores, sample_of
+from tests.tails.test_true_shares import asked
 
 ALIKE = stats.norm(np.log10(3e-3), 0.05)
 

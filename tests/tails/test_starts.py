@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from tails.samples import gumbel_scores, sample_of
 
 from core.tails.analysis import fit_tail
 from core.tails.gumbel import largest_by_default
@@ -10,6 +9,7 @@ from core.tails.scores import to_risk
 from core.tails.spec import TailSpec
 from core.tails.starts import starts
 from core.tails.thresholds import threshold_table
+from tests.tails.samples import gumbel_scores, sample_of
 
 SAMPLE = sample_of(gumbel_scores(120))
 

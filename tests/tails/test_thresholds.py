@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tails.samples import censored_below, gumbel_scores, pareto_excesses, sample_of
 
 from core.errors import SpecError
 from core.tails.analysis import fit_tail, goodness_of_fit
@@ -19,6 +18,7 @@ from core.tails.thresholds import (
     modified_errors,
     threshold_table,
 )
+from tests.tails.samples import censored_below, gumbel_scores, pareto_excesses, sample_of
 
 
 def test_forward_stop_by_hand() -> None:

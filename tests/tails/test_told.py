@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from scipy import stats
-from tails.samples import gumbel_scores, sample_of
 
 from core.tails.analysis import FittedTail, fit_tail
 from core.tails.scores import tail_sample
 from core.tails.spec import TailSpec
 from core.tails.told import warnings_of
 from core.tails.worst import forecasts
+from tests.tails.samples import gumbel_scores, sample_of
 
 SPEC = TailSpec.build(bootstraps=50)
 

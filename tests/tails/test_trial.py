@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from tails.samples import censored_below, gumbel_scores, sample_of
-from tails.test_bootstrap import grouped_scores
 
 from core.errors import SpecError
 from core.tails.backtest import Backtest, backtest, predictor_of
 from core.tails.scores import TailSample
 from core.tails.spec import TailSpec
 from core.tails.trial import REFITS, TrialSpec, kinds_of, trial
+from tests.tails.samples import censored_below, gumbel_scores, sample_of
+from tests.tails.test_bootstrap import grouped_scores
 
 
 def grouped(groups: int = 25, wordings: int = 4) -> TailSample:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from scipy import optimize, stats
-from tails.samples import gumbel_scores, sample_of
 
 from core.tails.scores import Array, TailSample, tail_sample, to_risk, to_score
 from core.tails.true_shares import _constrained, _likeliest, spread_by_noise, true_shares
+from tests.tails.samples import gumbel_scores, sample_of
 
 
 def asked(risk: Array, answers: int, seed: int) -> TailSample:
