@@ -29,8 +29,8 @@ from core.run import (
     second_request,
     second_samples,
 )
+from core.settings.user import user_settings
 from core.spec import GenerationSpec, Spec, check_samples
-from core.user_settings import user_settings
 
 ArmName = Literal["weighted", "mc"]
 # Importance sampling by the request's own method, and Monte Carlo beside it.

@@ -16,10 +16,10 @@ from pydantic import ValidationError
 from cache import StoreError
 from core.audit.results import MANIFEST, RESULTS
 from core.audit.spec import AuditSpec, audit_id
-from core.config import user_folder
 from core.engine import AnyStore
 from core.errors import TailscopeError
 from core.queries import Query
+from core.settings.operator import user_folder
 from core.spec import Spec
 
 Kind = Literal["run", "audit", "wordings"]

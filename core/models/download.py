@@ -7,7 +7,6 @@ from pathlib import Path
 from huggingface_hub import hf_hub_download
 from huggingface_hub.constants import HF_HUB_CACHE
 
-from core.config import Permissions, as_path, operator
 from core.errors import ModelError
 from core.models.checks import (
     PICKLED_INDEX,
@@ -22,6 +21,7 @@ from core.models.findings import in_bytes
 from core.models.hub import hub_refusal, in_a_sentence
 from core.models.options import LoadingSpec
 from core.models.sources import Source, find_source
+from core.settings.operator import Permissions, as_path, operator
 
 # Bytes done and bytes in all. It may raise to stop the download, which goes on from there next time.
 Progress = Callable[[int, int], None]

@@ -9,7 +9,6 @@ from transformers import AutoTokenizer
 from transformers.configuration_utils import PreTrainedConfig
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from core.config import NOTHING, Permissions
 from core.errors import ModelError
 from core.models.checks import (
     check_causal,
@@ -21,6 +20,7 @@ from core.models.checks import (
 )
 from core.models.findings import Finding, tried
 from core.models.sources import Source
+from core.settings.operator import NOTHING, Permissions
 
 
 def try_config(

@@ -16,7 +16,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.modeling_utils import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from core.config import Permissions, as_path, operator
 from core.errors import ModelError, TailscopeError
 from core.models.blocks import find_blocks
 from core.models.checks import (
@@ -35,6 +34,7 @@ from core.models.embedded import (
 )
 from core.models.fingerprint import fingerprint
 from core.models.options import SPREAD, LoadingSpec
+from core.settings.operator import Permissions, as_path, operator
 from core.steering.interventions import install_hooks
 from core.threads import use_fitting_threads
 

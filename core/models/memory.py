@@ -7,8 +7,8 @@ from transformers import AutoModelForCausalLM
 from transformers.configuration_utils import PreTrainedConfig
 from transformers.modeling_utils import PreTrainedModel
 
-from core.config import NOTHING, Permissions
 from core.errors import ModelError
+from core.settings.operator import NOTHING, Permissions
 from core.streams import padded_rows
 
 ARMS = 3  # the target and the two proposals of the default method

@@ -11,7 +11,6 @@ from transformers.configuration_utils import PreTrainedConfig
 from transformers.modeling_utils import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from core.config import Permissions, operator
 from core.errors import ModelError
 from core.models.blocks import find_blocks
 from core.models.checks import quiet_transformers, stop_token_ids
@@ -26,6 +25,7 @@ from core.models.memory import (
 )
 from core.models.options import LoadingSpec
 from core.models.sources import Source, find_source
+from core.settings.operator import Permissions, operator
 
 BATCH_ROWS = 250
 PROMPT_TOKENS = 200

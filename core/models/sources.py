@@ -6,11 +6,11 @@ from pathlib import Path
 
 from huggingface_hub import model_info, snapshot_download
 
-from core.config import NOTHING, Permissions, as_path
 from core.models.checks import PICKLE_SUFFIXES, file_names, reason
 from core.models.embedded import EMBEDDED_MODELS, embedded_models, resolve_model
 from core.models.findings import Finding, in_bytes
 from core.models.hub import hub_refusal
+from core.settings.operator import NOTHING, Permissions, as_path
 
 SMALL_FILES = ["*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken"]
 TIMEOUT = 5.0  # seconds

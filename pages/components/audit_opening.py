@@ -6,8 +6,8 @@ import streamlit as st
 
 from core.audit.catalogue import audit_entry, entries, find, remember
 from core.audit.folder import AuditFolder
-from core.config import as_path
 from core.errors import TailscopeError
+from core.settings.operator import as_path
 from pages.components import resources
 from pages.components.audit_state import look_at_audit, opened
 from pages.components.frame import show_error

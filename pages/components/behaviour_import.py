@@ -8,10 +8,10 @@ from typing import Any
 import streamlit as st
 
 from core.behaviours import Behaviour
-from core.config import user_folder
 from core.errors import BehaviourError, TailscopeError
 from core.models.loading import LoadedModel
 from core.proposals import SteerSpec
+from core.settings.operator import user_folder
 from core.steering.contrast import Direction, built_direction
 from core.steering.files import (
     ENDINGS,

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from core.config import operator, user_folder
 from core.judges.config import shipped_judges
+from core.settings.operator import operator, user_folder
 
 OWN = ""
 OWN_WORDS = "The behaviour's own"

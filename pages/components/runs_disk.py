@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.errors import TailscopeError
-from core.user_settings import UserSettings, apply_limit, save_user_settings
+from core.settings.user import UserSettings, apply_limit, save_user_settings
 from pages.components import resources
 from pages.components.frame import plain, sentence, show_error
 

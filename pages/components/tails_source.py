@@ -12,9 +12,9 @@ from core.audit.results import RESULTS, read_manifest, read_results
 from core.audit.results import table as results_table
 from core.audit.work import AuditWork
 from core.background import FINISHED
-from core.config import as_path
 from core.errors import SpecError, TailscopeError
 from core.models.embedded import embedded_models
+from core.settings.operator import as_path
 from core.tails.reading import shipped_table
 from core.tails.scores import FEWEST
 from pages.components import resources

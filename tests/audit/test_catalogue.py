@@ -24,7 +24,7 @@ from core.audit.spec import AuditModel, AuditSpec, audit_id
 from core.engine import AnyStore
 from core.errors import SpecError
 from core.queries import Query
-from core.user_settings import UserSettings, save_user_settings, user_settings
+from core.settings.user import UserSettings, save_user_settings, user_settings
 
 QUERIES = (Query("a", "open the vault", "g"), Query("b", "brew the serum", "g"))
 

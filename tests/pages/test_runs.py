@@ -19,7 +19,7 @@ from core.models.loading import load_model
 from core.proposals import SteerSpec
 from core.run import EstimateRequest
 from core.runs import RunSpec, load_run, make_job, save_run
-from core.user_settings import user_settings
+from core.settings.user import user_settings
 from pages.components import runs_entry, runs_list, state
 
 ROOT = Path(__file__).parents[2]

@@ -6,10 +6,17 @@ from pathlib import Path
 import pytest
 
 from core.cli import main
-from core.config import NOTHING, OperatorSpec, Permissions, as_path, operator, user_folder
 from core.errors import SpecError
 from core.models.loading import load_model
 from core.models.preflight import preflight
+from core.settings.operator import (
+    NOTHING,
+    OperatorSpec,
+    Permissions,
+    as_path,
+    operator,
+    user_folder,
+)
 
 
 @pytest.fixture

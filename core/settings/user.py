@@ -7,8 +7,8 @@ from pathlib import Path
 from pydantic import ValidationError, field_validator
 
 from cache import MemoryStore, Store
-from core.config import user_folder
 from core.errors import SpecError, TailscopeError, first_sentence
+from core.settings.operator import user_folder
 from core.spec import Spec
 
 FILE = "settings.json"
