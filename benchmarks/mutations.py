@@ -97,7 +97,7 @@ MUTATIONS = (
     ),
     Mutation(
         "steer one position late",
-        "core/steering/interventions.py",
+        "core/models/hooks.py",
         "changed[prompt - 1 :] = plan.on_answer",
         "changed[prompt:] = plan.on_answer",
     ),
@@ -122,7 +122,7 @@ MUTATIONS = (
     ),
     Mutation(
         "draw from other numbers than the row's own",
-        "core/batching.py",
+        "core/models/batching.py",
         "_attempt(run, rows[done : done + size])",
         "_attempt(run, range(len(rows))[done : done + size])",
         tests="tests/test_engine.py",
@@ -147,7 +147,7 @@ MUTATIONS = (
     ),
     Mutation(
         "leave one half of the blocks out of an ablation",
-        "core/steering/interventions.py",
+        "core/models/hooks.py",
         'if "attn" in name or "attention" in name:',
         'if "attention" in name:',
     ),

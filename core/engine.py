@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cache import MemoryStore, Shard, Store, StoreError, spec_hash
 from core.allocation import components
-from core.batching import in_batches
+from core.models.batching import in_batches
 from core.models.loading import LoadedModel
 from core.proposals import Arm, Proposal, target_arm
 from core.sampling import TARGET, Rows, TokenMixing, row_uniforms, run_rows

@@ -18,7 +18,7 @@ from core.estimation.estimate import Estimate, estimate
 from core.judges.base import Judge
 from core.judging import JudgedShard, judge_shard
 from core.models.loading import DEFAULT_MODEL, LoadedModel, load_model
-from core.models.options import LoadingSpec
+from core.models.spec import LoadingSpec
 from core.proposals import AnyProposal, Kinds, Means, Proposal, SteerSpec, prepare
 from core.sampling_spec import SamplingSpec
 from core.spec import DirectionPosition, GenerationSpec, Method, Spec, check_query, within

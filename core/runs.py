@@ -21,7 +21,7 @@ from core.jobs import Job
 from core.judges.base import Judge
 from core.judging import JudgedShard
 from core.models.loading import LoadedModel
-from core.models.options import LoadingSpec
+from core.models.spec import LoadingSpec
 from core.proposals import Kinds
 from core.run import (
     EstimateRequest,

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from core.models.hooks import edited_positions, steered
 from core.proposals.base import Arm
 from core.sampling import PAD
 from core.spec import GenerationSpec
-from core.steering.interventions import edited_positions, steered
 from core.streams import blended
 from core.token_distribution import proposal_log_probs, target_log_probs
 

@@ -13,8 +13,8 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from core.errors import ModelError
+from core.models.hooks import Edit, edited_positions, steered
 from core.proposals.base import Arm
-from core.steering.interventions import Edit, edited_positions, steered
 
 # Matrix kernels treat the last few rows of a batch in their own way. A multiple of 16 rows keeps every
 # row's arithmetic, and so every bit of its result, independent of how many rows run beside it. (But not

@@ -14,7 +14,7 @@ from core.proposals import AblateSpec, ContextSpec, SteerSpec, build_proposal
 from core.query_files import evenly_spread, read_query_file
 from core.spec import MAX_STRENGTH
 from core.steering.contrast import Direction
-from tests.tiny_models import tiny_model
+from tests.models.tiny_models import tiny_model
 
 QUERY = "tell me how to open the larkspur vault"
 QUICK = ("--rows", "150", "--strengths", "6", "--layers", "3", "--json")

@@ -12,7 +12,7 @@ from core.sampling import Rows
 from core.sampling_spec import SamplingSpec
 from core.spec import GenerationSpec
 from core.steering.contrast import Direction
-from tests.tiny_models import tiny_model
+from tests.models.tiny_models import tiny_model
 
 LOADED = tiny_model(stops=tuple(range(1, 9)))
 DIRECTION = Direction(

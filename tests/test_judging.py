@@ -8,7 +8,7 @@ from core.judges import Judgement
 from core.judging import judge_shard
 from core.sampling_spec import SamplingSpec
 from core.spec import GenerationSpec
-from tests.tiny_models import tiny_model
+from tests.models.tiny_models import tiny_model
 
 LOADED = tiny_model(stops=(1, 2))
 QUERY = "w10 w11"

@@ -11,7 +11,7 @@ from core.sampling import PAD, Rows, TokenMixing, row_uniforms, run_rows
 from core.scoring import mix_steps, score_answers
 from core.spec import GenerationSpec
 from core.streams import open_stream
-from tests.tiny_models import ARCHITECTURES, assert_same_rows, tiny_model
+from tests.models.tiny_models import ARCHITECTURES, assert_same_rows, tiny_model
 
 STEPS, SWITCH, ALPHA = 12, 5, 0.2
 GENERATION = GenerationSpec(max_new_tokens=STEPS)

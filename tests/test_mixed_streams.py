@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from core.errors import ModelError
+from core.models.hooks import EditPlan, halves, recorded, steered
 from core.models.loading import LoadedModel
 from core.proposals import ContextSpec, Proposal, target_arm
 from core.proposals.ablate import AblatePlan
@@ -16,10 +17,9 @@ from core.proposals.steer import SteerPlan
 from core.sampling import Rows, TokenMixing, row_uniforms, run_rows
 from core.scoring import mix_steps, score_answers
 from core.spec import GenerationSpec
-from core.steering.interventions import EditPlan, halves, recorded, steered
 from core.streams import open_stream
 from tests.exactness.kinds import save_adapter
-from tests.tiny_models import ARCHITECTURES, assert_same_rows, tiny_model
+from tests.models.tiny_models import ARCHITECTURES, assert_same_rows, tiny_model
 
 STEPS = 12
 GENERATION = GenerationSpec(max_new_tokens=STEPS)

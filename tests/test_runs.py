@@ -22,7 +22,7 @@ from core.runs import (
     save_run,
 )
 from core.spec import GenerationSpec
-from tests.tiny_models import tiny_model
+from tests.models.tiny_models import tiny_model
 
 
 class EveryThird:

@@ -12,7 +12,7 @@ from core.proposals import ContextSpec
 from core.run import EstimateRequest, estimate_shards, in_order, sample
 from core.spec import GenerationSpec
 from core.stages import stage_sizes
-from tests.tiny_models import tiny_model
+from tests.models.tiny_models import tiny_model
 
 LOADED = tiny_model(stops=tuple(range(1, 9)))
 REQUEST = EstimateRequest(

@@ -21,7 +21,7 @@ from core.audit.results import (
 from core.audit.spec import AuditSpec, queries_hash
 from core.behaviours import load_behaviour, load_queries
 from core.errors import SpecError, TailscopeError, first_sentence
-from core.models.options import LoadingSpec
+from core.models.spec import LoadingSpec
 from core.queries import Query
 from core.query_files import read_query_file
 from core.runs import GENERATION_OPTIONS, LOADING_OPTIONS

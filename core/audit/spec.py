@@ -10,7 +10,7 @@ from pydantic import field_validator
 from cache import spec_hash
 from core.behaviours import DEFAULT_BEHAVIOUR, check_behaviour
 from core.models.loading import DEFAULT_MODEL
-from core.models.options import LoadingSpec
+from core.models.spec import LoadingSpec
 from core.proposals import AnyProposal
 from core.queries import Query
 from core.run import DEFAULT_DEFENSIVE_SHARE, DEFAULT_SAMPLES, DEFAULT_THRESHOLD, EstimateRequest

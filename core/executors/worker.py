@@ -18,7 +18,7 @@ from core.judges import behaviour_judge, load_judge
 from core.judges.base import Judge
 from core.judging import answer_texts, score_texts
 from core.models.loading import LoadedModel, load_model
-from core.models.options import LoadingSpec
+from core.models.spec import LoadingSpec
 from core.proposals import AblateSpec, Kinds, Proposal, SteerSpec
 from core.run import (
     EstimateRequest,

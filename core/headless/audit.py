@@ -29,7 +29,7 @@ from core.executors.local import check_workers, local_executor
 from core.headless.cost import check_cost
 from core.headless.estimate import parsed_proposal
 from core.judges import served_judge
-from core.models.options import LoadingSpec
+from core.models.spec import LoadingSpec
 from core.queries import Query
 from core.query_files import QueryFile, read_query_file
 from core.spec import GenerationSpec

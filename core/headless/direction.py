@@ -8,7 +8,7 @@ from typing import Any, get_args
 from core.behaviours import load_behaviour, load_contrast_pairs
 from core.errors import SpecError
 from core.models.loading import load_model
-from core.models.options import LoadingSpec
+from core.models.spec import LoadingSpec
 from core.spec import DirectionPosition
 from core.steering.contrast import Direction, build_direction
 from core.steering.files import ENDINGS, DirectionMeta, save_direction

@@ -25,7 +25,7 @@ from core.judges.base import Judge
 from core.judges.remembered import remembered
 from core.judging import JudgedShard, answer_texts
 from core.models.loading import LoadedModel
-from core.models.options import LoadingSpec
+from core.models.spec import LoadingSpec
 from core.proposals import Kinds, SteerSpec, build_proposal, target_arm
 from core.run import (
     EstimateRequest,

@@ -4,8 +4,8 @@ import sys
 
 from core.errors import ModelError
 from core.models.loading import LoadedModel, embedded_models, load_model
-from core.models.options import LoadingSpec
 from core.models.preflight import preflight
+from core.models.spec import LoadingSpec
 
 
 def checked_batch(name: str, loading: LoadingSpec, batch_rows: int, new_tokens: int) -> int:

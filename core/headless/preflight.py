@@ -5,8 +5,8 @@ from typing import Any
 
 from core.errors import SpecError
 from core.models.findings import Preflight
-from core.models.options import LoadingSpec
 from core.models.preflight import preflight
+from core.models.spec import LoadingSpec
 from core.spec import GenerationSpec
 
 

@@ -26,7 +26,7 @@ from core.headless.estimate import (
 from core.headless.models import load_checked
 from core.judges import behaviour_judge
 from core.models.loading import LoadedModel
-from core.models.options import LoadingSpec
+from core.models.spec import LoadingSpec
 from core.proposals import AblateSpec, Kinds, SteerSpec, build_proposal, measured_direction
 from core.query_files import QueryFile, evenly_spread, read_query_file
 from core.run import EstimateRequest, behaviour_direction, means, ready_proposals

@@ -20,7 +20,7 @@ from core.judges.local import LocalJudgeSpec, folder_fingerprint, without_specia
 from core.judges.templates import fill
 from core.models.chat import message_ids
 from core.models.loading import LoadedModel, load_model
-from core.models.options import LoadingSpec
+from core.models.spec import LoadingSpec
 from core.spec import within
 
 # Raise this when the same settings would score the same answer differently.

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from core.errors import ModelError
-from core.models.options import DEVICES, SPREAD
+from core.models.spec import DEVICES, SPREAD
 
 
 def check_device(device: str) -> str:

@@ -19,8 +19,8 @@ from core.models.checks import (
 from core.models.embedded import resolve_model
 from core.models.findings import in_bytes
 from core.models.hub import hub_refusal, in_a_sentence
-from core.models.options import LoadingSpec
 from core.models.sources import Source, find_source
+from core.models.spec import LoadingSpec
 from core.settings.operator import Permissions, as_path, operator
 
 # Bytes done and bytes in all. It may raise to stop the download, which goes on from there next time.

@@ -33,10 +33,10 @@ from core.models.embedded import (
     resolve_model,
 )
 from core.models.fingerprint import fingerprint
-from core.models.options import SPREAD, LoadingSpec
+from core.models.hooks import install_hooks
+from core.models.spec import SPREAD, LoadingSpec
+from core.models.threads import use_fitting_threads
 from core.settings.operator import Permissions, as_path, operator
-from core.steering.interventions import install_hooks
-from core.threads import use_fitting_threads
 
 # Names of models are asked for together with the models.
 __all__ = [

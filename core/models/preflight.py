@@ -23,8 +23,8 @@ from core.models.memory import (
     empty_model,
     memory_need,
 )
-from core.models.options import LoadingSpec
 from core.models.sources import Source, find_source
+from core.models.spec import LoadingSpec
 from core.settings.operator import Permissions, operator
 
 BATCH_ROWS = 250

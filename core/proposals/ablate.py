@@ -6,11 +6,11 @@ from typing import Literal
 import torch
 from pydantic import field_validator
 
+from core.models.hooks import Edit, Site, replace_rows
 from core.models.loading import LoadedModel
 from core.proposals.base import Means, Proposal, direction_file_field, direction_of
 from core.proposals.steer import check_layer, check_not_zero
 from core.spec import DirectionPosition, ProposalSpec, SteeredPositions, within
-from core.steering.interventions import Edit, Site, replace_rows
 
 
 class AblateSpec(ProposalSpec):

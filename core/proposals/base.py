@@ -14,11 +14,11 @@ from pydantic import Field
 
 from core.errors import BehaviourError, ModelError, SpecError
 from core.models.chat import prompt_ids
+from core.models.hooks import EditPlan
 from core.models.loading import LoadedModel
 from core.spec import DirectionPosition, GenerationSpec, ProposalSpec
 from core.steering.contrast import Direction
 from core.steering.files import fitted, load_direction
-from core.steering.interventions import EditPlan
 
 
 @dataclass(frozen=True, eq=False)

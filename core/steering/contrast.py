@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from core.behaviours import ContrastPair
 from core.errors import BehaviourError, ModelError
 from core.models.chat import Message, message_ids
+from core.models.hooks import recorded
 from core.models.loading import LoadedModel
 from core.spec import MAX_STRENGTH, DirectionPosition
-from core.steering.interventions import recorded
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from core.behaviours import load_behaviour
 from core.errors import TailscopeError
 from core.judges import served_judge
 from core.models.loading import embedded_models
-from core.models.options import LoadingSpec
+from core.models.spec import LoadingSpec
 from core.queries import Query
 from core.query_files import parse_query_file
 from core.spec import MAX_SAMPLES

@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import TailscopeError
 from core.models.devices import devices_here
 from core.models.loading import embedded_models
-from core.models.options import SPREAD, LoadingSpec
+from core.models.spec import SPREAD, LoadingSpec
 from core.settings.operator import operator, user_folder
 from core.spec import MAX_NEW_TOKENS, GenerationSpec
 from pages.components.frame import plain, sentence, show_error

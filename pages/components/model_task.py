@@ -8,7 +8,7 @@ from core.background import Task
 from core.errors import TailscopeError
 from core.models.download import download
 from core.models.loading import LoadedModel, load_model
-from core.models.options import LoadingSpec
+from core.models.spec import LoadingSpec
 
 
 class CancelledError(TailscopeError):

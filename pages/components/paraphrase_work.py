@@ -21,7 +21,7 @@ from core.executors.local import local_executor
 from core.headless.sensitivity_report import SensitivityReport, summed_up
 from core.judges import served_judge
 from core.judges.rubric import RubricJudge
-from core.models.options import LoadingSpec
+from core.models.spec import LoadingSpec
 from core.runs import GENERATION_OPTIONS, LOADING_OPTIONS
 from core.sensitivity.comparison import Comparison, VariantRow, estimated, keep, stored_rows
 from core.sensitivity.variants import ORIGINAL

@@ -15,7 +15,7 @@ from core.jobs import Job
 from core.judges import Judge, behaviour_judge, judge_stamp, load_judge
 from core.judges.remembered import remembered
 from core.models.loading import DEFAULT_MODEL, LoadedModel, load_model
-from core.models.options import LoadingSpec
+from core.models.spec import LoadingSpec
 from core.preview import Preview, preview
 from core.proposals import AblateSpec, Kinds, SteerSpec
 from core.proposals.base import direction_of

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.behaviours import DEFAULT_BEHAVIOUR
 from core.models.loading import DEFAULT_MODEL
-from core.models.options import LoadingSpec
+from core.models.spec import LoadingSpec
 from core.proposals import Kinds
 from core.run import DEFAULT_DEFENSIVE_SHARE, DEFAULT_SAMPLES
 from core.runs import RunSpec

@@ -15,7 +15,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import eager_mask
 
 from core.models.loading import LoadedModel
-from tests.tiny_models import tiny_model
+from tests.models.tiny_models import tiny_model
 
 VOCABULARY, STEPS, STOPS = 6, 4, (1, 2)
 QUERY = "w4 w5"

@@ -12,7 +12,7 @@ from cache import spec_hash
 from core.errors import ModelError, SpecError
 from core.judges.base import Judge
 from core.judges.classifier import ClassifierJudge, ClassifierSpec
-from tests.tiny_models import COMMON, tiny_tokenizer
+from tests.models.tiny_models import COMMON, tiny_tokenizer
 
 LABELS = {0: "harmless", 1: "harmful", 2: "unclear"}
 ANSWERS = ["w9", "w5 w6 w7", "w8 " * 30, "w10 w11", "w5 w6 w7", ""]

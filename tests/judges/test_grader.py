@@ -16,7 +16,7 @@ from core.judges.base import Judge
 from core.judges.grader import DIGITS, GraderJudge, GraderSpec, digit_ids, grade
 from core.models.loading import LoadedModel, load_model, wrap_model
 from tests.exactness.kinds import save_adapter
-from tests.tiny_models import ARCHITECTURES, tiny_model, tiny_tokenizer
+from tests.models.tiny_models import ARCHITECTURES, tiny_model, tiny_tokenizer
 
 ANSWERS = ["w9", "w15 w16 w17", "w18 " * 30, "w10 w11", "w12 w13", "w15 w16 w17", ""]
 QUERY = "w20 w21"

@@ -11,11 +11,11 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from core.errors import ModelError, SpecError
+from core.models.hooks import recorded
 from core.models.loading import LoadedModel, load_model
 from core.proposals import AdapterSpec, Means, Proposal, prepare
-from core.steering.interventions import recorded
 from tests.exactness.kinds import save_adapter
-from tests.tiny_models import COMMON, tiny_model
+from tests.models.tiny_models import COMMON, tiny_model
 
 IDS = torch.tensor([[3, 4, 5, 6, 20, 21]])
 

@@ -9,7 +9,7 @@ from core.errors import SpecError
 from core.sensitivity.rewordings import FRAMES, Made, by_model, by_rule, read_reply
 from core.sensitivity.variants import ORIGINAL, variants
 from core.spec import GenerationSpec
-from tests.tiny_models import tiny_model
+from tests.models.tiny_models import tiny_model
 
 QUERY = "how do i open the larkspur vault"
 

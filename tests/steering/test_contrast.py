@@ -6,7 +6,7 @@ import pytest
 from core.behaviours import ContrastPair
 from core.errors import BehaviourError, ModelError
 from core.steering.contrast import build_direction, built_direction
-from tests.tiny_models import tiny_model
+from tests.models.tiny_models import tiny_model
 
 
 def said(query: str, answer: str) -> tuple[dict[str, str], ...]:

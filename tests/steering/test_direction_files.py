@@ -27,7 +27,7 @@ from core.steering.files import (
     parse_direction,
     save_direction,
 )
-from tests.tiny_models import tiny_model
+from tests.models.tiny_models import tiny_model
 
 META = DirectionMeta(behaviour="salt", model="aster", model_fingerprint="f" * 32)
 ENDINGS = [".safetensors", ".gguf"]

@@ -10,13 +10,13 @@ import torch
 
 import core.engine
 from cache import MemoryStore
-from core import batching
-from core.batching import in_batches, is_out_of_memory
 from core.engine import draw_rows, draw_shards
 from core.errors import ModelError
+from core.models import batching
+from core.models.batching import in_batches, is_out_of_memory
 from core.sampling import run_rows
+from tests.models.tiny_models import tiny_model
 from tests.test_engine import LOADED, PROPOSALS, SPEC
-from tests.tiny_models import tiny_model
 
 CPU = (
     "[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory: you "

@@ -5,9 +5,9 @@ import threading
 import pytest
 import torch
 
+from core.models.hooks import steered
 from core.proposals.steer import AddDirection
-from core.steering.interventions import steered
-from tests.tiny_models import tiny_model
+from tests.models.tiny_models import tiny_model
 
 IDS = torch.tensor([[3, 4, 5, 6]])
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from tests.tiny_models import COMMON, tiny_model
+from tests.models.tiny_models import COMMON, tiny_model
 
 CODE = """
 import os

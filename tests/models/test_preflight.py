@@ -25,9 +25,9 @@ from core.models.checks import check_folder
 from core.models.findings import Preflight, in_bytes
 from core.models.loading import EMBEDDED_MODELS, load_model
 from core.models.memory import ARMS, MemoryNeed, empty_model, memory_need
-from core.models.options import LoadingSpec
 from core.models.preflight import preflight
-from tests.tiny_models import ARCHITECTURES, tiny_model
+from core.models.spec import LoadingSpec
+from tests.models.tiny_models import ARCHITECTURES, tiny_model
 
 TEMPLATE = "{% for m in messages %}{{ m['content'] }} {% endfor %}"
 

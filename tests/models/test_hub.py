@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.hub_server import Hub, Repository, serving
-from tests.own_architecture import RAN, save_own_architecture
-from tests.tiny_models import tiny_model
+from tests.models.hub_server import Hub, Repository, serving
+from tests.models.own_architecture import RAN, save_own_architecture
+from tests.models.tiny_models import tiny_model
 
 TOKEN = "hf_onlyForThisTestAndNobodyElse"
 WRONG = "hf_aTokenThatIsNotTheRightOne"
@@ -25,7 +25,7 @@ import contextlib, io, json, os, sys
 from huggingface_hub import close_session, constants
 from core.cli import main
 from core.models import download, sources
-from core.models.options import LoadingSpec
+from core.models.spec import LoadingSpec
 
 sources.TIMEOUT = 1.0
 
@@ -182,7 +182,7 @@ def session(hub: Hub, folder: Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
     )
 
 
