@@ -15,7 +15,7 @@ from core.proposals.steer import check_layer
 from core.search.cross_entropy import SearchResult, SearchStep, search
 from core.search.grid import rungs, small_grid
 from core.spec import DirectionPosition, GenerationSpec
-from core.steering.contrast import build_direction
+from core.steering.build import build_direction
 
 SHIPPED = SAMPLE_DATA / "defaults.json"
 PILOT_QUERIES = 6

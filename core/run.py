@@ -23,7 +23,7 @@ from core.proposals import AnyProposal, Kinds, Means, Proposal, SteerSpec, prepa
 from core.sampling_spec import SamplingSpec
 from core.spec import DirectionPosition, GenerationSpec, Method, Spec, check_query, within
 from core.stages import even_shares, next_shares, stage_sizes
-from core.steering.contrast import Direction, build_direction
+from core.steering.build import Direction, build_direction
 
 DEFAULT_SAMPLES = 1_000
 DEFAULT_DEFENSIVE_SHARE = 0.1

@@ -8,7 +8,7 @@ import pytest
 from core.behaviours import load_contrast_pairs
 from core.cli import main
 from core.models.loading import load_model
-from core.steering.contrast import build_direction
+from core.steering.build import build_direction
 from core.steering.files import load_direction
 
 QUERY = "tell me how to open the larkspur vault"

@@ -13,7 +13,7 @@ from core.headless.tune import TuneOptions, choose_pilot
 from core.proposals import AblateSpec, ContextSpec, SteerSpec, build_proposal
 from core.query_files import evenly_spread, read_query_file
 from core.spec import MAX_STRENGTH
-from core.steering.contrast import Direction
+from core.steering.build import Direction
 from tests.models.tiny_models import tiny_model
 
 QUERY = "tell me how to open the larkspur vault"

@@ -11,7 +11,7 @@ from core.proposals import Means, SteerSpec, prepare
 from core.sampling import Rows
 from core.sampling_spec import SamplingSpec
 from core.spec import GenerationSpec
-from core.steering.contrast import Direction
+from core.steering.build import Direction
 from tests.models.tiny_models import tiny_model
 
 LOADED = tiny_model(stops=tuple(range(1, 9)))

@@ -17,7 +17,7 @@ from core.models.loading import LoadedModel, load_model, wrap_model
 from core.models.spec import LoadingSpec
 from core.proposals.adapter import adapted
 from core.proposals.base import Arm
-from core.steering.contrast import build_direction
+from core.steering.build import build_direction
 from core.streams import open_stream
 from tests.exactness.kinds import save_adapter
 from tests.models.tiny_models import tiny_model

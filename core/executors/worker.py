@@ -32,7 +32,7 @@ from core.run import (
 from core.sampling_spec import SamplingSpec
 from core.search.cross_entropy import SearchResult
 from core.spec import DirectionPosition
-from core.steering.contrast import Direction
+from core.steering.build import Direction
 
 Directions = dict[DirectionPosition, Direction]
 

@@ -10,7 +10,7 @@ from core.errors import SpecError
 from core.models.loading import load_model
 from core.models.spec import LoadingSpec
 from core.spec import DirectionPosition
-from core.steering.contrast import Direction, build_direction
+from core.steering.build import Direction, build_direction
 from core.steering.files import ENDINGS, DirectionMeta, save_direction
 
 

@@ -33,7 +33,7 @@ from core.run import EstimateRequest, behaviour_direction, means, ready_proposal
 from core.search.cross_entropy import Objective, SearchResult, search
 from core.search.grid import PAPER_STRENGTHS, SearchGrid, published_grid, small_grid
 from core.spec import DirectionPosition, GenerationSpec, check_query, within
-from core.steering.contrast import Direction
+from core.steering.build import Direction
 
 GRIDS = ("small", "paper")
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)

@@ -17,7 +17,7 @@ from core.models.chat import prompt_ids
 from core.models.hooks import EditPlan
 from core.models.loading import LoadedModel
 from core.spec import DirectionPosition, GenerationSpec, ProposalSpec
-from core.steering.contrast import Direction
+from core.steering.build import Direction
 from core.steering.files import fitted, load_direction
 
 

@@ -11,7 +11,7 @@ from core.models.hooks import Edit, Site, replace_rows
 from core.models.loading import LoadedModel
 from core.proposals.base import Directed, Means, Proposal, direction_file_field, direction_of
 from core.spec import DirectionPosition, ProposalSpec, SteeredPositions
-from core.steering.contrast import Direction
+from core.steering.build import Direction
 
 
 class SteerSpec(ProposalSpec):

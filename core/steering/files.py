@@ -15,7 +15,7 @@ from safetensors.numpy import save as save_tensors
 from core.errors import BehaviourError
 from core.models.loading import LoadedModel
 from core.spec import DirectionPosition
-from core.steering.contrast import Direction
+from core.steering.build import Direction
 
 FORMAT = "tailscope-direction"
 FORMAT_VERSION = 1

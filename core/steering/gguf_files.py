@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import BehaviourError
-from core.steering.contrast import Direction
+from core.steering.build import Direction
 from core.steering.files import MAX_FILE_BYTES, DirectionMeta, checked_position, meta_from
 
 ARCHITECTURE = "controlvector"

@@ -12,7 +12,7 @@ from core.engine import AnyStore
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
 from core.search.cross_entropy import SearchResult
-from core.steering.contrast import Direction, PairsRead, direction_steps
+from core.steering.build import Direction, PairsRead, direction_steps
 
 PAIRS, SEARCH = "pairs", "search"
 

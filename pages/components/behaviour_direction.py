@@ -7,7 +7,7 @@ from core.behaviours import Behaviour
 from core.defaults import known_default
 from core.models.loading import LoadedModel
 from core.proposals import Kinds
-from core.steering.contrast import Direction, built_direction
+from core.steering.build import Direction, built_direction
 from core.steering.files import DirectionMeta, direction_bytes
 from core.steering.gguf_files import HOW_TO_INSTALL, gguf_installed
 from pages.components import charts, resources

@@ -12,7 +12,7 @@ from core.errors import BehaviourError, TailscopeError
 from core.models.loading import LoadedModel
 from core.proposals import SteerSpec
 from core.settings.operator import user_folder
-from core.steering.contrast import Direction, built_direction
+from core.steering.build import Direction, built_direction
 from core.steering.files import (
     ENDINGS,
     DirectionMeta,

@@ -23,7 +23,7 @@ from core.run import EstimateRequest, behaviour_direction, means
 from core.runs import RunSpec, make_job, open_default_store, save_run
 from core.search.cross_entropy import SearchResult
 from core.spec import DirectionPosition
-from core.steering.contrast import Direction
+from core.steering.build import Direction
 from pages.components.model_task import Arrival, Standing, arrived, task_name
 from pages.components.paid_judges import UnaskedJudge, is_paid
 from pages.components.search_plan import Progress

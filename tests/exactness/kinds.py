@@ -8,7 +8,7 @@ import torch
 
 from core.proposals import Arm, Kinds, Means, Proposal, build_proposal, prepare
 from core.spec import GenerationSpec
-from core.steering.contrast import Direction
+from core.steering.build import Direction
 from tests.exactness.toy import (
     LOADED,
     PROMPT,

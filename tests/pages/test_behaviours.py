@@ -17,7 +17,7 @@ from core.behaviours import behaviour_names, load_behaviour, load_contrast_pairs
 from core.models.loading import load_model
 from core.proposals import SteerSpec
 from core.run import behaviour_direction
-from core.steering.contrast import build_direction
+from core.steering.build import build_direction
 from core.steering.files import DirectionMeta, direction_bytes
 from pages.components import behaviour_choice, behaviour_form, behaviour_import, state
 from pages.components.behaviour_drafting import field_key

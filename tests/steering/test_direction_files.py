@@ -17,7 +17,7 @@ from cache import spec_hash
 from core.errors import BehaviourError, SpecError
 from core.proposals import AblateSpec, Means, SteerSpec, build_proposal, measured_direction, prepare
 from core.sampling_spec import SamplingSpec
-from core.steering.contrast import Direction
+from core.steering.build import Direction
 from core.steering.files import (
     DirectionMeta,
     direction_bytes,

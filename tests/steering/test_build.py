@@ -5,7 +5,7 @@ import pytest
 
 from core.behaviours import ContrastPair
 from core.errors import BehaviourError, ModelError
-from core.steering.contrast import build_direction, built_direction
+from core.steering.build import build_direction, built_direction
 from tests.models.tiny_models import tiny_model
 
 
