@@ -16,7 +16,7 @@ from core.errors import BehaviourError, first_sentence
 from core.judges.config import shipped_judges
 from core.judges.files import read_json
 from core.judges.rules import RuleSet
-from core.query_files import BadRow
+from core.queries import BadRow
 
 MAX_FILE_BYTES = 64_000_000
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from cache import spec_hash
 from core.behaviour_files import BehaviourSpec, Message, PairSpec, read_behaviour, read_pairs
 from core.errors import BehaviourError, SpecError
-from core.queries import Query
-from core.query_files import read_query_file
+from core.queries import read_query_file
+from core.queries.query import Query
 from core.settings.operator import user_folder
 
 SAMPLE_DATA = Path(__file__).parents[1] / "sample_data"

@@ -18,7 +18,7 @@ from core.audit.results import MANIFEST, RESULTS
 from core.audit.spec import AuditSpec, audit_id
 from core.engine import AnyStore
 from core.errors import TailscopeError
-from core.queries import Query
+from core.queries.query import Query
 from core.settings.operator import user_folder
 from core.spec import Spec
 

@@ -22,8 +22,8 @@ from core.audit.spec import AuditSpec, queries_hash
 from core.behaviours import load_behaviour, load_queries
 from core.errors import SpecError, TailscopeError, first_sentence
 from core.models.spec import LoadingSpec
-from core.queries import Query
-from core.query_files import read_query_file
+from core.queries import read_query_file
+from core.queries.query import Query
 from core.runs import GENERATION_OPTIONS, LOADING_OPTIONS
 from core.spec import GenerationSpec
 

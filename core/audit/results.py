@@ -19,7 +19,7 @@ from core.audit.spec import AuditSpec, audit_id, differences, queries_hash
 from core.errors import SpecError, TailscopeError
 from core.estimation.estimate import Estimate
 from core.executors.worker import Prepared
-from core.queries import Query
+from core.queries.query import Query
 
 RESULTS = "results.parquet"
 MANIFEST = "manifest.json"

@@ -13,7 +13,7 @@ from core.estimation.estimate import Estimate
 from core.executors.worker import Prepared
 from core.judging import JudgedShard
 from core.proposals import Kinds
-from core.queries import Query
+from core.queries.query import Query
 from core.run import EstimateRequest, Stage, estimate_shards, second_samples, stages
 from core.sampling import Rows
 from core.spec import GenerationSpec

@@ -36,7 +36,7 @@ from core.executors.worker import (
 from core.judges import served_judge
 from core.judges.remembered import remembered
 from core.judging import JudgedShard, keep_scores, score_texts, scores_key, stored_scores
-from core.queries import Query
+from core.queries.query import Query
 from core.run import EstimateRequest
 from core.spec import GenerationSpec
 

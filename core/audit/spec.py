@@ -12,7 +12,7 @@ from core.behaviours import DEFAULT_BEHAVIOUR, check_behaviour
 from core.models.loading import DEFAULT_MODEL
 from core.models.spec import LoadingSpec
 from core.proposals import AnyProposal
-from core.queries import Query
+from core.queries.query import Query
 from core.run import DEFAULT_DEFENSIVE_SHARE, DEFAULT_SAMPLES, DEFAULT_THRESHOLD, EstimateRequest
 from core.spec import GenerationSpec, Method, Spec, check_samples
 

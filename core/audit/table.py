@@ -9,7 +9,7 @@ import pandas as pd
 from core.audit.curves import Curve, rankings
 from core.audit.rows import AuditRow
 from core.audit.spec import AuditSpec
-from core.queries import Query
+from core.queries.query import Query
 
 VERDICTS = ("trust", "caution", "do not use")
 MILLION = 1e6

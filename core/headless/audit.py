@@ -30,8 +30,8 @@ from core.headless.cost import check_cost
 from core.headless.estimate import parsed_proposal
 from core.judges import served_judge
 from core.models.spec import LoadingSpec
-from core.queries import Query
-from core.query_files import QueryFile, read_query_file
+from core.queries import QueryFile, read_query_file
+from core.queries.query import Query
 from core.spec import GenerationSpec
 
 EXECUTORS = ("local", "ray")

@@ -19,7 +19,7 @@ from core.judges import load_judge, served_judge
 from core.judges.rubric import RubricJudge
 from core.models.loading import load_model
 from core.models.spec import LoadingSpec
-from core.query_files import read_query_file
+from core.queries import read_query_file
 from core.sensitivity.comparison import Comparison, VariantRow, estimated
 from core.sensitivity.rewordings import by_model, by_rule, by_server, read_wordings
 from core.sensitivity.variants import variants

@@ -28,7 +28,7 @@ from core.judges import behaviour_judge
 from core.models.loading import LoadedModel
 from core.models.spec import LoadingSpec
 from core.proposals import AblateSpec, Kinds, SteerSpec, build_proposal, measured_direction
-from core.query_files import QueryFile, evenly_spread, read_query_file
+from core.queries import QueryFile, evenly_spread, read_query_file
 from core.run import EstimateRequest, behaviour_direction, means, ready_proposals
 from core.search.cross_entropy import Objective, SearchResult, search
 from core.search.grid import PAPER_STRENGTHS, SearchGrid, published_grid, small_grid

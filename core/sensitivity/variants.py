@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import SpecError
-from core.queries import Query
+from core.queries.query import Query
 from core.spec import GenerationSpec, check_query
 
 ORIGINAL = "original"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.behaviours import load_queries, load_references
 from core.errors import SpecError
-from core.query_files import MAX_FILE_BYTES, read_text
+from core.queries import MAX_FILE_BYTES, read_text
 from core.tails.scores import Array, Mask, TailSample, tail_sample
 
 # The first of a row that is there is taken.

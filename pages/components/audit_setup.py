@@ -14,8 +14,8 @@ from core.errors import TailscopeError
 from core.judges import served_judge
 from core.models.loading import embedded_models
 from core.models.spec import LoadingSpec
-from core.queries import Query
-from core.query_files import parse_query_file
+from core.queries import parse_query_file
+from core.queries.query import Query
 from core.spec import MAX_SAMPLES
 from pages.components import resources, words
 from pages.components.audit_pace import known_pace

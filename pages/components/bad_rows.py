@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.query_files import BadRow
+from core.queries import BadRow
 from pages.components.frame import plain
 
 MOST_LISTED = 50

@@ -10,7 +10,7 @@ from core.behaviour_exchange import answers_of, read_pair_lines
 from core.behaviour_files import PairSpec
 from core.behaviours import ContrastPair
 from core.errors import TailscopeError
-from core.query_files import BadRow
+from core.queries import BadRow
 from pages.components.bad_rows import bad_rows
 from pages.components.behaviour_drafting import draft, field_key
 from pages.components.frame import plain, sentence

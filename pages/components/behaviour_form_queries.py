@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import TailscopeError
-from core.query_files import QueryFile, parse_query_file
+from core.queries import QueryFile, parse_query_file
 from pages.components.bad_rows import bad_rows
 from pages.components.behaviour_drafting import draft, field_key, keep
 from pages.components.frame import plain, sentence

@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.behaviours import load_paraphrases
 from core.errors import TailscopeError
-from core.query_files import parse_query_file
+from core.queries import parse_query_file
 from core.sensitivity.rewordings import MOST, Made, by_rule, read_wordings
 from core.sensitivity.variants import MOST_WORDINGS
 from pages.components.bad_rows import bad_rows

@@ -6,8 +6,8 @@ from typing import Any
 import streamlit as st
 
 from core.errors import TailscopeError
-from core.queries import Query
-from core.query_files import QueryFile, parse_query_file
+from core.queries import QueryFile, parse_query_file
+from core.queries.query import Query
 from pages.components.bad_rows import bad_rows
 from pages.components.frame import plain, sentence
 

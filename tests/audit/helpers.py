@@ -29,7 +29,7 @@ from core.executors.base import Done, Executor
 from core.executors.serial import SerialExecutor
 from core.executors.worker import Outcome, Task
 from core.judges.base import Judgement
-from core.queries import Query
+from core.queries.query import Query
 
 ROOT = Path(__file__).parents[2]
 QUERIES = load_queries("misuse")

@@ -18,7 +18,7 @@ from core.first_look import first_look
 from core.judges import behaviour_judge
 from core.models.loading import LoadedModel, load_model
 from core.proposals import SteerSpec
-from core.queries import Query
+from core.queries.query import Query
 from core.run import collect_draws, estimate_request, estimate_shards, sample, second_shards
 from tests.audit.helpers import (
     QUERIES,

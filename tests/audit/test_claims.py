@@ -16,7 +16,7 @@ from core.audit import claims as module
 from core.audit.claims import SILENCE, Claims, Owner
 from core.engine import AnyStore
 from core.executors.serial import SerialExecutor
-from core.queries import Query
+from core.queries.query import Query
 from tests.audit.helpers import MadeJudge, assert_same_table, run_audit, small_spec, some_queries
 
 

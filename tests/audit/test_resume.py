@@ -84,7 +84,7 @@ def test_other_queries_are_refused(tmp_path: Path) -> None:
 def headless_folder(given: AuditOptions) -> None:
     """Makes the folder of an audit that has just begun."""
     from core.audit.results import manifest, write_manifest
-    from core.query_files import read_query_file
+    from core.queries import read_query_file
 
     assert given.queries is not None
     spec = headless.audit_spec(given)

@@ -20,7 +20,7 @@ from core.background import Registry
 from core.behaviours import load_queries
 from core.errors import SpecError, TailscopeError
 from core.executors.serial import SerialExecutor
-from core.queries import Query
+from core.queries.query import Query
 from core.run import estimate_shards
 
 QUERIES = load_queries("misuse")[:3]

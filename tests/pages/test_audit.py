@@ -13,7 +13,7 @@ from cache import Store
 from core.audit.folder import AuditFolder
 from core.audit.results import read_results
 from core.executors.serial import SerialExecutor
-from core.query_files import parse_query_file
+from core.queries import parse_query_file
 from pages.components import audit_setup, audit_state, audit_table
 from pages.components.query_upload import Upload
 from tests.pages_audits import QUERIES, SPEC, make_audit

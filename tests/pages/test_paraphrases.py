@@ -20,7 +20,7 @@ from core.audit.spec import AuditModel, AuditSpec
 from core.background import Task
 from core.executors.serial import SerialExecutor
 from core.headless.sensitivity_report import summed_up
-from core.query_files import parse_query_file
+from core.queries import parse_query_file
 from core.sensitivity.comparison import Comparison, VariantRow
 from core.sensitivity.summary import Averaged, Spread
 from core.sensitivity.variants import ORIGINAL, variants

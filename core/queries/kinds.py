@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from core.errors import SpecError
-from core.query_files.json_rows import json_table
-from core.query_files.rows import Row, Table
-from core.query_files.tables import csv_table, parquet_table
+from core.queries.json_rows import json_table
+from core.queries.rows import Row, Table
+from core.queries.tables import csv_table, parquet_table
 
 MAX_FILE_BYTES = 64_000_000
 

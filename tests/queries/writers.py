@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.query_files import QueryFile
+from core.queries import QueryFile
 
 COW, FISH, MOON = "what is a cow", "can fish sing ?", "is the moon made of salt ?"
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from core.query_files import BadRow, Columns, parse_query_file, read_queries, read_query_file
-from tests.query_file_writers import COW, FISH, MOON, PLAIN_TEXTS, WRITERS, parquet, table, texts_of
+from core.queries import BadRow, Columns, parse_query_file, read_queries, read_query_file
+from tests.queries.writers import COW, FISH, MOON, PLAIN_TEXTS, WRITERS, parquet, table, texts_of
 
 
 @pytest.mark.parametrize("kind", WRITERS)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import SpecError
-from core.queries import Query
-from core.query_files.checks import checked_rows
-from core.query_files.columns import Columns, choose_columns
-from core.query_files.kinds import MAX_FILE_BYTES, read_table
-from core.query_files.rows import BadRow, Table
-from core.query_files.texts import read_text
+from core.queries.checks import checked_rows
+from core.queries.columns import Columns, choose_columns
+from core.queries.kinds import MAX_FILE_BYTES, read_table
+from core.queries.query import Query
+from core.queries.rows import BadRow, Table
+from core.queries.texts import read_text
 
 __all__ = [
     "MAX_FILE_BYTES",

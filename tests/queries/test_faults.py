@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import query_files
+from core import queries as query_files
 from core.errors import SpecError
-from core.query_files import MAX_FILE_BYTES, parse_query_file, read_queries, read_query_file
+from core.queries import MAX_FILE_BYTES, parse_query_file, read_queries, read_query_file
 from core.spec import MAX_QUERY_CHARACTERS
-from tests.query_file_writers import COW, FISH, MOON, PLAIN_TEXTS, WRITERS, parquet, texts_of
+from tests.queries.writers import COW, FISH, MOON, PLAIN_TEXTS, WRITERS, parquet, texts_of
 
 
 def bad_of(name: str, content: bytes) -> list[tuple[int, str]]:

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from pyarrow import types
 
 from core.errors import SpecError
-from core.query_files.columns import MAX_COLUMNS, recognises
-from core.query_files.rows import MAX_ROWS, BadRow, Row, Table
+from core.queries.columns import MAX_COLUMNS, recognises
+from core.queries.rows import MAX_ROWS, BadRow, Row, Table
 
 MAX_UNPACKED_BYTES = 1_000_000_000
 _DELIMITERS = (",", ";", "\t")

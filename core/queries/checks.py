@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import SpecError
-from core.queries import Query
-from core.query_files.columns import Columns
-from core.query_files.rows import MAX_ROWS, BadRow, Row, Table, shown
+from core.queries.columns import Columns
+from core.queries.query import Query
+from core.queries.rows import MAX_ROWS, BadRow, Row, Table, shown
 from core.spec import check_query
 
 MAX_ID_CHARACTERS = 200

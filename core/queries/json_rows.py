@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from core.errors import SpecError
-from core.query_files.columns import recognises
-from core.query_files.rows import BadRow, Row, Table, shown
+from core.queries.columns import recognises
+from core.queries.rows import BadRow, Row, Table, shown
 
 _NOT_JSON = (ValueError, RecursionError)
 
