@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from cache import MemoryStore, open_store
-from core.behaviours import Query, Reference, load_queries, load_references
+from core.behaviours.load import Query, Reference, load_queries, load_references
 from core.companions import companions
 from core.convergence import checkpoints
 from core.defaults import known_default

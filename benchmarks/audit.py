@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.kills import ROOT, descendants
-from core.behaviours import load_queries
+from core.behaviours.load import load_queries
 
 EVERY = 0.5  # seconds between two looks at the memory
 PAGE = os.sysconf("SC_PAGE_SIZE")

@@ -17,7 +17,7 @@ from core.audit.curves import rankings, repeated_sampling
 from core.audit.results import in_table_order, table
 from core.audit.run import Audit
 from core.audit.spec import AuditModel, AuditSpec
-from core.behaviours import load_queries
+from core.behaviours.load import load_queries
 from core.executors.local import local_executor
 from core.runs import open_default_store
 

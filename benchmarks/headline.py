@@ -19,7 +19,7 @@ import pandas as pd
 
 from benchmarks.accuracy import read
 from cache import MemoryStore
-from core.behaviours import Query, Reference, load_queries, load_references
+from core.behaviours.load import Query, Reference, load_queries, load_references
 from core.companions import companions
 from core.defaults import known_default
 from core.engine import draw_rows

@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 
 from cache import Store
 from core.audit.results import RESULTS, TIMES
-from core.behaviours import load_queries
+from core.behaviours.load import load_queries
 
 ROOT = Path(__file__).parents[1]
 # A killed driver's workers, and its own Ray cluster, are gone after so many seconds.

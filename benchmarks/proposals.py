@@ -22,7 +22,7 @@ import pandas as pd
 
 from benchmarks.accuracy import choose_queries, read
 from cache import MemoryStore
-from core.behaviours import load_queries, load_references
+from core.behaviours.load import load_queries, load_references
 from core.companions import companions
 from core.defaults import known_default, measure_default
 from core.judges.rules import RuleJudge, load_rule_judge

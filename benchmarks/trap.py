@@ -15,7 +15,7 @@ from collections import Counter
 import numpy as np
 
 from cache import MemoryStore
-from core.behaviours import load_queries, load_references
+from core.behaviours.load import load_queries, load_references
 from core.companions import companions
 from core.defaults import known_default
 from core.estimation.estimate import Estimate

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from cache import StoreError, spec_hash
-from core.behaviours import SAMPLE_DATA, load_behaviour, load_contrast_pairs
+from core.behaviours.load import SAMPLE_DATA, load_behaviour, load_contrast_pairs
 from core.engine import AnyStore
 from core.judges.base import Judge
 from core.models.loading import LoadedModel, load_model

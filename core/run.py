@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import field_validator
 
-from core.behaviours import DEFAULT_BEHAVIOUR, check_behaviour, load_behaviour, load_contrast_pairs
+from core.behaviours.load import (
+    DEFAULT_BEHAVIOUR,
+    check_behaviour,
+    load_behaviour,
+    load_contrast_pairs,
+)
 from core.companions import softened
 from core.defaults import known_default
 from core.engine import SHARD_ROWS, AnyStore, draw_shards

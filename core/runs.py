@@ -14,7 +14,7 @@ from pydantic import ValidationError, field_validator
 
 from cache import MemoryStore, Store, StoreError, default_folder, open_store, spec_hash
 from core.audit.catalogue import Entry, now, remember, short_title
-from core.behaviours import load_behaviour
+from core.behaviours.load import load_behaviour
 from core.engine import AnyStore
 from core.errors import BehaviourError, SpecError
 from core.jobs import Job

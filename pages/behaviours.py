@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.behaviours import load_behaviour
+from core.behaviours.load import load_behaviour
 from core.errors import BehaviourError
 from pages.components import behaviour_form
 from pages.components.behaviour_choice import (

@@ -10,7 +10,7 @@ import json
 import sys
 
 from cache import MemoryStore
-from core.behaviours import BEHAVIOURS
+from core.behaviours.load import BEHAVIOURS
 from core.defaults import SHIPPED, measure_default
 from core.judges.rules import load_rule_judge
 from core.models.loading import embedded_models, load_model

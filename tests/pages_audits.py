@@ -10,7 +10,7 @@ from core.audit.catalogue import audits_folder
 from core.audit.folder import AuditFolder, begin_folder, open_folder
 from core.audit.spec import AuditModel, AuditSpec, audit_id
 from core.audit.work import AuditWork
-from core.behaviours import load_queries
+from core.behaviours.load import load_queries
 from core.executors.serial import SerialExecutor
 
 SPEC = AuditSpec(

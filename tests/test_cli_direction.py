@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.behaviours import load_contrast_pairs
+from core.behaviours.load import load_contrast_pairs
 from core.cli import main
 from core.models.loading import load_model
 from core.steering.build import build_direction

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cache import MemoryStore
-from core.behaviours import (
+from core.behaviours.load import (
     BEHAVIOURS,
     load_contrast_pairs,
     load_queries,

@@ -11,7 +11,7 @@ from accelerate import dispatch_model
 from accelerate.hooks import AlignDevicesHook
 from transformers import AutoModelForCausalLM
 
-from core.behaviours import ContrastPair
+from core.behaviours.load import ContrastPair
 from core.errors import ModelError
 from core.models.loading import LoadedModel, load_model, wrap_model
 from core.models.spec import LoadingSpec

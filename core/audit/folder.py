@@ -19,7 +19,7 @@ from core.audit.results import (
     write_manifest,
 )
 from core.audit.spec import AuditSpec, queries_hash
-from core.behaviours import load_behaviour, load_queries
+from core.behaviours.load import load_behaviour, load_queries
 from core.errors import SpecError, TailscopeError, first_sentence
 from core.models.spec import LoadingSpec
 from core.queries import read_query_file

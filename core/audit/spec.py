@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import field_validator
 
 from cache import spec_hash
-from core.behaviours import DEFAULT_BEHAVIOUR, check_behaviour
+from core.behaviours.load import DEFAULT_BEHAVIOUR, check_behaviour
 from core.models.loading import DEFAULT_MODEL
 from core.models.spec import LoadingSpec
 from core.proposals import AnyProposal

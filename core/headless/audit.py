@@ -21,7 +21,7 @@ from core.audit.results import (
 from core.audit.rows import AuditRow
 from core.audit.run import Audit
 from core.audit.spec import AuditModel, AuditSpec
-from core.behaviours import load_behaviour, load_queries
+from core.behaviours.load import load_behaviour, load_queries
 from core.engine import AnyStore
 from core.errors import SpecError, TailscopeError
 from core.executors.base import Executor

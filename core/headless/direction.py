@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from core.behaviours import load_behaviour, load_contrast_pairs
+from core.behaviours.load import load_behaviour, load_contrast_pairs
 from core.errors import SpecError
 from core.models.loading import load_model
 from core.models.spec import LoadingSpec

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cache import StoreEvent, default_folder, open_store
-from core.behaviours import load_behaviour, load_queries, load_references
+from core.behaviours.load import load_behaviour, load_queries, load_references
 from core.companions import companions
 from core.defaults import known_default, measure_default
 from core.engine import SHARD_ROWS, AnyStore

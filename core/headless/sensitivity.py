@@ -9,7 +9,7 @@ from typing import Any
 
 from cache import default_folder, open_store
 from core.audit.spec import AuditModel, AuditSpec
-from core.behaviours import load_behaviour, load_paraphrases
+from core.behaviours.load import load_behaviour, load_paraphrases
 from core.errors import SpecError, TailscopeError
 from core.executors.local import local_executor
 from core.headless.cost import check_cost

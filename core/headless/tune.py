@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from cache import StoreEvent, default_folder, open_store
-from core.behaviours import check_behaviour
+from core.behaviours.load import check_behaviour
 from core.defaults import PILOT_QUERIES, default_rungs, pilot_layers, pilot_queries
 from core.engine import SHARD_ROWS
 from core.errors import SpecError

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from core.behaviours import load_behaviour
+from core.behaviours.load import load_behaviour
 from core.judges.base import Judge
 from core.judges.config import judge_from, load_judge, shipped_judges
 from core.judges.files import read_json

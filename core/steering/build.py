@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.behaviours import ContrastPair
+from core.behaviours.load import ContrastPair
 from core.errors import BehaviourError, ModelError
 from core.models.chat import Message, message_ids
 from core.models.hooks import recorded

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.behaviours import load_queries, load_references
+from core.behaviours.load import load_queries, load_references
 from core.errors import SpecError
 from core.queries import MAX_FILE_BYTES, read_text
 from core.tails.scores import Array, Mask, TailSample, tail_sample

@@ -9,7 +9,7 @@ from core.audit.catalogue import audits_folder
 from core.audit.folder import begin_folder
 from core.audit.spec import AuditModel, AuditSpec, audit_id
 from core.audit.table import answers_a_query, some_of
-from core.behaviours import load_behaviour
+from core.behaviours.load import load_behaviour
 from core.errors import TailscopeError
 from core.judges import served_judge
 from core.models.loading import embedded_models

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.background import Registry, Task
-from core.behaviours import Behaviour, load_contrast_pairs
+from core.behaviours.load import Behaviour, load_contrast_pairs
 from core.defaults import measure_default
 from core.engine import AnyStore
 from core.judges.base import Judge

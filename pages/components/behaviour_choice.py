@@ -4,8 +4,8 @@ from typing import Any
 
 import streamlit as st
 
-from core.behaviour_exchange import behaviour_json, parse_upload, self_contained
-from core.behaviours import (
+from core.behaviours.exchange import behaviour_json, parse_upload, self_contained
+from core.behaviours.load import (
     BEHAVIOURS,
     DEFAULT_BEHAVIOUR,
     Behaviour,

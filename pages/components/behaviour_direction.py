@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.background import Task
-from core.behaviours import Behaviour
+from core.behaviours.load import Behaviour
 from core.defaults import known_default
 from core.models.loading import LoadedModel
 from core.proposals import Kinds

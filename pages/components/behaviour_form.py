@@ -4,8 +4,8 @@ from typing import get_args
 
 import streamlit as st
 
-from core.behaviour_drafts import Draft, drafted, phrases_of, problems
-from core.behaviours import Behaviour, save_behaviour
+from core.behaviours.draft import Draft, drafted, phrases_of, problems
+from core.behaviours.load import Behaviour, save_behaviour
 from core.errors import TailscopeError
 from core.spec import DirectionPosition
 from pages.components import behaviour_form_judge, behaviour_form_pairs, behaviour_form_queries

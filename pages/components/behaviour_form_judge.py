@@ -4,8 +4,8 @@ from typing import Any
 
 import streamlit as st
 
-from core.behaviour_drafts import phrase_judge
-from core.behaviour_exchange import parse_judge_upload
+from core.behaviours.draft import phrase_judge
+from core.behaviours.exchange import parse_judge_upload
 from core.errors import TailscopeError
 from core.judges.config import shipped_judges
 from pages.components.behaviour_drafting import draft, field_key, keep

@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.behaviour_exchange import answers_of, read_pair_lines
-from core.behaviour_files import PairSpec
-from core.behaviours import ContrastPair
+from core.behaviours.exchange import answers_of, read_pair_lines
+from core.behaviours.load import ContrastPair
+from core.behaviours.spec import PairSpec
 from core.errors import TailscopeError
 from core.queries import BadRow
 from pages.components.bad_rows import bad_rows

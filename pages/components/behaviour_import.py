@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.behaviours import Behaviour
+from core.behaviours.load import Behaviour
 from core.errors import BehaviourError, TailscopeError
 from core.models.loading import LoadedModel
 from core.proposals import SteerSpec

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.behaviour_exchange import self_contained
-from core.behaviours import Behaviour
+from core.behaviours.exchange import self_contained
+from core.behaviours.load import Behaviour
 from pages.components import resources
 from pages.components.frame import plain, sentence
 from pages.components.judge_offers import SHIPPED_WORDS

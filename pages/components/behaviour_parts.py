@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from core.behaviour_files import Message
-from core.behaviours import Behaviour, ContrastPair
+from core.behaviours.load import Behaviour, ContrastPair
+from core.behaviours.spec import Message
 from pages.components.frame import plain
 from pages.components.proposal_kinds import DIRECTION_WORDS
 

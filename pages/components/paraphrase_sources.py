@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.behaviours import load_paraphrases
+from core.behaviours.load import load_paraphrases
 from core.errors import TailscopeError
 from core.queries import parse_query_file
 from core.sensitivity.rewordings import MOST, Made, by_rule, read_wordings

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from core.background import Registry, Task
-from core.behaviours import load_behaviour
+from core.behaviours.load import load_behaviour
 from core.engine import AnyStore
 from core.errors import TailscopeError
 from core.executors.base import Executor

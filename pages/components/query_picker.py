@@ -4,7 +4,7 @@ from collections.abc import Container
 
 import streamlit as st
 
-from core.behaviours import BEHAVIOURS, behaviour_names, load_queries
+from core.behaviours.load import BEHAVIOURS, behaviour_names, load_queries
 from core.queries.query import Query
 from core.spec import MAX_QUERY_CHARACTERS
 from pages.components import query_upload, resources

@@ -5,7 +5,7 @@ from weakref import WeakValueDictionary
 import streamlit as st
 
 from core.background import Registry, Task
-from core.behaviours import load_behaviour, load_queries, load_references
+from core.behaviours.load import load_behaviour, load_queries, load_references
 from core.companions import companions
 from core.defaults import known_default
 from core.engine import AnyStore

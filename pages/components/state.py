@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.behaviours import DEFAULT_BEHAVIOUR
+from core.behaviours.load import DEFAULT_BEHAVIOUR
 from core.models.loading import DEFAULT_MODEL
 from core.models.spec import LoadingSpec
 from core.proposals import Kinds

@@ -23,7 +23,7 @@ from core.audit.results import RESULTS, TIMES, in_table_order, table
 from core.audit.rows import AuditRow
 from core.audit.run import Audit
 from core.audit.spec import AuditModel, AuditSpec
-from core.behaviours import load_queries
+from core.behaviours.load import load_queries
 from core.engine import AnyStore
 from core.executors.base import Done, Executor
 from core.executors.serial import SerialExecutor

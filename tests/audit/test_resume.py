@@ -12,7 +12,7 @@ import pytest
 
 from cache import Store, open_store
 from core.audit.results import read_manifest
-from core.behaviours import SAMPLE_DATA
+from core.behaviours.load import SAMPLE_DATA
 from core.errors import SpecError, TailscopeError
 from core.executors.serial import SerialExecutor
 from core.executors.worker import DrawRows, Task

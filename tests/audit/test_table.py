@@ -18,7 +18,7 @@ from core.audit.table import (
     some_of,
     verdict_counts,
 )
-from core.behaviours import load_queries
+from core.behaviours.load import load_queries
 
 TABLE = pd.DataFrame(
     {

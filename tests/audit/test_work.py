@@ -17,7 +17,7 @@ from core.audit.results import MANIFEST, RESULTS, SCHEMA, read_results
 from core.audit.spec import AuditModel, AuditSpec, audit_id
 from core.audit.work import AuditWork
 from core.background import Registry
-from core.behaviours import load_queries
+from core.behaviours.load import load_queries
 from core.errors import SpecError, TailscopeError
 from core.executors.serial import SerialExecutor
 from core.queries.query import Query

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.behaviours import BEHAVIOURS
+from core.behaviours.load import BEHAVIOURS
 from core.cli import main
 from core.errors import BehaviourError, TailscopeError
 from core.judges import RuleJudge, load_judge

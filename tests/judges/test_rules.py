@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cache import spec_hash
-from core.behaviours import BEHAVIOURS
+from core.behaviours.load import BEHAVIOURS
 from core.errors import BehaviourError
 from core.judges import Judge, Judgement, RuleJudge, load_rule_judge
 from core.judges.rules import RuleSet

@@ -11,9 +11,14 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.behaviour_drafts import phrase_judge
-from core.behaviour_files import BehaviourSpec
-from core.behaviours import behaviour_names, load_behaviour, load_contrast_pairs, save_behaviour
+from core.behaviours.draft import phrase_judge
+from core.behaviours.load import (
+    behaviour_names,
+    load_behaviour,
+    load_contrast_pairs,
+    save_behaviour,
+)
+from core.behaviours.spec import BehaviourSpec
 from core.models.loading import load_model
 from core.proposals import SteerSpec
 from core.run import behaviour_direction

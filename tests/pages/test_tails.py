@@ -21,7 +21,7 @@ from core.audit.catalogue import audit_entry, audits_folder, remember
 from core.audit.folder import AuditFolder, begin_folder, open_folder
 from core.audit.results import RESULTS, manifest, write_manifest
 from core.audit.spec import AuditModel, AuditSpec, audit_id
-from core.behaviours import load_queries
+from core.behaviours.load import load_queries
 from core.cli import main as cli
 from core.headless.tails import TailsOptions, tails_headless
 from core.tails.forecast import Predictor

@@ -13,7 +13,7 @@ from core.audit.catalogue import audit_entry, audits_folder, remember
 from core.audit.folder import begin_folder
 from core.audit.results import RESULTS, manifest, write_manifest
 from core.audit.spec import AuditModel, AuditSpec, audit_id
-from core.behaviours import load_queries
+from core.behaviours.load import load_queries
 from core.tails.reading import shipped_table
 from pages.components.tails_limits import horizon_fault, level_fault
 from pages.components.tails_opened import EXAMPLE, FILE

@@ -139,7 +139,7 @@ def test_our_own_columns_come_before_any_benchmark() -> None:
 
 
 def test_shipped_queries_are_read_as_they_are() -> None:
-    from core.behaviours import SAMPLE_DATA, load_queries
+    from core.behaviours.load import SAMPLE_DATA, load_queries
 
     path = SAMPLE_DATA / "queries" / "misuse.csv"
     file = read_query_file(path)

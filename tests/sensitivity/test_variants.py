@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.behaviours import load_paraphrases, load_queries
+from core.behaviours.load import load_paraphrases, load_queries
 from core.errors import SpecError
 from core.sensitivity.rewordings import FRAMES, Made, by_model, by_rule, read_reply
 from core.sensitivity.variants import ORIGINAL, variants

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.behaviours import ContrastPair
+from core.behaviours.load import ContrastPair
 from core.errors import BehaviourError, ModelError
 from core.steering.build import build_direction, built_direction
 from tests.models.tiny_models import tiny_model

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.behaviours import load_queries, load_references
+from core.behaviours.load import load_queries, load_references
 from core.errors import SpecError
 from core.tails.backtest import Backtest, backtest, predictor_of, splits
 from core.tails.scores import TailSample, to_score

@@ -9,13 +9,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from cache import spec_hash
-from core.behaviour_files import BehaviourSpec, Message, PairSpec, read_behaviour, read_pairs
+from core.behaviours.spec import BehaviourSpec, Message, PairSpec, read_behaviour, read_pairs
 from core.errors import BehaviourError, SpecError
 from core.queries import read_query_file
 from core.queries.query import Query
 from core.settings.operator import user_folder
 
-SAMPLE_DATA = Path(__file__).parents[1] / "sample_data"
+SAMPLE_DATA = Path(__file__).parents[2] / "sample_data"
 SHIPPED = SAMPLE_DATA / "behaviours"
 BEHAVIOURS = ("misuse", "sycophancy", "hallucination")
 DEFAULT_BEHAVIOUR = "misuse"

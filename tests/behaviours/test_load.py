@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from core.behaviour_exchange import self_contained
-from core.behaviour_files import BehaviourSpec, PairSpec, parse_behaviour
-from core.behaviours import (
+from core.behaviours.exchange import self_contained
+from core.behaviours.load import (
     BEHAVIOURS,
     behaviour_names,
     delete_behaviour,
@@ -17,6 +16,7 @@ from core.behaviours import (
     load_queries,
     save_behaviour,
 )
+from core.behaviours.spec import BehaviourSpec, PairSpec, parse_behaviour
 from core.errors import BehaviourError
 from core.judges import behaviour_judge, load_rule_judge
 from core.models.loading import load_model

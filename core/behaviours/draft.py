@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from core.behaviour_files import NAME, BehaviourSpec, PairSpec
-from core.behaviours import behaviour_names, contrast_pairs
+from core.behaviours.load import behaviour_names, contrast_pairs
+from core.behaviours.spec import NAME, BehaviourSpec, PairSpec
 from core.errors import BehaviourError, TailscopeError, first_sentence
 from core.judges.config import judge_from
 from core.spec import DirectionPosition, check_query

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from core.behaviour_files import BehaviourSpec, Message, PairSpec, parse_behaviour, parse_pairs
-from core.behaviours import Behaviour, ContrastPair, contrast_pairs
+from core.behaviours.load import Behaviour, ContrastPair, contrast_pairs
+from core.behaviours.spec import BehaviourSpec, Message, PairSpec, parse_behaviour, parse_pairs
 from core.errors import BehaviourError, first_sentence
 from core.judges.config import shipped_judges
 from core.judges.files import read_json

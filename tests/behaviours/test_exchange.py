@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from core.behaviour_drafts import Draft, drafted, phrase_judge, phrases_of, problems
-from core.behaviour_exchange import (
+from core.behaviours.draft import Draft, drafted, phrase_judge, phrases_of, problems
+from core.behaviours.exchange import (
     behaviour_json,
     parse_judge_upload,
     parse_upload,
     read_pair_lines,
     self_contained,
 )
-from core.behaviour_files import PairSpec
-from core.behaviours import BEHAVIOURS, load_behaviour, save_behaviour
+from core.behaviours.load import BEHAVIOURS, load_behaviour, save_behaviour
+from core.behaviours.spec import PairSpec
 from core.errors import BehaviourError
 from core.judges import behaviour_judge
 from core.judges.config import judge_from
