@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from core.errors import SpecError
-from core.judges.pacing import Latency, Pacer, Watch
+from core.judges.rate_limit import Latency, Pacer, Watch
 
 MAX_REPLY_BYTES = 4_000_000
 SHOWN_CHARACTERS = 160

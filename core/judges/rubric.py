@@ -15,7 +15,7 @@ from core.judges.cost import (
     text_tokens,
 )
 from core.judges.grades import SCALES, parse_reply
-from core.judges.pacing import Latency, Pacer, Watch
+from core.judges.rate_limit import Latency, Pacer, Watch
 from core.judges.rubric_spec import TEMPLATE, RubricSpec
 from core.judges.templates import answer_tag, fill
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.errors import SpecError
-from core.judges.pacing import GIVE_UP_AFTER, Pacer, Watch
+from core.judges.rate_limit import GIVE_UP_AFTER, Pacer, Watch
 from core.judges.rubric import HARMLESS, RubricJudge, RubricSpec
 from tests.judges.chat_servers import (
     broken,
