@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from cache import Shard, Store, spec_hash
 from core.audit.catalogue import Entry, delete, entries, keys_of, remember
 from core.audit.results import RESULTS, SCHEMA, read_results
-from core.engine import SHARD_ROWS, row_key
+from core.sampling.shards import SHARD_ROWS, row_key
 
 REPEATS = 5
 TOKENS = 4

@@ -22,11 +22,11 @@ from cache import MemoryStore
 from core.behaviours.load import Query, Reference, load_queries, load_references
 from core.companions import companions
 from core.defaults import known_default
-from core.engine import draw_rows
 from core.judges.rules import load_rule_judge
-from core.judging import judge_shard
 from core.models.loading import LoadedModel, load_model
 from core.run import EstimateRequest, estimate_request, estimate_shards, fingerprints, sampling_spec
+from core.sampling.scored import judge_shard
+from core.sampling.shards import draw_rows
 
 SIZES = (500, 1000)
 MONTE_CARLO = 10_000

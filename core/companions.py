@@ -1,9 +1,9 @@
 """Which proposals are combined with the first one: unlike ones, each a witness for the others."""
 
 from core.defaults import known_default
-from core.engine import AnyStore
 from core.models.loading import LoadedModel
 from core.proposals import Kinds
+from core.sampling.shards import AnyStore
 
 # Softer than the default and closer to the target at every token, so that its hits take other ways.
 SOFTER = 0.85

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from core.estimation.estimate import estimate_path
-from core.judging import JudgedShard
 from core.run import EstimateRequest, collect_draws, in_order
+from core.sampling.scored import JudgedShard
 
 FIRST_CHECKPOINT = 20
 # 12 a decade: a smooth line on a log axis, and few enough to compute every second.

@@ -6,12 +6,12 @@ from contextlib import suppress
 
 from cache import StoreError, spec_hash
 from core.behaviours.load import SAMPLE_DATA, load_behaviour, load_contrast_pairs
-from core.engine import AnyStore
 from core.judges.base import Judge
 from core.models.loading import LoadedModel, load_model
 from core.proposals import AblateSpec, Kinds, Means, SteerSpec, build_proposal, prepare
 from core.proposals.base import DirectionSource
 from core.proposals.steer import check_layer
+from core.sampling.shards import AnyStore
 from core.search.cross_entropy import SearchResult, SearchStep, search
 from core.search.grid import rungs, small_grid
 from core.spec import DirectionPosition, GenerationSpec

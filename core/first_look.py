@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from core.engine import draw_rows
 from core.judges.base import Judge
-from core.judging import answer_texts
 from core.models.loading import LoadedModel
 from core.run import EstimateRequest
-from core.sampling_spec import SamplingSpec
+from core.sampling.scored import answer_texts
+from core.sampling.shards import draw_rows
+from core.sampling.spec import SamplingSpec
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from cache import StoreEvent
 from core.background import Work, WorkStatus
-from core.judging import JudgedShard
+from core.sampling.scored import JudgedShard
 
 
 @dataclass(frozen=True)

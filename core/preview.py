@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engine import DrawnShard, draw_rows, sampling_key
 from core.errors import BehaviourError
 from core.judges.base import Judge
-from core.judging import answer_texts
 from core.models.loading import LoadedModel
 from core.proposals import SteerSpec, measured_direction
 from core.run import (
@@ -20,6 +18,8 @@ from core.run import (
     ready_proposals,
     sampling_spec,
 )
+from core.sampling.scored import answer_texts
+from core.sampling.shards import DrawnShard, draw_rows, sampling_key
 
 PREVIEW_ROWS = 64
 

@@ -16,18 +16,18 @@ from core.behaviours.load import (
 )
 from core.companions import softened
 from core.defaults import known_default
-from core.engine import SHARD_ROWS, AnyStore, draw_shards
 from core.errors import SpecError
 from core.estimation.draws import Draws
 from core.estimation.estimate import Estimate, estimate
 from core.judges.base import Judge
-from core.judging import JudgedShard, judge_shard
 from core.models.loading import DEFAULT_MODEL, LoadedModel, load_model
 from core.models.spec import LoadingSpec
 from core.proposals import AnyProposal, Kinds, Means, Proposal, SteerSpec, prepare
-from core.sampling_spec import SamplingSpec
+from core.sampling.scored import JudgedShard, judge_shard
+from core.sampling.shards import SHARD_ROWS, AnyStore, draw_shards
+from core.sampling.spec import SamplingSpec
+from core.sampling.stages import even_shares, next_shares, stage_sizes
 from core.spec import DirectionPosition, GenerationSpec, Method, Spec, check_query, within
-from core.stages import even_shares, next_shares, stage_sizes
 from core.steering.build import Direction, build_direction
 
 DEFAULT_SAMPLES = 1_000

@@ -15,11 +15,9 @@ from pydantic import ValidationError, field_validator
 from cache import MemoryStore, Store, StoreError, default_folder, open_store, spec_hash
 from core.audit.catalogue import Entry, now, remember, short_title
 from core.behaviours.load import load_behaviour
-from core.engine import AnyStore
 from core.errors import BehaviourError, SpecError
 from core.jobs import Job
 from core.judges.base import Judge
-from core.judging import JudgedShard
 from core.models.loading import LoadedModel
 from core.models.spec import LoadingSpec
 from core.proposals import Kinds
@@ -29,6 +27,8 @@ from core.run import (
     second_request,
     second_samples,
 )
+from core.sampling.scored import JudgedShard
+from core.sampling.shards import AnyStore
 from core.settings.user import user_settings
 from core.spec import GenerationSpec, Spec, check_samples
 

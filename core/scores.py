@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from core.estimation.weights import draw_weights
-from core.judging import JudgedShard
 from core.run import EstimateRequest, collect_draws, in_order
+from core.sampling.scored import JudgedShard
 
 # A judge with no more values than this gets a bar a value; the scores of any other are binned.
 MAX_VALUES = 12

@@ -25,10 +25,10 @@ from core.explain import (
     weight_histogram,
 )
 from core.judges import load_rule_judge
-from core.judging import JudgedShard
 from core.models.loading import LoadedModel, load_model
 from core.proposals import SteerSpec
 from core.run import EstimateRequest, collect_draws, estimate_shards, in_order, sample
+from core.sampling.scored import JudgedShard
 from core.search.cross_entropy import SearchResult
 from core.search.grid import SearchGrid
 

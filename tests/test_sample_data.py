@@ -14,9 +14,9 @@ from core.behaviours.load import (
 )
 from core.defaults import known_default, pilot_queries
 from core.judges.rules import load_rule_judge
-from core.judging import score_texts
 from core.models.loading import EMBEDDED_MODELS, embedded_models, load_model
 from core.run import EstimateRequest, estimate_request
+from core.sampling.scored import score_texts
 
 DATA = Path(__file__).parents[1] / "sample_data"
 

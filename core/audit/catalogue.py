@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from cache import StoreError
 from core.audit.results import MANIFEST, RESULTS
 from core.audit.spec import AuditSpec, audit_id
-from core.engine import AnyStore
 from core.errors import TailscopeError
 from core.queries.query import Query
+from core.sampling.shards import AnyStore
 from core.settings.operator import user_folder
 from core.spec import Spec
 

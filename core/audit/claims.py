@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cache import StoreError
-from core.engine import AnyStore
+from core.sampling.shards import AnyStore
 
 RENEWED_EVERY = 5.0  # seconds
 # A machine that sleeps or swaps may be late by a few renewals.

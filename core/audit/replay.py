@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.audit.spec import AuditSpec
-from core.engine import AnyStore, sampling_key, stored_pieces
 from core.errors import SpecError, TailscopeError
-from core.judging import JudgedShard, scores_key, stored_scores
 from core.proposals import build_proposal
 from core.run import EstimateRequest, Fingerprints, stages
+from core.sampling.scored import JudgedShard, scores_key, stored_scores
+from core.sampling.shards import AnyStore, sampling_key, stored_pieces
 
 
 class GoneError(TailscopeError):

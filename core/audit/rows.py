@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from core.audit.spec import AuditSpec
-from core.engine import DrawnShard
 from core.estimation.estimate import Estimate
 from core.executors.worker import Prepared
-from core.judging import JudgedShard
 from core.proposals import Kinds
 from core.queries.query import Query
 from core.run import EstimateRequest, Stage, estimate_shards, second_samples, stages
-from core.sampling import Rows
+from core.sampling.loop import Rows
+from core.sampling.scored import JudgedShard
+from core.sampling.shards import DrawnShard
 from core.spec import GenerationSpec
 
 # An estimate is looked at after so many rows, then after twice as many, and so on.

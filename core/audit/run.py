@@ -19,7 +19,6 @@ from core.audit.results import check_same, noted
 from core.audit.rows import AuditRow, Need, Steps, Supplied, audit_query, summed
 from core.audit.spec import AuditModel, AuditSpec
 from core.defaults import known_for, remember_default
-from core.engine import AnyStore, keep_shard, row_key, sampling_key, stored_pieces
 from core.errors import SpecError, TailscopeError
 from core.executors.base import Done, Executor
 from core.executors.worker import (
@@ -35,9 +34,10 @@ from core.executors.worker import (
 )
 from core.judges import served_judge
 from core.judges.remembered import remembered
-from core.judging import JudgedShard, keep_scores, score_texts, scores_key, stored_scores
 from core.queries.query import Query
 from core.run import EstimateRequest
+from core.sampling.scored import JudgedShard, keep_scores, score_texts, scores_key, stored_scores
+from core.sampling.shards import AnyStore, keep_shard, row_key, sampling_key, stored_pieces
 from core.spec import GenerationSpec
 
 # Tasks handed over beyond those being done, so that no worker waits for the next.

@@ -12,9 +12,9 @@ from core.audit.results import in_table_order, manifest, write_manifest, write_r
 from core.audit.rows import AuditRow
 from core.audit.run import Audit, Progress
 from core.background import Work, WorkStatus
-from core.engine import SHARD_ROWS, AnyStore
 from core.errors import SpecError
 from core.executors.base import Executor
+from core.sampling.shards import SHARD_ROWS, AnyStore
 
 # The folder is brought up to date so often, so that others can read how far it has come.
 WRITTEN_EVERY = 20.0  # seconds

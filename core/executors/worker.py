@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 from cache import MemoryStore
 from core.companions import companions
 from core.defaults import measure_default, remember_default
-from core.engine import DrawnShard, draw_rows
 from core.errors import ModelError
 from core.judges import behaviour_judge, load_judge
 from core.judges.base import Judge
-from core.judging import answer_texts, score_texts
 from core.models.loading import LoadedModel, load_model
 from core.models.spec import LoadingSpec
 from core.proposals import AblateSpec, Kinds, Proposal, SteerSpec
@@ -29,7 +27,9 @@ from core.run import (
     ready_proposals,
     second_request,
 )
-from core.sampling_spec import SamplingSpec
+from core.sampling.scored import answer_texts, score_texts
+from core.sampling.shards import DrawnShard, draw_rows
+from core.sampling.spec import SamplingSpec
 from core.search.cross_entropy import SearchResult
 from core.spec import DirectionPosition
 from core.steering.build import Direction

@@ -22,7 +22,6 @@ from core.audit.rows import AuditRow
 from core.audit.run import Audit
 from core.audit.spec import AuditModel, AuditSpec
 from core.behaviours.load import load_behaviour, load_queries
-from core.engine import AnyStore
 from core.errors import SpecError, TailscopeError
 from core.executors.base import Executor
 from core.executors.local import check_workers, local_executor
@@ -32,6 +31,7 @@ from core.judges import served_judge
 from core.models.spec import LoadingSpec
 from core.queries import QueryFile, read_query_file
 from core.queries.query import Query
+from core.sampling.shards import AnyStore
 from core.spec import GenerationSpec
 
 EXECUTORS = ("local", "ray")

@@ -14,7 +14,6 @@ from cache import StoreEvent, default_folder, open_store
 from core.behaviours.load import load_behaviour, load_queries, load_references
 from core.companions import companions
 from core.defaults import known_default, measure_default
-from core.engine import SHARD_ROWS, AnyStore
 from core.errors import SpecError, TailscopeError
 from core.estimation.estimate import Estimate
 from core.estimation.weights import draw_log_mixture
@@ -23,7 +22,6 @@ from core.headless.models import load_checked
 from core.judges import behaviour_judge, load_judge
 from core.judges.base import Judge
 from core.judges.remembered import remembered
-from core.judging import JudgedShard, answer_texts
 from core.models.loading import LoadedModel
 from core.models.spec import LoadingSpec
 from core.proposals import Kinds, SteerSpec, build_proposal, target_arm
@@ -36,6 +34,8 @@ from core.run import (
     second_samples,
     second_shards,
 )
+from core.sampling.scored import JudgedShard, answer_texts
+from core.sampling.shards import SHARD_ROWS, AnyStore
 from core.search.cross_entropy import SearchResult
 from core.spec import GenerationSpec, check_samples
 

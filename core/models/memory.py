@@ -8,8 +8,8 @@ from transformers.configuration_utils import PreTrainedConfig
 from transformers.modeling_utils import PreTrainedModel
 
 from core.errors import ModelError
+from core.sampling.streams import padded_rows
 from core.settings.operator import NOTHING, Permissions
-from core.streams import padded_rows
 
 ARMS = 3  # the target and the two proposals of the default method
 # float32 numbers a token of the vocabulary that are alive at once: each arm's logits and log-probs, their

@@ -12,12 +12,12 @@ from typing import Literal
 import numpy as np
 
 from cache import Shard, StoreError, spec_hash
-from core.engine import AnyStore
 from core.errors import BehaviourError, SpecError
 from core.estimation.intervals import clopper_pearson_upper
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
 from core.proposals import Kinds, Proposal, build_proposal
+from core.sampling.shards import AnyStore
 from core.search.grid import SearchGrid
 from core.search.steps import mapped
 from core.search.surface import FloatArray, Surface, surface_steps

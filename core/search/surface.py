@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.judges.base import Judge
-from core.judging import score_texts
 from core.models.chat import answer_text
 from core.models.loading import LoadedModel
 from core.proposals import Proposal, target_arm
-from core.sampling import TokenMixing, row_uniforms, run_rows
-from core.scoring import TokenLogProbs, mix_steps, score_answers
+from core.sampling.loop import TokenMixing, row_uniforms, run_rows
+from core.sampling.scored import score_texts
+from core.sampling.scoring import TokenLogProbs, mix_steps, score_answers
+from core.sampling.streams import open_stream
 from core.search.grid import SearchGrid
 from core.search.steps import mapped
 from core.spec import GenerationSpec
-from core.streams import open_stream
 
 FloatArray = NDArray[np.float64]
 

@@ -18,12 +18,12 @@ from core.audit.results import noted
 from core.audit.rows import AuditRow, under
 from core.audit.run import Audit, Progress
 from core.audit.spec import AuditSpec, queries_hash
-from core.engine import AnyStore
 from core.errors import TailscopeError
 from core.executors.base import Executor
 from core.executors.worker import Prepared
 from core.run import EstimateRequest, estimate_shards, second_samples
 from core.runs import is_run_id
+from core.sampling.shards import AnyStore
 from core.sensitivity.variants import ORIGINAL, Variant
 from core.spec import Spec
 

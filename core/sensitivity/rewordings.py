@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from itertools import product
 from random import Random
 
-from core.engine import draw_rows
 from core.errors import SpecError, TailscopeError
 from core.judges.refusals import STANDARD_REFUSALS, plain_apostrophes
 from core.judges.rubric import RubricJudge
 from core.models.chat import answer_text, prompt_ids
 from core.models.loading import LoadedModel
-from core.sampling_spec import SamplingSpec
+from core.sampling.shards import draw_rows
+from core.sampling.spec import SamplingSpec
 from core.spec import GenerationSpec, check_query
 
 MOST = 100

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.allocation import whole_shares
 from core.audit.catalogue import entries
 from core.audit.spec import AuditModel, AuditSpec
 from core.companions import companions
-from core.engine import draw_rows
 from core.errors import TailscopeError
 from core.models.loading import embedded_models
 from core.run import EstimateRequest, fingerprints, ready_proposals, sampling_spec
-from core.stages import even_shares
+from core.sampling.schedule import whole_shares
+from core.sampling.shards import draw_rows
+from core.sampling.stages import even_shares
 from pages.components import resources
 from pages.components.audit_state import cores
 

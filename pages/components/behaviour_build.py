@@ -8,9 +8,9 @@ import streamlit as st
 from core.background import Registry, Task
 from core.behaviours.load import Behaviour, load_contrast_pairs
 from core.defaults import measure_default
-from core.engine import AnyStore
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
+from core.sampling.shards import AnyStore
 from core.search.cross_entropy import SearchResult
 from core.steering.build import Direction, PairsRead, direction_steps
 

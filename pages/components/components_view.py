@@ -7,8 +7,8 @@ import streamlit as st
 
 from core.estimation import Estimate
 from core.explain import pilot_forecast, predicted_error, shares_by_stage
-from core.judging import JudgedShard
 from core.runs import RunSpec
+from core.sampling.scored import JudgedShard
 from pages.components import charts, weight_charts, words
 from pages.components.proposal_words import component_names
 from pages.components.state import prediction

@@ -14,7 +14,6 @@ import streamlit as st
 
 from core.background import Registry, Task
 from core.behaviours.load import load_behaviour
-from core.engine import AnyStore
 from core.errors import TailscopeError
 from core.executors.base import Executor
 from core.executors.local import local_executor
@@ -23,6 +22,7 @@ from core.judges import served_judge
 from core.judges.rubric import RubricJudge
 from core.models.spec import LoadingSpec
 from core.runs import GENERATION_OPTIONS, LOADING_OPTIONS
+from core.sampling.shards import AnyStore
 from core.sensitivity.comparison import Comparison, VariantRow, estimated, keep, stored_rows
 from core.sensitivity.variants import ORIGINAL
 from core.spec import GenerationSpec

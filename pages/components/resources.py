@@ -8,7 +8,6 @@ from core.background import Registry, Task
 from core.behaviours.load import load_behaviour, load_queries, load_references
 from core.companions import companions
 from core.defaults import known_default
-from core.engine import AnyStore
 from core.first_look import FirstLook, first_look
 from core.headless.estimate import find_reference
 from core.jobs import Job
@@ -21,6 +20,7 @@ from core.proposals import AblateSpec, Kinds, SteerSpec
 from core.proposals.base import direction_of
 from core.run import EstimateRequest, behaviour_direction, means
 from core.runs import RunSpec, make_job, open_default_store, save_run
+from core.sampling.shards import AnyStore
 from core.search.cross_entropy import SearchResult
 from core.spec import DirectionPosition
 from core.steering.build import Direction

@@ -11,9 +11,9 @@ from core.background import FINISHED
 from core.convergence import convergence_table
 from core.estimation import Estimate
 from core.jobs import ArmProgress, Job, Snapshot
-from core.judging import JudgedShard
 from core.run import estimate_shards
 from core.runs import ARMS, SECOND, RunSpec
+from core.sampling.scored import JudgedShard
 from pages.components import charts, resources, words
 from pages.components.frame import plain, tell
 from pages.components.threshold_view import as_seen, threshold_note

@@ -8,8 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from core.explain import answer_weights, token_weights, weight_bins, weight_histogram
-from core.judging import JudgedShard
 from core.runs import RunSpec
+from core.sampling.scored import JudgedShard
 from pages.components import charts, resources, weight_charts
 from pages.components.frame import plain
 from pages.components.proposal_words import component_names

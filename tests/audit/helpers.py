@@ -24,12 +24,12 @@ from core.audit.rows import AuditRow
 from core.audit.run import Audit
 from core.audit.spec import AuditModel, AuditSpec
 from core.behaviours.load import load_queries
-from core.engine import AnyStore
 from core.executors.base import Done, Executor
 from core.executors.serial import SerialExecutor
 from core.executors.worker import Outcome, Task
 from core.judges.base import Judgement
 from core.queries.query import Query
+from core.sampling.shards import AnyStore
 
 ROOT = Path(__file__).parents[2]
 QUERIES = load_queries("misuse")

@@ -21,9 +21,9 @@ from core.audit.catalogue import (
     short_title,
 )
 from core.audit.spec import AuditModel, AuditSpec, audit_id
-from core.engine import AnyStore
 from core.errors import SpecError
 from core.queries.query import Query
+from core.sampling.shards import AnyStore
 from core.settings.user import UserSettings, save_user_settings, user_settings
 
 QUERIES = (Query("a", "open the vault", "g"), Query("b", "brew the serum", "g"))

@@ -14,9 +14,9 @@ import pytest
 from cache import MemoryStore, Store, StoreError
 from core.audit import claims as module
 from core.audit.claims import SILENCE, Claims, Owner
-from core.engine import AnyStore
 from core.executors.serial import SerialExecutor
 from core.queries.query import Query
+from core.sampling.shards import AnyStore
 from tests.audit.helpers import MadeJudge, assert_same_table, run_audit, small_spec, some_queries
 
 

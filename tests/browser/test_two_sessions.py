@@ -10,12 +10,12 @@ import pytest
 from selenium.webdriver import Chrome
 
 from cache import MemoryStore, open_store
-from core.engine import AnyStore
 from core.judges import load_rule_judge
-from core.judging import JudgedShard
 from core.models.loading import load_model
 from core.run import estimate_shards, sample
 from core.runs import ARMS, ArmName, RunSpec, load_run
+from core.sampling.scored import JudgedShard
+from core.sampling.shards import AnyStore
 from pages.components import words
 from tests.browser.steps import follow, open_page, press, see, type_into, until
 from tests.browser.test_app import answers_drawn

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.engine import draw_rows
 from core.estimation.weights import balance_log_weights
 from core.proposals import build_proposal
-from core.sampling_spec import SamplingSpec
+from core.sampling.shards import draw_rows
+from core.sampling.spec import SamplingSpec
 from core.spec import GenerationSpec
 from tests.exactness.kinds import (
     CASES,

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.proposals.base import Arm
-from core.sampling import PAD, Rows, TokenMixing, row_uniforms, run_rows
+from core.sampling.loop import PAD, Rows, TokenMixing, row_uniforms, run_rows
+from core.sampling.streams import open_stream
 from core.spec import GenerationSpec
-from core.streams import open_stream
 from tests.exactness.toy import (
     ANSWERS,
     LOADED,

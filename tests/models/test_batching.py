@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-import core.engine
+import core.sampling.shards
 from cache import MemoryStore
-from core.engine import draw_rows, draw_shards
 from core.errors import ModelError
 from core.models import batching
 from core.models.batching import in_batches, is_out_of_memory
-from core.sampling import run_rows
+from core.sampling.loop import run_rows
+from core.sampling.shards import draw_rows, draw_shards
 from tests.models.tiny_models import tiny_model
-from tests.test_engine import LOADED, PROPOSALS, SPEC
+from tests.sampling.test_shards import LOADED, PROPOSALS, SPEC
 
 CPU = (
     "[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory: you "
@@ -64,7 +64,7 @@ def memory_for(monkeypatch: pytest.MonkeyPatch, most: int, step: int, error=OUT_
             stream = FullStream(stream, step, error)
         return run_rows(stream, generation, **options)
 
-    monkeypatch.setattr(core.engine, "run_rows", limited)
+    monkeypatch.setattr(core.sampling.shards, "run_rows", limited)
     return sizes
 
 

@@ -14,13 +14,13 @@ from core.models.loading import LoadedModel, load_model
 from core.models.preflight import preflight
 from core.models.spec import LoadingSpec
 from core.proposals.base import Arm
-from core.sampling import TokenMixing, row_uniforms, run_rows
-from core.scoring import mix_steps, score_answers
+from core.sampling.loop import TokenMixing, row_uniforms, run_rows
+from core.sampling.scoring import mix_steps, score_answers
+from core.sampling.streams import open_stream
+from core.sampling.token_distribution import target_log_probs
 from core.spec import GenerationSpec
-from core.streams import open_stream
-from core.token_distribution import target_log_probs
 from tests.models.tiny_models import tiny_model
-from tests.test_mixed_streams import PROMPT, STEER, arms
+from tests.sampling.test_mixed_streams import PROMPT, STEER, arms
 
 IDS = torch.tensor([[3, 4, 5, 6, 20, 21]])
 STEPS = 12

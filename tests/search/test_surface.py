@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.proposals import target_arm
-from core.scoring import score_answers
+from core.sampling.scoring import score_answers
 from core.search.steps import finished
 from core.search.surface import (
     MIN_RELATIVE_VARIANCE,

@@ -10,9 +10,9 @@ import pytest
 from cache import MemoryStore, Store
 from core.audit.catalogue import delete, entries, find, keys_of
 from core.audit.spec import AuditModel, AuditSpec
-from core.engine import AnyStore
 from core.errors import SpecError
 from core.executors.serial import SerialExecutor
+from core.sampling.shards import AnyStore
 from core.sensitivity.comparison import (
     Comparison,
     VariantRow,

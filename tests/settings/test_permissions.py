@@ -18,7 +18,7 @@ from core.models.loading import LoadedModel, load_model
 from core.models.preflight import preflight
 from tests.models.own_architecture import RAN, save_own_architecture
 from tests.models.tiny_models import tiny_model
-from tests.test_mixed_streams import MIXINGS, arms, check_scored, draw
+from tests.sampling.test_mixed_streams import MIXINGS, arms, check_scored, draw
 
 IDS = torch.tensor([[3, 4, 5, 6, 20, 21]])
 

@@ -16,7 +16,7 @@ from safetensors.numpy import save
 from cache import spec_hash
 from core.errors import BehaviourError, SpecError
 from core.proposals import AblateSpec, Means, SteerSpec, build_proposal, measured_direction, prepare
-from core.sampling_spec import SamplingSpec
+from core.sampling.spec import SamplingSpec
 from core.steering.build import Direction
 from core.steering.files import (
     DirectionMeta,

@@ -7,10 +7,10 @@ import torch
 from core.errors import NumericsError
 from core.proposals.base import Arm
 from core.proposals.steer import SteerPlan
-from core.sampling import PAD, Rows, TokenMixing, row_uniforms, run_rows
-from core.scoring import mix_steps, score_answers
+from core.sampling.loop import PAD, Rows, TokenMixing, row_uniforms, run_rows
+from core.sampling.scoring import mix_steps, score_answers
+from core.sampling.streams import open_stream
 from core.spec import GenerationSpec
-from core.streams import open_stream
 from tests.models.tiny_models import ARCHITECTURES, assert_same_rows, tiny_model
 
 STEPS, SWITCH, ALPHA = 12, 5, 0.2
@@ -102,7 +102,7 @@ def test_matches_generate_truncation() -> None:
     """Temperature, top-k and top-p mean what they mean in the common generation code."""
     from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
-    from core.token_distribution import target_log_probs
+    from core.sampling.token_distribution import target_log_probs
 
     logits = torch.randn(64, 40, generator=torch.Generator().manual_seed(0)) * 3
     generation = GenerationSpec(temperature=0.8, top_k=12, top_p=0.85)

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import Shard, StoreError, spec_hash
-from core.engine import AnyStore, DrawnShard
 from core.judges.base import Judge
 from core.models.chat import answer_text
 from core.models.loading import LoadedModel
+from core.sampling.shards import AnyStore, DrawnShard
 
 # Raise this when the same answer would be handed to a judge as another text.
 JUDGING_VERSION = 1

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from cache import MemoryStore, StoreError, spec_hash
-from core.allocation import components, period, whole_shares
-from core.engine import SHARD_ROWS, draw_rows, draw_shards, sampling_key
 from core.models.loading import load_model
 from core.proposals import Means, SteerSpec, prepare
-from core.sampling import Rows
-from core.sampling_spec import SamplingSpec
+from core.sampling.loop import Rows
+from core.sampling.schedule import components, period, whole_shares
+from core.sampling.shards import SHARD_ROWS, draw_rows, draw_shards, sampling_key
+from core.sampling.spec import SamplingSpec
 from core.spec import GenerationSpec
 from core.steering.build import Direction
 from tests.models.tiny_models import tiny_model

@@ -3,10 +3,10 @@
 import numpy as np
 
 from cache import MemoryStore
-from core.engine import draw_rows
 from core.judges import Judgement
-from core.judging import judge_shard
-from core.sampling_spec import SamplingSpec
+from core.sampling.scored import judge_shard
+from core.sampling.shards import draw_rows
+from core.sampling.spec import SamplingSpec
 from core.spec import GenerationSpec
 from tests.models.tiny_models import tiny_model
 

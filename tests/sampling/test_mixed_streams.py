@@ -14,10 +14,10 @@ from core.proposals.ablate import AblatePlan
 from core.proposals.adapter import adapted
 from core.proposals.base import Arm
 from core.proposals.steer import SteerPlan
-from core.sampling import Rows, TokenMixing, row_uniforms, run_rows
-from core.scoring import mix_steps, score_answers
+from core.sampling.loop import Rows, TokenMixing, row_uniforms, run_rows
+from core.sampling.scoring import mix_steps, score_answers
+from core.sampling.streams import open_stream
 from core.spec import GenerationSpec
-from core.streams import open_stream
 from tests.exactness.kinds import save_adapter
 from tests.models.tiny_models import ARCHITECTURES, assert_same_rows, tiny_model
 

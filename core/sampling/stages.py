@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from core.allocation import whole_shares
-from core.engine import SHARD_ROWS
 from core.estimation.draws import Draws
 from core.estimation.shares import optimal_shares
+from core.sampling.schedule import whole_shares
+from core.sampling.shards import SHARD_ROWS
 
 # The pilot, spread evenly: one shard, and enough rows a component to compare them by.
 PILOT_ROWS = SHARD_ROWS

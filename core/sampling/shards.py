@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import MemoryStore, Shard, Store, StoreError, spec_hash
-from core.allocation import components
 from core.models.batching import in_batches
 from core.models.loading import LoadedModel
 from core.proposals import Arm, Proposal, target_arm
-from core.sampling import TARGET, Rows, TokenMixing, row_uniforms, run_rows
-from core.sampling_spec import SamplingSpec
-from core.streams import open_stream
+from core.sampling.loop import TARGET, Rows, TokenMixing, row_uniforms, run_rows
+from core.sampling.schedule import components
+from core.sampling.spec import SamplingSpec
+from core.sampling.streams import open_stream
 
 SHARD_ROWS = 250
 # Raise this when the same spec would draw other tokens than before.

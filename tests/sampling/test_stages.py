@@ -7,11 +7,11 @@ import pytest
 
 from cache import MemoryStore
 from core.judges import Judgement
-from core.judging import JudgedShard
 from core.proposals import ContextSpec
 from core.run import EstimateRequest, estimate_shards, in_order, sample
+from core.sampling.scored import JudgedShard
+from core.sampling.stages import stage_sizes
 from core.spec import GenerationSpec
-from core.stages import stage_sizes
 from tests.models.tiny_models import tiny_model
 
 LOADED = tiny_model(stops=tuple(range(1, 9)))

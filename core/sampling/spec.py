@@ -4,8 +4,8 @@ from typing import Self
 
 from pydantic import field_validator, model_validator
 
-from core.allocation import period
 from core.proposals import AnyProposal
+from core.sampling.schedule import period
 from core.spec import GenerationSpec, Spec, check_query
 
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from core.models.hooks import edited_positions, steered
 from core.proposals.base import Arm
-from core.sampling import PAD
+from core.sampling.loop import PAD
+from core.sampling.streams import blended
+from core.sampling.token_distribution import proposal_log_probs, target_log_probs
 from core.spec import GenerationSpec
-from core.streams import blended
-from core.token_distribution import proposal_log_probs, target_log_probs
 
 TokenLogProbs = NDArray[np.float64]
 

@@ -17,11 +17,11 @@ from core.models.loading import LoadedModel, load_model, wrap_model
 from core.models.spec import LoadingSpec
 from core.proposals.adapter import adapted
 from core.proposals.base import Arm
+from core.sampling.streams import open_stream
 from core.steering.build import build_direction
-from core.streams import open_stream
 from tests.exactness.kinds import save_adapter
 from tests.models.tiny_models import tiny_model
-from tests.test_mixed_streams import MIXINGS, PROMPT, arms, check_scored, draw
+from tests.sampling.test_mixed_streams import MIXINGS, PROMPT, arms, check_scored, draw
 
 IDS = torch.tensor([[3, 4, 5, 6, 20, 21]])
 LONGER = (20, 21, 22, 23, 24, 25, 5, 6, 7, 8)

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.spec import GenerationSpec
-from core.streams import Stream, padded_rows
-from core.token_distribution import (
+from core.sampling.streams import Stream, padded_rows
+from core.sampling.token_distribution import (
     draw_tokens,
     mix_log_probs,
     proposal_log_probs,
     target_log_probs,
 )
+from core.spec import GenerationSpec
 
 # Places of the batch that no row needs any more are given up when they are at least this share of it:
 # copying the cache costs too.

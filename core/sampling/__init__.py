@@ -1,0 +1,1 @@
+"""Sampling: which rows are drawn from what, drawn, stored and scored."""
