@@ -1,5 +1,6 @@
 """From draws to an estimate that can be trusted, or says why it cannot."""
 
+from core.estimation.component_checks import ComponentEstimate, Witnesses, witnesses
 from core.estimation.confidence_sequence import ConfidenceSequence, confidence_sequence
 from core.estimation.draws import Draws, concatenate
 from core.estimation.estimate import Estimate, PathPoint, estimate, estimate_path
@@ -10,15 +11,14 @@ from core.estimation.intervals import (
     clopper_pearson_upper,
     weighted_interval,
 )
+from core.estimation.optimal_allocation import optimal_shares
 from core.estimation.pareto import Khat, khat_threshold, pareto_khat
-from core.estimation.shares import optimal_shares
 from core.estimation.weights import (
     LogWeights,
     balance_log_weights,
     draw_log_mixture,
     draw_weights,
 )
-from core.estimation.witnesses import ComponentEstimate, Witnesses, witnesses
 
 __all__ = [
     "ComponentEstimate",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from core.estimation.component_checks import ComponentEstimate, witnesses
 from core.estimation.confidence_sequence import confidence_sequence
 from core.estimation.diagnostics import diagnose
 from core.estimation.draws import Draws
@@ -20,7 +21,6 @@ from core.estimation.point import Point, point_estimate
 from core.estimation.second_opinion import SecondOpinion, second_opinion
 from core.estimation.verdict import verdict
 from core.estimation.weights import draw_weights
-from core.estimation.witnesses import ComponentEstimate, witnesses
 
 METHODS: tuple[Method, ...] = ("mc", "is", "mis")
 

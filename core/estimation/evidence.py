@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from core.estimation.component_checks import Witnesses
 from core.estimation.diagnostics import Diagnostics
 from core.estimation.second_opinion import SecondOpinion
-from core.estimation.witnesses import Witnesses
 
 Level = Literal["caution", "do not use"]
 Verdict = Literal["trust", "caution", "do not use"]

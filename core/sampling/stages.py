@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from core.estimation.draws import Draws
-from core.estimation.shares import optimal_shares
+from core.estimation.optimal_allocation import optimal_shares
 from core.sampling.schedule import whole_shares
 from core.sampling.shards import SHARD_ROWS
 

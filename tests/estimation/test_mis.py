@@ -8,7 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from core.estimation import draw_weights, estimate, estimate_path, witnesses
+from core.estimation import component_checks as witnesses
+from core.estimation import draw_weights, estimate, estimate_path
 from core.estimation.point import point_estimate
 from tests.estimation.toys import (
     Density,

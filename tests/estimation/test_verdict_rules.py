@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from core.estimation import Khat
+from core.estimation.component_checks import ComponentEstimate, Witnesses
 from core.estimation.diagnostics import Diagnostics
 from core.estimation.verdict import Evidence, verdict
-from core.estimation.witnesses import ComponentEstimate, Witnesses
 
 FINE_DIAGNOSTICS = Diagnostics(
     samples=1000,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from core.estimation.draws import Draws, concatenate
-from core.estimation.shares import optimal_shares
+from core.estimation.optimal_allocation import optimal_shares
 
 
 @dataclass(frozen=True)

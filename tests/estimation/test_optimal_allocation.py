@@ -77,7 +77,7 @@ def test_few_hits_move_the_shares_only_a_little():
 
 
 def test_no_update_raises_the_objective():
-    from core.estimation.shares import _fill
+    from core.estimation.optimal_allocation import _fill
 
     rng = np.random.default_rng(0)
     floors = np.array([0.1, 0.0, 0.05, 0.0])
