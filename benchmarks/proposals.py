@@ -31,7 +31,7 @@ from core.proposals import Kinds, SteerSpec
 from core.run import EstimateRequest, behaviour_direction, estimate_shards, ready_proposals, sample
 from core.search.cross_entropy import SearchResult
 from core.search.grid import SearchGrid
-from core.search.steps import finished
+from core.search.progress import finished
 from core.search.surface import surface_steps
 
 WAYS = ("random ensemble", "fixed", "cross-entropy", "mis")

@@ -19,7 +19,7 @@ from core.models.loading import LoadedModel
 from core.proposals import Kinds, Proposal, build_proposal
 from core.sampling.shards import AnyStore
 from core.search.grid import SearchGrid
-from core.search.steps import mapped
+from core.search.progress import mapped
 from core.search.surface import FloatArray, Surface, surface_steps
 from core.spec import GenerationSpec
 

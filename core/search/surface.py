@@ -20,7 +20,7 @@ from core.sampling.scored import score_texts
 from core.sampling.scoring import TokenLogProbs, mix_steps, score_answers
 from core.sampling.streams import open_stream
 from core.search.grid import SearchGrid
-from core.search.steps import mapped
+from core.search.progress import mapped
 from core.spec import GenerationSpec
 
 FloatArray = NDArray[np.float64]

@@ -5,7 +5,7 @@ import pytest
 
 from core.proposals import target_arm
 from core.sampling.scoring import score_answers
-from core.search.steps import finished
+from core.search.progress import finished
 from core.search.surface import (
     MIN_RELATIVE_VARIANCE,
     Surface,

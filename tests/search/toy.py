@@ -8,7 +8,7 @@ import numpy as np
 from core.judges import Judgement
 from core.models.chat import answer_text
 from core.search.grid import SearchGrid
-from core.search.steps import finished
+from core.search.progress import finished
 from core.search.surface import EnsembleDraws, ensemble_steps
 from core.spec import GenerationSpec
 from tests.exactness.kinds import ablate, context, ready, steer
