@@ -17,10 +17,10 @@ from scipy import stats
 
 from core.errors import SpecError
 from core.tails.analysis import fit_tail
-from core.tails.scores import Array, TailSample, tail_sample, to_score
-from core.tails.shares import shares_above
+from core.tails.exceedance import shares_above
+from core.tails.maximum import forecasts
+from core.tails.sample import Array, TailSample, tail_sample, to_score
 from core.tails.spec import TailSpec
-from core.tails.worst import forecasts
 
 QUERIES = 300
 

@@ -28,8 +28,9 @@ from core.tails.analysis import fit_tail
 from core.tails.backtest import backtest, predictor_of
 from core.tails.block_maxima import Blocks, extremes_by_likelihood
 from core.tails.bootstrap import bootstrap
+from core.tails.exceedance import shares_above
 from core.tails.forecast import Predictor
-from core.tails.noise import noisy
+from core.tails.maximum import forecasts
 from core.tails.pareto import ParetoTail, fit_pareto_largest, pareto_by_likelihood
 from core.tails.profile import (
     EXTREMES_PARAMETERS,
@@ -39,7 +40,7 @@ from core.tails.profile import (
     shape_interval,
 )
 from core.tails.reading import shipped_sample
-from core.tails.scores import (
+from core.tails.sample import (
     HITS_AT_BOUND,
     UNSEEN_HITS,
     Array,
@@ -48,11 +49,10 @@ from core.tails.scores import (
     to_risk,
     to_score,
 )
-from core.tails.shares import shares_above
+from core.tails.simex import noisy
 from core.tails.spec import FIT_NAMES, TailSpec
 from core.tails.tail import Tail, spliced
 from core.tails.thresholds import deepest, threshold_table
-from core.tails.worst import forecasts
 
 SIZES = (50, 200, 1000)
 MODELS = ("aster", "briar")

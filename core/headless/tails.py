@@ -18,13 +18,13 @@ from core.tails.analysis import (
     parameter_intervals,
     profile_intervals,
 )
+from core.tails.exceedance import chances_above, shares_above
 from core.tails.forecast import Forecast
+from core.tails.maximum import forecasts
+from core.tails.notices import warnings_of
 from core.tails.reading import ReadSample, read_csv, sample_from_table
-from core.tails.scores import to_score
-from core.tails.shares import chances_above, shares_above
+from core.tails.sample import to_score
 from core.tails.spec import SHAPED, TailSpec
-from core.tails.told import warnings_of
-from core.tails.worst import forecasts
 
 TAUS = (1e-4, 1e-3, 1e-2, 1e-1)
 MAX_HORIZON = 10**12

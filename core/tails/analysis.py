@@ -10,10 +10,9 @@ from core.tails.baselines import fit_empirical, fit_lognormal
 from core.tails.block_maxima import blocks_of, fit_block_maxima
 from core.tails.block_posterior import block_posterior
 from core.tails.bootstrap import Bootstrap, Fitter, bootstrap, is_grouped, resampled
-from core.tails.fitness import Fitness, fitness, independent_excesses
 from core.tails.forecast import Predictor
+from core.tails.goodness_of_fit import Fitness, fitness, independent_excesses
 from core.tails.gumbel import fit_gumbel, largest_by_default
-from core.tails.noise import NOISY_COPIES, has_noise, noise_shift
 from core.tails.pareto import FEWEST_EXCEEDANCES, fit_pareto_largest
 from core.tails.posterior import pareto_posterior
 from core.tails.profile import (
@@ -22,12 +21,13 @@ from core.tails.profile import (
     scale_interval,
     shape_interval,
 )
-from core.tails.scores import (
+from core.tails.sample import (
     TailSample,
     survival_draws,
     survival_from,
     to_score,
 )
+from core.tails.simex import NOISY_COPIES, has_noise, noise_shift
 from core.tails.spec import SHAPED, TailSpec
 from core.tails.tail import Spliced, Tail, spliced
 from core.tails.thresholds import FEWEST_TESTED, ThresholdTable, exceedances_at, threshold_table

@@ -9,7 +9,7 @@ import numpy as np
 from core.errors import SpecError
 from core.tails.analysis import fit_tail
 from core.tails.forecast import Predictor
-from core.tails.scores import FEWEST, Array, Mask, TailSample, to_risk
+from core.tails.sample import FEWEST, Array, Mask, TailSample, to_risk
 from core.tails.spec import TailSpec
 
 SHARE = 0.3

@@ -9,7 +9,7 @@ from scipy import optimize
 from core.errors import SpecError
 from core.tails.pareto import SHAPE_RANGE
 from core.tails.posterior import PRIOR_DEVIATION
-from core.tails.scores import Array, Mask, TailSample
+from core.tails.sample import Array, Mask, TailSample
 
 FEWEST_BLOCKS = 10
 METHODS = ("posterior", "ml", "pwm")

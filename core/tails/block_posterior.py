@@ -12,7 +12,7 @@ from core.tails.block_maxima import (
 )
 from core.tails.pareto import SHAPE_RANGE
 from core.tails.posterior import PRIOR_DEVIATION
-from core.tails.scores import Array
+from core.tails.sample import Array
 
 # Draws of the proposal, which is moved to the posterior's mean and covariance between the rounds.
 ROUNDS = (2_000, 2_000, 8_000)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import SpecError
-from core.tails.noise import relative_errors
-from core.tails.scores import TailSample, to_risk
+from core.tails.sample import TailSample, to_risk
+from core.tails.simex import relative_errors
 from core.tails.tail import Tail
 
 BOOTSTRAPS = 500

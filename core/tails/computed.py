@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.ahead import Kept
 from core.errors import SpecError
 from core.tails.analysis import FittedTail, fit_tail
+from core.tails.exceedance import chances_above, shares_above
 from core.tails.forecast import Forecast, furthest
-from core.tails.noise import NOISY_COPIES
+from core.tails.maximum import forecasts
+from core.tails.memo import Kept
 from core.tails.picture import exceedance, fan, levels_in_doubt, survival_curve
-from core.tails.scores import TailSample, to_score
-from core.tails.shares import chances_above, shares_above
+from core.tails.sample import TailSample, to_score
+from core.tails.simex import NOISY_COPIES
 from core.tails.spec import TailSpec
 from core.tails.starts import starts
 from core.tails.thresholds import FEWEST_TESTED, ThresholdTable, threshold_table
-from core.tails.worst import forecasts
 
 # A fan begins where the worst is still one of those seen.
 FAN_FIRST = 10.0

@@ -9,8 +9,8 @@ import numpy as np
 from core.errors import SpecError
 from core.tails.bootstrap import Bootstrap
 from core.tails.mean_risk import mean_risk, mean_risk_draws
-from core.tails.noise import NoiseCorrected, NoiseShift
-from core.tails.scores import Array, TailSample, to_risk, to_score
+from core.tails.sample import Array, TailSample, to_risk, to_score
+from core.tails.simex import NoiseCorrected, NoiseShift
 from core.tails.tail import Tail
 
 # A forecast whose interval spans more decades than this tells nobody anything.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import SpecError
-from core.tails.scores import Array, TailSample, expected_log_survival, survival_from
+from core.tails.sample import Array, TailSample, expected_log_survival, survival_from
 
 GUMBEL_LARGEST = 10
 # Of rewordings of few queries, more would be the bulk and no tail.

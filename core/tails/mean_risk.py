@@ -3,7 +3,7 @@
 import numpy as np
 
 from core.tails.bootstrap import Bootstrap
-from core.tails.scores import Array, Mask, TailSample, to_risk
+from core.tails.sample import Array, Mask, TailSample, to_risk
 from core.tails.tail import Tail
 
 NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(64)

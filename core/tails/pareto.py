@@ -7,7 +7,7 @@ import numpy as np
 from scipy import special
 
 from core.errors import SpecError
-from core.tails.scores import Array, TailSample, survival_from
+from core.tails.sample import Array, TailSample, survival_from
 
 # Outside, the likelihood has no maximum (below) or the mean is infinite (above): Coles & Dixon (1999).
 SHAPE_RANGE = (-0.5, 1.0)

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from core.tails.analysis import FittedTail
-from core.tails.scores import LARGEST_RISK, TailSample, survival_from, to_risk, to_score
-from core.tails.shares import chances_above, shares_above, takes_noise_out
-from core.tails.worst import worst_of_n
+from core.tails.exceedance import chances_above, shares_above, takes_noise_out
+from core.tails.maximum import worst_of_n
+from core.tails.sample import LARGEST_RISK, TailSample, survival_from, to_risk, to_score
 
 POINTS = 40
 # As a box plot's box: half of the worst queries lie inside.

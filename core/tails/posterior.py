@@ -7,7 +7,7 @@ import numpy as np
 
 from core.errors import SpecError
 from core.tails.pareto import FEWEST_EXCEEDANCES, SHAPE_RANGE, ParetoTail, best_scales
-from core.tails.scores import Array, TailSample, survival_from
+from core.tails.sample import Array, TailSample, survival_from
 
 # Shapes of scores lie around 0, which is the line of Jones et al.; 95% of them within 0.4.
 PRIOR_DEVIATION = 0.2

@@ -15,7 +15,7 @@ from core.tails.pareto import (
     pareto_by_likelihood,
     pareto_log_likelihood,
 )
-from core.tails.scores import Array
+from core.tails.sample import Array
 
 ExtremesParameter = Literal["shape", "location", "scale"]
 # Finite, so that a search may subtract two.

@@ -6,9 +6,9 @@ import numpy as np
 from scipy import special, stats
 
 from core.tails.analysis import FittedTail
-from core.tails.fitness import independent_excesses
+from core.tails.goodness_of_fit import independent_excesses
 from core.tails.pareto import pareto_by_likelihood, pareto_likelihoods
-from core.tails.scores import Array, Mask, to_risk
+from core.tails.sample import Array, Mask, to_risk
 from core.tails.thresholds import FEWEST_TESTED
 
 SIMULATIONS = 499

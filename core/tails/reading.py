@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from core.behaviours.load import load_queries, load_references
 from core.errors import SpecError
 from core.queries import MAX_FILE_BYTES, read_text
-from core.tails.scores import Array, Mask, TailSample, tail_sample
+from core.tails.sample import Array, Mask, TailSample, tail_sample
 
 # The first of a row that is there is taken.
 COLUMNS = {

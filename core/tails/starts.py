@@ -6,7 +6,7 @@ import numpy as np
 
 from core.tails.gumbel import largest_by_default
 from core.tails.pareto import FEWEST_EXCEEDANCES
-from core.tails.scores import TailSample, survival_from, to_risk
+from core.tails.sample import TailSample, survival_from, to_risk
 from core.tails.spec import FitName
 from core.tails.thresholds import ThresholdTable
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from core.tails.scores import Array, TailSample, survival_from
+from core.tails.sample import Array, TailSample, survival_from
 
 
 class Tail(Protocol):

@@ -8,9 +8,9 @@ import numpy as np
 from scipy import stats
 
 from core.errors import SpecError
-from core.tails.fitness import fitness, independent_excesses
+from core.tails.goodness_of_fit import fitness, independent_excesses
 from core.tails.pareto import FEWEST_EXCEEDANCES, pareto_by_likelihood
-from core.tails.scores import Array, TailSample, survival_from, to_risk
+from core.tails.sample import Array, TailSample, survival_from, to_risk
 
 CANDIDATES = 20
 # At most 1.4 m^(2/3) of m queries are a tail: the rate at which bias and variance balance for a second-order

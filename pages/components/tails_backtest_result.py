@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.tails.backtest import Backtest
-from core.tails.trial import Trial
+from core.tails.backtest_task import Trial
 from pages.components.charts import INK
 from pages.components.deployment_words import big, chance
 from pages.components.tails_backtest_charts import reliability, scatter

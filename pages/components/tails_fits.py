@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import SpecError
-from core.tails.scores import TailSample
+from core.tails.sample import TailSample
 from core.tails.spec import FIT_NAMES, TailSpec
 from pages.components.charts import INK, MILLION, NEUTRAL, Chart
 from pages.components.frame import plain, sentence

@@ -7,11 +7,11 @@ import pandas as pd
 import streamlit as st
 
 from core.tails.analysis import FittedTail
+from core.tails.exceedance import takes_noise_out
 from core.tails.forecast import Forecast
 from core.tails.picture import survival_points
 from core.tails.reading import ReadSample
-from core.tails.scores import to_risk
-from core.tails.shares import takes_noise_out
+from core.tails.sample import to_risk
 from pages.components import charts, tails_charts
 from pages.components.tails_fan import differs, fan
 from pages.components.tails_opened import Opened

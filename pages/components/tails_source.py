@@ -16,7 +16,7 @@ from core.errors import SpecError, TailscopeError
 from core.models.embedded import embedded_models
 from core.settings.operator import as_path
 from core.tails.reading import shipped_table
-from core.tails.scores import FEWEST
+from core.tails.sample import FEWEST
 from pages.components import resources
 from pages.components.audit_pace import short_name
 from pages.components.audit_state import (

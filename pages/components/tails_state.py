@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.ahead import Ahead, Kept
 from core.tails.computed import Fits, other_starts
+from core.tails.memo import Ahead, Kept
 from core.tails.reading import ReadSample, sample_from_table
-from core.tails.scores import TailSample
+from core.tails.sample import TailSample
 from core.tails.spec import TailSpec
 from core.tails.starts import starts
 from core.tails.thresholds import ThresholdTable

@@ -6,7 +6,7 @@ from typing import cast
 import streamlit as st
 
 from core.tails.analysis import FittedTail, goodness_of_fit
-from core.tails.scores import TailSample, to_risk
+from core.tails.sample import TailSample, to_risk
 from core.tails.spec import TailSpec
 from core.tails.starts import Starts, starts
 from core.tails.thresholds import RATE, ThresholdTable

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import SpecError, TailscopeError
-from core.tails.told import warnings_of
+from core.tails.notices import warnings_of
 from pages.components.deployment_words import big
 from pages.components.frame import plain, sentence, show_error
 from pages.components.tails_address import write_link

@@ -7,7 +7,7 @@ import numpy as np
 from core.tails.analysis import FittedTail
 from core.tails.bootstrap import is_grouped
 from core.tails.forecast import Forecast
-from core.tails.scores import FEWEST
+from core.tails.sample import FEWEST
 from pages.components.deployment_words import chance
 from pages.components.words import rounded
 

@@ -13,9 +13,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.tails.backtest import Backtest, backtest, predictor_of
-from core.tails.scores import TailSample
+from core.tails.backtest_task import REFITS, Trial, TrialSpec, trial
+from core.tails.sample import TailSample
 from core.tails.spec import TailSpec
-from core.tails.trial import REFITS, Trial, TrialSpec, trial
 from pages.components import tails_backtest
 from pages.components.tails_backtest import trials
 from pages.components.tails_backtest_charts import reliability_rows, scatter, scatter_rows
@@ -31,9 +31,9 @@ from pages.components.tails_backtest_result import (
     score_table,
     shown_table,
 )
+from tests.tails.backtest_by_hand import found, many
 from tests.tails.samples import sample_of
 from tests.tails.test_bootstrap import grouped_scores
-from tests.tails.trial_by_hand import found, many
 
 KINDS = ["gumbel", "empirical"]
 FEW, MORE = 12, 24
@@ -336,9 +336,9 @@ def test_the_page_says_how_it_leans(low: int, said: str, warns: int) -> None:
 
 
 def leaning_trial(low: int) -> None:
-    from core.tails.trial import Trial, TrialSpec
+    from core.tails.backtest_task import Trial, TrialSpec
     from pages.components.tails_backtest_result import result_view
-    from tests.tails.trial_by_hand import many
+    from tests.tails.backtest_by_hand import many
 
     spec = TrialSpec.build(fits=("gumbel",), splits=40)
     result_view(Trial(spec, 40, {"gumbel": many(low, 40)}, None))
@@ -361,10 +361,10 @@ def test_the_headlines_fit_is_the_same_all_along() -> None:
 
 
 def shown_trial(done: int, naive: bool) -> None:
+    from core.tails.backtest_task import Trial, TrialSpec
     from core.tails.spec import TailSpec
-    from core.tails.trial import Trial, TrialSpec
     from pages.components.tails_backtest_result import result_view
-    from tests.tails.trial_by_hand import found
+    from tests.tails.backtest_by_hand import found
 
     spec = TrialSpec.build(fits=("gumbel", "gev"), splits=40, tail=TailSpec.build(fit="gev"))
     mixed = {"gev": found()} if naive else None

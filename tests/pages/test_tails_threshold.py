@@ -12,11 +12,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.tails.analysis import fit_tail
+from core.tails.maximum import forecasts
 from core.tails.quantile_plot import QuantilePlot
-from core.tails.scores import to_risk
+from core.tails.sample import to_risk
 from core.tails.spec import FIT_NAMES, TailSpec
 from core.tails.thresholds import RATE, threshold_table
-from core.tails.worst import forecasts
 from pages.components import tails_fitness, tails_fits, tails_threshold_charts
 from pages.components.tails_fitness import outside_words
 from pages.components.tails_fits import BASELINES, drawn, fits_rows

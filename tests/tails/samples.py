@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import stats
 
-from core.tails.scores import HITS_AT_BOUND, UNSEEN_HITS, Array, TailSample, to_risk
+from core.tails.sample import HITS_AT_BOUND, UNSEEN_HITS, Array, TailSample, to_risk
 
 LOCATION, SCALE = -2.4, 0.3
 

@@ -6,7 +6,7 @@ import pytest
 from core.behaviours.load import load_queries, load_references
 from core.errors import SpecError
 from core.tails.backtest import Backtest, backtest, predictor_of, splits
-from core.tails.scores import TailSample, to_score
+from core.tails.sample import TailSample, to_score
 from core.tails.spec import TailSpec
 from tests.tails.samples import gumbel_scores, sample_of
 from tests.tails.test_bootstrap import grouped_scores

@@ -7,9 +7,9 @@ from scipy import stats
 from core.errors import SpecError
 from core.tails.analysis import fit_tail
 from core.tails.baselines import fit_empirical, fit_lognormal
-from core.tails.scores import TailSample, to_risk, to_score
+from core.tails.maximum import forecasts
+from core.tails.sample import TailSample, to_risk, to_score
 from core.tails.spec import TailSpec
-from core.tails.worst import forecasts
 from tests.tails.samples import bound_of, sample_of
 
 

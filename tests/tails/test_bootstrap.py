@@ -8,7 +8,7 @@ from core.errors import SpecError
 from core.tails.analysis import fit_tail
 from core.tails.bootstrap import bootstrap, from_tail, groups_again
 from core.tails.gumbel import fit_gumbel
-from core.tails.scores import to_score
+from core.tails.sample import to_score
 from core.tails.spec import TailSpec
 from core.tails.tail import spliced
 from tests.tails.samples import censored_below, gumbel_scores, sample_of

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from core.cli import main
-from core.tails.scores import to_risk
+from core.tails.sample import to_risk
 from tests.tails.samples import gumbel_scores
 from tests.tails.test_bootstrap import grouped_scores
 

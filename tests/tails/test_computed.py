@@ -1,7 +1,7 @@
 """What is made ahead is what the page asks for next, and all of it."""
 
-from core.ahead import Kept
 from core.tails.computed import AHEAD_UP_TO, Fits, other_starts
+from core.tails.memo import Kept
 from core.tails.spec import TailSpec
 from core.tails.starts import starts
 from tests.tails.samples import gumbel_scores, sample_of

@@ -9,11 +9,11 @@ from core.tails.analysis import fit_tail
 from core.tails.bootstrap import Bootstrap
 from core.tails.forecast import FURTHEST, Predictor, forecast
 from core.tails.gumbel import GumbelTail
+from core.tails.maximum import forecasts
 from core.tails.pareto import ParetoTail
-from core.tails.scores import to_risk, to_score
+from core.tails.sample import to_risk, to_score
 from core.tails.spec import TailSpec
 from core.tails.tail import spliced
-from core.tails.worst import forecasts
 from tests.tails.samples import LOCATION, SCALE, gumbel_scores, sample_of
 
 

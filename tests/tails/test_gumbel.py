@@ -5,7 +5,7 @@ import pytest
 
 from core.errors import SpecError
 from core.tails.gumbel import GumbelTail, fit_gumbel, largest_by_default
-from core.tails.scores import expected_log_survival
+from core.tails.sample import expected_log_survival
 from core.tails.tail import spliced
 from tests.tails.samples import LOCATION, SCALE, censored_below, gumbel_scores, sample_of
 

@@ -7,11 +7,11 @@ from scipy import integrate, stats
 from core.tails.analysis import fit_tail
 from core.tails.baselines import fit_empirical
 from core.tails.bootstrap import Bootstrap
+from core.tails.maximum import forecasts
 from core.tails.mean_risk import mean_risk, mean_risk_draws
 from core.tails.pareto import ParetoTail
-from core.tails.scores import TailSample, tail_sample, to_risk
+from core.tails.sample import TailSample, tail_sample, to_risk
 from core.tails.spec import TailSpec
-from core.tails.worst import forecasts
 from tests.tails.samples import SCALE, pareto_excesses, sample_of
 
 

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from core.tails.analysis import FittedTail, fit_tail
+from core.tails.exceedance import shares_above
+from core.tails.maximum import forecasts
 from core.tails.picture import (
     exceedance,
     fan,
@@ -11,10 +13,8 @@ from core.tails.picture import (
     survival_curve,
     survival_points,
 )
-from core.tails.scores import to_risk, to_score
-from core.tails.shares import shares_above
+from core.tails.sample import to_risk, to_score
 from core.tails.spec import TailSpec
-from core.tails.worst import forecasts
 from tests.tails.samples import bound_of, censored_below, gumbel_scores, sample_of
 
 

@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 
 from core.tails.analysis import fit_tail
-from core.tails.fitness import independent_excesses
+from core.tails.goodness_of_fit import independent_excesses
 from core.tails.quantile_plot import QuantilePlot, quantile_plot
-from core.tails.scores import Array, to_score
+from core.tails.sample import Array, to_score
 from core.tails.spec import TailSpec
 from tests.tails.samples import gumbel_scores, sample_of
 

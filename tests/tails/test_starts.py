@@ -5,7 +5,7 @@ import pytest
 
 from core.tails.analysis import fit_tail
 from core.tails.gumbel import largest_by_default
-from core.tails.scores import to_risk
+from core.tails.sample import to_risk
 from core.tails.spec import TailSpec
 from core.tails.starts import starts
 from core.tails.thresholds import threshold_table

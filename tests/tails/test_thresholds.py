@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import SpecError
 from core.tails.analysis import fit_tail, goodness_of_fit
-from core.tails.scores import to_risk
+from core.tails.sample import to_risk
 from core.tails.spec import TailSpec
 from core.tails.thresholds import (
     candidate_thresholds,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from core.errors import SpecError
-from core.tails.scores import LARGEST_RISK, Array, TailSample
+from core.tails.sample import LARGEST_RISK, Array, TailSample
 from core.tails.tail import OfTail, Tail
 
 # Enough for a shift that is small against the interval: its own error is a tenth of the spread.

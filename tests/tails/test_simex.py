@@ -7,11 +7,11 @@ import pytest
 from scipy import stats
 
 from core.tails.analysis import fit_tail
-from core.tails.noise import NoiseCorrected, NoiseShift, noisy, relative_errors
+from core.tails.maximum import forecasts
 from core.tails.pareto import ParetoTail
-from core.tails.scores import tail_sample, to_risk, to_score
+from core.tails.sample import tail_sample, to_risk, to_score
+from core.tails.simex import NoiseCorrected, NoiseShift, noisy, relative_errors
 from core.tails.spec import TailSpec
-from core.tails.worst import forecasts
 from tests.tails.samples import LOCATION, SCALE, censored_below, gumbel_scores, sample_of
 
 

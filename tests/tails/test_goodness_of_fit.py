@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from core.tails.fitness import fitness, independent_excesses
+from core.tails.goodness_of_fit import fitness, independent_excesses
 from core.tails.pareto import pareto_by_likelihood
 from tests.tails.samples import pareto_excesses, sample_of
 

@@ -19,7 +19,7 @@ from core.tails.backtest import (
 )
 from core.tails.bootstrap import is_grouped
 from core.tails.forecast import Predictor
-from core.tails.scores import TailSample
+from core.tails.sample import TailSample
 from core.tails.spec import FIT_NAMES, FitName, TailSpec
 from core.tails.thresholds import threshold_table
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from core.tails.pareto import pareto_by_likelihood, pareto_likelihoods
-from core.tails.scores import Array, TailSample
+from core.tails.sample import Array, TailSample
 
 SIMULATIONS = 499
 

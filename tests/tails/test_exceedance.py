@@ -5,14 +5,14 @@ import pytest
 from scipy import stats
 
 from core.tails.analysis import FittedTail, fit_tail
+from core.tails.deconvolution import true_shares
+from core.tails.exceedance import chances_above, shares_above, takes_noise_out
+from core.tails.maximum import forecasts
 from core.tails.picture import fan, survival_curve
-from core.tails.scores import to_risk, to_score
-from core.tails.shares import chances_above, shares_above, takes_noise_out
+from core.tails.sample import to_risk, to_score
 from core.tails.spec import TailSpec
-from core.tails.true_shares import true_shares
-from core.tails.worst import forecasts
 from tests.tails.samples import gumbel_scores, sample_of
-from tests.tails.test_true_shares import asked
+from tests.tails.test_deconvolution import asked
 
 ALIKE = stats.norm(np.log10(3e-3), 0.05)
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 
 from core.tails.analysis import FittedTail
+from core.tails.deconvolution import noise_variances, true_shares
+from core.tails.exceedance import left_open, takes_noise_out
 from core.tails.forecast import Forecast, Predictor, forecast
-from core.tails.scores import Array, to_risk
-from core.tails.shares import left_open, takes_noise_out
-from core.tails.true_shares import noise_variances, true_shares
+from core.tails.sample import Array, to_risk
 
 # The variance of the noise in a tail over the square of the tail's mean excess, both in scores. To add noise
 # once more shows what it did the first time where it is not much larger: up to 2, the interval held the worst

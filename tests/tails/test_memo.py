@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from core.ahead import Ahead, Kept
 from core.errors import SpecError
+from core.tails.memo import Ahead, Kept
 
 
 def test_a_result_is_made_once_whoever_asks() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from core.tails.scores import Array, TailSample, tail_sample, to_risk, to_score
-from core.tails.true_shares import _constrained, _likeliest, spread_by_noise, true_shares
+from core.tails.deconvolution import _constrained, _likeliest, spread_by_noise, true_shares
+from core.tails.sample import Array, TailSample, tail_sample, to_risk, to_score
 from tests.tails.samples import gumbel_scores, sample_of
 
 

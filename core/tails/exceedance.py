@@ -3,10 +3,10 @@
 import numpy as np
 
 from core.tails.analysis import FittedTail
-from core.tails.noise import has_noise
-from core.tails.scores import Array, in_doubt, to_score
+from core.tails.deconvolution import SPREAD_BY_NOISE, spread_by_noise, true_shares
+from core.tails.sample import Array, in_doubt, to_score
+from core.tails.simex import has_noise
 from core.tails.tail import Spliced
-from core.tails.true_shares import SPREAD_BY_NOISE, spread_by_noise, true_shares
 
 
 def takes_noise_out(fitted: FittedTail) -> bool:

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import special, stats
 
-from core.tails.scores import HITS_AT_BOUND, LARGEST_RISK, Array, Mask, TailSample, to_score
+from core.tails.sample import HITS_AT_BOUND, LARGEST_RISK, Array, Mask, TailSample, to_score
 
 # Where noise makes up less than this of how far the estimates lie apart, the shares of simulated risks were
 # held by the intervals of the estimates as they are.

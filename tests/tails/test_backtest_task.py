@@ -5,9 +5,9 @@ import pytest
 
 from core.errors import SpecError
 from core.tails.backtest import Backtest, backtest, predictor_of
-from core.tails.scores import TailSample
+from core.tails.backtest_task import REFITS, TrialSpec, kinds_of, trial
+from core.tails.sample import TailSample
 from core.tails.spec import TailSpec
-from core.tails.trial import REFITS, TrialSpec, kinds_of, trial
 from tests.tails.samples import censored_below, gumbel_scores, sample_of
 from tests.tails.test_bootstrap import grouped_scores
 

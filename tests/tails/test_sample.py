@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from core.errors import SpecError
-from core.tails.scores import (
+from core.tails.sample import (
     LARGEST_RISK,
     expected_log_survival,
     in_doubt,

@@ -5,10 +5,10 @@ import pytest
 from scipy import stats
 
 from core.tails.analysis import FittedTail, fit_tail
-from core.tails.scores import tail_sample
+from core.tails.maximum import forecasts
+from core.tails.notices import warnings_of
+from core.tails.sample import tail_sample
 from core.tails.spec import TailSpec
-from core.tails.told import warnings_of
-from core.tails.worst import forecasts
 from tests.tails.samples import gumbel_scores, sample_of
 
 SPEC = TailSpec.build(bootstraps=50)

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.tails.analysis import FittedTail, doubtful_among_largest, goodness_of_fit
-from core.tails.fitness import independent_excesses
+from core.tails.deconvolution import SPREAD_BY_NOISE, spread_by_noise
+from core.tails.exceedance import takes_noise_out
 from core.tails.forecast import Forecast
+from core.tails.goodness_of_fit import independent_excesses
+from core.tails.maximum import is_nothing_but_noise
 from core.tails.pareto import SHAPE_RANGE
-from core.tails.shares import takes_noise_out
 from core.tails.thresholds import FEWEST_TESTED
-from core.tails.true_shares import SPREAD_BY_NOISE, spread_by_noise
-from core.tails.worst import is_nothing_but_noise
 
 # Beyond so many times the queries seen the interval holds only if the tail goes on as it was fitted.
 FAR = 10
