@@ -19,13 +19,13 @@ import numpy as np
 
 from cache import MemoryStore, open_store
 from core.behaviours.load import Query, Reference, load_queries, load_references
-from core.companions import companions
-from core.convergence import checkpoints
-from core.defaults import known_default
 from core.estimation import confidence_sequence
 from core.judges.rules import load_rule_judge
 from core.models.loading import LoadedModel, load_model
-from core.run import EstimateRequest, collect_draws, estimate_shards, sample, second_shards
+from core.runs.convergence import checkpoints
+from core.runs.defaults import known_default
+from core.runs.extra_components import companions
+from core.runs.request import EstimateRequest, collect_draws, estimate_shards, sample, second_shards
 
 WANTED_RMSE = 0.25
 CHOICE_SEED = 2026

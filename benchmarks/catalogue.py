@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cache import Shard, Store, spec_hash
-from core.audit.catalogue import Entry, delete, entries, keys_of, remember
 from core.audit.results import RESULTS, SCHEMA, read_results
+from core.runs.catalogue import Entry, delete, entries, keys_of, remember
 from core.sampling.shards import SHARD_ROWS, row_key
 
 REPEATS = 5

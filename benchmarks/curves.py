@@ -19,7 +19,7 @@ from core.audit.run import Audit
 from core.audit.spec import AuditModel, AuditSpec
 from core.behaviours.load import load_queries
 from core.executors.local import local_executor
-from core.runs import open_default_store
+from core.runs.run import open_default_store
 
 SIZES = (1, 10, 100, 1_000, 10_000)
 

@@ -20,11 +20,17 @@ import pandas as pd
 from benchmarks.accuracy import read
 from cache import MemoryStore
 from core.behaviours.load import Query, Reference, load_queries, load_references
-from core.companions import companions
-from core.defaults import known_default
 from core.judges.rules import load_rule_judge
 from core.models.loading import LoadedModel, load_model
-from core.run import EstimateRequest, estimate_request, estimate_shards, fingerprints, sampling_spec
+from core.runs.defaults import known_default
+from core.runs.extra_components import companions
+from core.runs.request import (
+    EstimateRequest,
+    estimate_request,
+    estimate_shards,
+    fingerprints,
+    sampling_spec,
+)
 from core.sampling.scored import judge_shard
 from core.sampling.shards import draw_rows
 

@@ -165,14 +165,14 @@ MUTATIONS = (
     ),
     Mutation(
         "draw the same rows in two stages",
-        "core/run.py",
+        "core/runs/request.py",
         "        start += rows\n",
         "        start += 0\n",
         tests="tests/sampling/test_stages.py",
     ),
     Mutation(
         "take shards in the order in which they arrived",
-        "core/run.py",
+        "core/runs/request.py",
         "    return sorted(shards, key=lambda shard: (shard.stage, shard.drawn.start))\n",
         "    return list(shards)\n",
         tests="tests/sampling/test_stages.py",

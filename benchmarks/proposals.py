@@ -23,12 +23,18 @@ import pandas as pd
 from benchmarks.accuracy import choose_queries, read
 from cache import MemoryStore
 from core.behaviours.load import load_queries, load_references
-from core.companions import companions
-from core.defaults import known_default, measure_default
 from core.judges.rules import RuleJudge, load_rule_judge
 from core.models.loading import LoadedModel, load_model
 from core.proposals import Kinds, SteerSpec
-from core.run import EstimateRequest, behaviour_direction, estimate_shards, ready_proposals, sample
+from core.runs.defaults import known_default, measure_default
+from core.runs.extra_components import companions
+from core.runs.request import (
+    EstimateRequest,
+    behaviour_direction,
+    estimate_shards,
+    ready_proposals,
+    sample,
+)
 from core.search.cross_entropy import SearchResult
 from core.search.grid import SearchGrid
 from core.search.progress import finished

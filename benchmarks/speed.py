@@ -15,11 +15,11 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from cache import MemoryStore
-from core.defaults import known_default
 from core.models.chat import prompt_ids
 from core.models.loading import load_model, resolve_model
 from core.proposals import SteerSpec
-from core.run import EstimateRequest, fingerprints, ready_proposals, sampling_spec
+from core.runs.defaults import known_default
+from core.runs.request import EstimateRequest, fingerprints, ready_proposals, sampling_spec
 from core.sampling.shards import draw_rows
 from core.spec import GenerationSpec
 

@@ -16,13 +16,13 @@ import numpy as np
 
 from cache import MemoryStore
 from core.behaviours.load import load_queries, load_references
-from core.companions import companions
-from core.defaults import known_default
 from core.estimation.estimate import Estimate
 from core.judges.rules import load_rule_judge
 from core.models.loading import load_model
 from core.proposals import SteerSpec
-from core.run import EstimateRequest, estimate_request
+from core.runs.defaults import known_default
+from core.runs.extra_components import companions
+from core.runs.request import EstimateRequest, estimate_request
 from core.spec import DirectionPosition
 
 

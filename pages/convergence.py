@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from core.background import FINISHED
-from core.runs import load_run
+from core.runs.run import load_run
+from core.tasks import FINISHED
 from pages.components import resources
 from pages.components.consent import consent_view, waits_for_consent
 from pages.components.frame import page, plain

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.deployment import Risk, Traffic
-from core.runs import RunSpec
+from core.runs.run import RunSpec
 from pages.components.deployment_address import kept, write
 from pages.components.deployment_fields import standing, traffic
 from pages.components.deployment_risk import (

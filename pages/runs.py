@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.audit.catalogue import entries
+from core.runs.catalogue import entries
 from pages.components import resources
 from pages.components.frame import page
 from pages.components.runs_compare import compare_view

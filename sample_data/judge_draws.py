@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from random import Random
 
 from cache import MemoryStore
-from core.companions import companions
-from core.defaults import known_default
 from core.judges.rules import load_rule_judge
 from core.models.loading import LoadedModel, embedded_models, load_model
 from core.proposals import AblateSpec, ContextSpec, Kinds, SteerSpec
-from core.run import EstimateRequest, sample
+from core.runs.defaults import known_default
+from core.runs.extra_components import companions
+from core.runs.request import EstimateRequest, sample
 from core.sampling.scored import JudgedShard, answer_texts
 from core.spec import GenerationSpec
 from sample_data.judge_examples import Example, draw_request

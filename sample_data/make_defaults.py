@@ -11,9 +11,9 @@ import sys
 
 from cache import MemoryStore
 from core.behaviours.load import BEHAVIOURS
-from core.defaults import SHIPPED, measure_default
 from core.judges.rules import load_rule_judge
 from core.models.loading import embedded_models, load_model
+from core.runs.defaults import SHIPPED, measure_default
 from core.search.cross_entropy import Objective, SearchResult
 
 

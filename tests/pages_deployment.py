@@ -7,7 +7,7 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
-from core.runs import RunSpec
+from core.runs.run import RunSpec
 from pages.components import resources, state
 
 ROOT = Path(__file__).parents[1]

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from core.cli import main
-from core.defaults import BLENDS, FRACTIONS, RELATIVE_STRENGTHS, default_rungs
 from core.headless.tune import TuneOptions, choose_pilot
 from core.proposals import AblateSpec, ContextSpec, SteerSpec, build_proposal
 from core.queries import evenly_spread, read_query_file
+from core.runs.defaults import BLENDS, FRACTIONS, RELATIVE_STRENGTHS, default_rungs
 from core.spec import MAX_STRENGTH
 from core.steering.build import Direction
 from tests.models.tiny_models import tiny_model

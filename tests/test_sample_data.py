@@ -12,10 +12,10 @@ from core.behaviours.load import (
     load_queries,
     load_references,
 )
-from core.defaults import known_default, pilot_queries
 from core.judges.rules import load_rule_judge
 from core.models.loading import EMBEDDED_MODELS, embedded_models, load_model
-from core.run import EstimateRequest, estimate_request
+from core.runs.defaults import known_default, pilot_queries
+from core.runs.request import EstimateRequest, estimate_request
 from core.sampling.scored import score_texts
 
 DATA = Path(__file__).parents[1] / "sample_data"

@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from core.audit.catalogue import QUERIES
 from core.audit.results import (
     RESULTS,
     check_resumes,
@@ -24,7 +23,8 @@ from core.errors import SpecError, TailscopeError, first_sentence
 from core.models.spec import LoadingSpec
 from core.queries import read_query_file
 from core.queries.query import Query
-from core.runs import GENERATION_OPTIONS, LOADING_OPTIONS
+from core.runs.catalogue import QUERIES
+from core.runs.run import GENERATION_OPTIONS, LOADING_OPTIONS
 from core.spec import GenerationSpec
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from core.audit.spec import AuditSpec
 from core.errors import SpecError, TailscopeError
 from core.proposals import build_proposal
-from core.run import EstimateRequest, Fingerprints, stages
+from core.runs.request import EstimateRequest, Fingerprints, stages
 from core.sampling.scored import JudgedShard, scores_key, stored_scores
 from core.sampling.shards import AnyStore, sampling_key, stored_pieces
 

@@ -12,7 +12,7 @@ from core.estimation.estimate import Estimate
 from core.executors.worker import Prepared
 from core.proposals import Kinds
 from core.queries.query import Query
-from core.run import EstimateRequest, Stage, estimate_shards, second_samples, stages
+from core.runs.request import EstimateRequest, Stage, estimate_shards, second_samples, stages
 from core.sampling.loop import Rows
 from core.sampling.scored import JudgedShard
 from core.sampling.shards import DrawnShard

@@ -18,7 +18,6 @@ from core.audit.claims import Claims
 from core.audit.results import check_same, noted
 from core.audit.rows import AuditRow, Need, Steps, Supplied, audit_query, summed
 from core.audit.spec import AuditModel, AuditSpec
-from core.defaults import known_for, remember_default
 from core.errors import SpecError, TailscopeError
 from core.executors.base import Done, Executor
 from core.executors.worker import (
@@ -35,7 +34,8 @@ from core.executors.worker import (
 from core.judges import served_judge
 from core.judges.remembered import remembered
 from core.queries.query import Query
-from core.run import EstimateRequest
+from core.runs.defaults import known_for, remember_default
+from core.runs.request import EstimateRequest
 from core.sampling.scored import JudgedShard, keep_scores, score_texts, scores_key, stored_scores
 from core.sampling.shards import AnyStore, keep_shard, row_key, sampling_key, stored_pieces
 from core.spec import GenerationSpec

@@ -13,7 +13,12 @@ from core.models.loading import DEFAULT_MODEL
 from core.models.spec import LoadingSpec
 from core.proposals import AnyProposal
 from core.queries.query import Query
-from core.run import DEFAULT_DEFENSIVE_SHARE, DEFAULT_SAMPLES, DEFAULT_THRESHOLD, EstimateRequest
+from core.runs.request import (
+    DEFAULT_DEFENSIVE_SHARE,
+    DEFAULT_SAMPLES,
+    DEFAULT_THRESHOLD,
+    EstimateRequest,
+)
 from core.spec import GenerationSpec, Method, Spec, check_samples
 
 

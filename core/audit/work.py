@@ -5,16 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from core.audit.catalogue import audit_entry, remember
 from core.audit.claims import Claims
 from core.audit.folder import AuditFolder
 from core.audit.results import in_table_order, manifest, write_manifest, write_results
 from core.audit.rows import AuditRow
 from core.audit.run import Audit, Progress
-from core.background import Work, WorkStatus
 from core.errors import SpecError
 from core.executors.base import Executor
+from core.runs.catalogue import audit_entry, remember
 from core.sampling.shards import SHARD_ROWS, AnyStore
+from core.tasks import Work, WorkStatus
 
 # The folder is brought up to date so often, so that others can read how far it has come.
 WRITTEN_EVERY = 20.0  # seconds

@@ -19,7 +19,7 @@ from typing import Any
 from core.errors import SpecError, TailscopeError
 from core.executors.base import Done
 from core.executors.worker import Adopt, Outcome, Task, Worker
-from core.run import Fingerprints
+from core.runs.request import Fingerprints
 
 try:
     import ray

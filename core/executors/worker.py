@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import MemoryStore
-from core.companions import companions
-from core.defaults import measure_default, remember_default
 from core.errors import ModelError
 from core.judges import behaviour_judge, load_judge
 from core.judges.base import Judge
 from core.models.loading import LoadedModel, load_model
 from core.models.spec import LoadingSpec
 from core.proposals import AblateSpec, Kinds, Proposal, SteerSpec
-from core.run import (
+from core.runs.defaults import measure_default, remember_default
+from core.runs.extra_components import companions
+from core.runs.request import (
     EstimateRequest,
     Fingerprints,
     adopt_direction,

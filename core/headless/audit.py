@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from cache import default_folder, open_store
-from core.audit.catalogue import audit_entry, remember
 from core.audit.claims import Claims
 from core.audit.results import (
     check_resumes,
@@ -31,6 +30,7 @@ from core.judges import served_judge
 from core.models.spec import LoadingSpec
 from core.queries import QueryFile, read_query_file
 from core.queries.query import Query
+from core.runs.catalogue import audit_entry, remember
 from core.sampling.shards import AnyStore
 from core.spec import GenerationSpec
 

@@ -12,8 +12,6 @@ import pyarrow.parquet as pq
 
 from cache import StoreEvent, default_folder, open_store
 from core.behaviours.load import load_behaviour, load_queries, load_references
-from core.companions import companions
-from core.defaults import known_default, measure_default
 from core.errors import SpecError, TailscopeError
 from core.estimation.estimate import Estimate
 from core.estimation.weights import draw_log_mixture
@@ -25,7 +23,9 @@ from core.judges.remembered import remembered
 from core.models.loading import LoadedModel
 from core.models.spec import LoadingSpec
 from core.proposals import Kinds, SteerSpec, build_proposal, target_arm
-from core.run import (
+from core.runs.defaults import known_default, measure_default
+from core.runs.extra_components import companions
+from core.runs.request import (
     EstimateRequest,
     collect_draws,
     estimate_shards,

@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from cache import StoreEvent, default_folder, open_store
 from core.behaviours.load import check_behaviour
-from core.defaults import PILOT_QUERIES, default_rungs, pilot_layers, pilot_queries
 from core.errors import SpecError
 from core.headless.estimate import (
     Progress,
@@ -28,7 +27,8 @@ from core.models.loading import LoadedModel
 from core.models.spec import LoadingSpec
 from core.proposals import AblateSpec, Kinds, SteerSpec, build_proposal, measured_direction
 from core.queries import QueryFile, evenly_spread, read_query_file
-from core.run import EstimateRequest, behaviour_direction, means, ready_proposals
+from core.runs.defaults import PILOT_QUERIES, default_rungs, pilot_layers, pilot_queries
+from core.runs.request import EstimateRequest, behaviour_direction, means, ready_proposals
 from core.sampling.shards import SHARD_ROWS
 from core.search.cross_entropy import Objective, SearchResult, search
 from core.search.grid import PAPER_STRENGTHS, SearchGrid, published_grid, small_grid

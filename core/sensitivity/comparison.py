@@ -11,7 +11,6 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, field_validator
 
 from cache import StoreError, spec_hash
-from core.audit.catalogue import Entry, now, remember, short_title
 from core.audit.claims import Claims
 from core.audit.replay import stored_answers
 from core.audit.results import noted
@@ -21,8 +20,9 @@ from core.audit.spec import AuditSpec, queries_hash
 from core.errors import TailscopeError
 from core.executors.base import Executor
 from core.executors.worker import Prepared
-from core.run import EstimateRequest, estimate_shards, second_samples
-from core.runs import is_run_id
+from core.runs.catalogue import Entry, now, remember, short_title
+from core.runs.request import EstimateRequest, estimate_shards, second_samples
+from core.runs.run import is_run_id
 from core.sampling.shards import AnyStore
 from core.sensitivity.variants import ORIGINAL, Variant
 from core.spec import Spec

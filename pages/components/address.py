@@ -4,7 +4,7 @@ them.
 
 import streamlit as st
 
-from core.runs import is_run_id, load_run
+from core.runs.run import is_run_id, load_run
 from pages.components import resources
 from pages.components.audit_state import current_audit_id, look_at_audit
 from pages.components.deployment_address import PARAMETERS

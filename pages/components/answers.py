@@ -9,7 +9,7 @@ import streamlit as st
 from core.errors import BehaviourError
 from core.judges.base import Judge
 from core.judges.rules import RuleJudge
-from core.run import EstimateRequest
+from core.runs.request import EstimateRequest
 from pages.components import resources
 from pages.components.paid_judges import UnaskedJudge
 

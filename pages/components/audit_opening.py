@@ -4,9 +4,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.audit.catalogue import audit_entry, entries, find, remember
 from core.audit.folder import AuditFolder
 from core.errors import TailscopeError
+from core.runs.catalogue import audit_entry, entries, find, remember
 from core.settings.operator import as_path
 from pages.components import resources
 from pages.components.audit_state import look_at_audit, opened

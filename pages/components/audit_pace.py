@@ -5,12 +5,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.audit.catalogue import entries
 from core.audit.spec import AuditModel, AuditSpec
-from core.companions import companions
 from core.errors import TailscopeError
 from core.models.loading import embedded_models
-from core.run import EstimateRequest, fingerprints, ready_proposals, sampling_spec
+from core.runs.catalogue import entries
+from core.runs.extra_components import companions
+from core.runs.request import EstimateRequest, fingerprints, ready_proposals, sampling_spec
 from core.sampling.schedule import whole_shares
 from core.sampling.shards import draw_rows
 from core.sampling.stages import even_shares

@@ -8,8 +8,8 @@ import streamlit as st
 from core.audit.folder import AuditFolder
 from core.audit.replay import GoneError, row_request, stored_answers
 from core.errors import TailscopeError
-from core.run import EstimateRequest
-from core.runs import RunSpec
+from core.runs.request import EstimateRequest
+from core.runs.run import RunSpec
 from core.sampling.scored import JudgedShard, answer_texts
 from pages.components import query_picker, resources, words
 from pages.components.answers import Line, answer_list

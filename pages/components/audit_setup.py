@@ -5,7 +5,6 @@ from typing import Any
 
 import streamlit as st
 
-from core.audit.catalogue import audits_folder
 from core.audit.folder import begin_folder
 from core.audit.spec import AuditModel, AuditSpec, audit_id
 from core.audit.table import answers_a_query, some_of
@@ -16,6 +15,7 @@ from core.models.loading import embedded_models
 from core.models.spec import LoadingSpec
 from core.queries import parse_query_file
 from core.queries.query import Query
+from core.runs.catalogue import audits_folder
 from core.spec import MAX_SAMPLES
 from pages.components import resources, words
 from pages.components.audit_pace import known_pace

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.audit.catalogue import audits_folder, find
 from core.audit.folder import AuditFolder, open_folder
 from core.audit.results import read_manifest
 from core.audit.work import AuditWork
-from core.background import Registry
 from core.errors import TailscopeError
 from core.executors.base import Executor
 from core.executors.local import local_executor
+from core.runs.catalogue import audits_folder, find
+from core.tasks import Registry
 from pages.components import resources
 
 AUDIT_KEY = "state.audit_id"

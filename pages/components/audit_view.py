@@ -12,11 +12,11 @@ from core.audit.results import table as results_table
 from core.audit.rows import AuditRow
 from core.audit.table import answers_a_query, seconds_left
 from core.audit.work import WorkSnapshot
-from core.background import FINISHED
 from core.errors import TailscopeError
 from core.headless.cost import total
 from core.judges import served_judge
 from core.judges.base import PaidJudge
+from core.tasks import FINISHED
 from pages.components import words
 from pages.components.audit_curves import curves_view, histogram_view
 from pages.components.audit_details import details

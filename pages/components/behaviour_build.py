@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core.background import Registry, Task
 from core.behaviours.load import Behaviour, load_contrast_pairs
-from core.defaults import measure_default
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
+from core.runs.defaults import measure_default
 from core.sampling.shards import AnyStore
 from core.search.cross_entropy import SearchResult
 from core.steering.build import Direction, PairsRead, direction_steps
+from core.tasks import Registry, Task
 
 PAIRS, SEARCH = "pairs", "search"
 

@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from core.background import Task
 from core.behaviours.load import Behaviour
-from core.defaults import known_default
 from core.models.loading import LoadedModel
 from core.proposals import Kinds
+from core.runs.defaults import known_default
 from core.steering.build import Direction, built_direction
 from core.steering.files import DirectionMeta, direction_bytes
 from core.steering.gguf_files import HOW_TO_INSTALL, gguf_installed
+from core.tasks import Task
 from pages.components import charts, resources
 from pages.components.behaviour_build import (
     PAIRS,

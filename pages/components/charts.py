@@ -38,7 +38,7 @@ def convergence(
 ) -> Chart:
     """Returns the running estimates with their bands, in cases per million, on log axes.
 
-    paths: arm -> table of `core.convergence`. anytime: also the band that holds however one stops.
+    paths: arm -> table of `core.runs.convergence`. anytime: also the band that holds however one stops.
     """
     layers: list[Chart] = [_band("low", "high", 0.2)]
     if anytime:

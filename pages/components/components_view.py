@@ -6,8 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from core.estimation import Estimate
-from core.explain import pilot_forecast, predicted_error, shares_by_stage
-from core.runs import RunSpec
+from core.runs.run import RunSpec
+from core.runs.weight_tables import pilot_forecast, predicted_error, shares_by_stage
 from core.sampling.scored import JudgedShard
 from pages.components import charts, weight_charts, words
 from pages.components.proposal_words import component_names

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from core.judges.base import PaidJudge
-from core.run import EstimateRequest, second_samples
-from core.runs import RunSpec
+from core.runs.request import EstimateRequest, second_samples
+from core.runs.run import RunSpec
 from pages.components import resources
 from pages.components.frame import plain, sentence
 from pages.components.paid_judges import is_paid

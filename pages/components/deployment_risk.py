@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from core.background import FINISHED
 from core.deployment import Risk
 from core.estimation import Estimate
-from core.runs import RunSpec, load_run
+from core.runs.run import RunSpec, load_run
+from core.tasks import FINISHED
 from pages.components import resources
 from pages.components.consent import waits_for_consent
 from pages.components.deployment_address import TYPED

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core.background import Task
 from core.errors import TailscopeError
 from core.models.download import to_download
 from core.models.findings import Preflight, in_bytes
 from core.models.loading import embedded_models
 from core.models.preflight import preflight
 from core.models.spec import LoadingSpec
+from core.tasks import Task
 from pages.components import query_picker, resources, words
 from pages.components.frame import plain, sentence, show_error
 from pages.components.model_task import Arrival, Standing, arrival, task_name

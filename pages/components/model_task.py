@@ -4,11 +4,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from core.background import Task
 from core.errors import TailscopeError
 from core.models.download import download
 from core.models.loading import LoadedModel, load_model
 from core.models.spec import LoadingSpec
+from core.tasks import Task
 
 
 class CancelledError(TailscopeError):

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core.background import Task
 from core.errors import TailscopeError
 from core.judges import served_judge
 from core.judges.rubric import RubricJudge
 from core.sensitivity.rewordings import Made, by_model, by_server
+from core.tasks import Task
 from pages.components import resources
 from pages.components.frame import plain, sentence, show_error
 from pages.components.state import Settings

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from core.background import Task
 from core.sensitivity.comparison import Comparison
+from core.tasks import Task
 from pages.components import resources, words
 from pages.components.deployment_words import big
 from pages.components.frame import plain, sentence

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from core.background import Registry, Task
 from core.behaviours.load import load_behaviour
 from core.errors import TailscopeError
 from core.executors.base import Executor
@@ -21,11 +20,12 @@ from core.headless.sensitivity_report import SensitivityReport, summed_up
 from core.judges import served_judge
 from core.judges.rubric import RubricJudge
 from core.models.spec import LoadingSpec
-from core.runs import GENERATION_OPTIONS, LOADING_OPTIONS
+from core.runs.run import GENERATION_OPTIONS, LOADING_OPTIONS
 from core.sampling.shards import AnyStore
 from core.sensitivity.comparison import Comparison, VariantRow, estimated, keep, stored_rows
 from core.sensitivity.variants import ORIGINAL
 from core.spec import GenerationSpec
+from core.tasks import Registry, Task
 from pages.components import resources
 from pages.components.judge_offers import judge_offers
 

@@ -4,8 +4,8 @@ import math
 
 import streamlit as st
 
-from core.preview import Preview, PreviewAnswer
-from core.run import EstimateRequest
+from core.runs.preview import Preview, PreviewAnswer
+from core.runs.request import EstimateRequest
 from pages.components import resources
 from pages.components.answers import Line, answer_list, judged_by
 from pages.components.paid_judges import UnaskedJudge

@@ -9,7 +9,7 @@ import streamlit as st
 from core.errors import SpecError, TailscopeError
 from core.models.loading import LoadedModel, embedded_models
 from core.proposals import AblateSpec, AdapterSpec, CheckpointSpec, ContextSpec, Kinds, SteerSpec
-from core.run import EstimateRequest
+from core.runs.request import EstimateRequest
 from core.spec import DirectionPosition, SteeredPositions
 from pages.components import resources
 from pages.components.frame import plain, show_error

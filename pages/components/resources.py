@@ -4,26 +4,26 @@ from weakref import WeakValueDictionary
 
 import streamlit as st
 
-from core.background import Registry, Task
 from core.behaviours.load import load_behaviour, load_queries, load_references
-from core.companions import companions
-from core.defaults import known_default
-from core.first_look import FirstLook, first_look
 from core.headless.estimate import find_reference
-from core.jobs import Job
 from core.judges import Judge, behaviour_judge, judge_stamp, load_judge
 from core.judges.remembered import remembered
 from core.models.loading import DEFAULT_MODEL, LoadedModel, load_model
 from core.models.spec import LoadingSpec
-from core.preview import Preview, preview
 from core.proposals import AblateSpec, Kinds, SteerSpec
 from core.proposals.base import direction_of
-from core.run import EstimateRequest, behaviour_direction, means
-from core.runs import RunSpec, make_job, open_default_store, save_run
+from core.runs.defaults import known_default
+from core.runs.extra_components import companions
+from core.runs.first_look import FirstLook, first_look
+from core.runs.job import Job
+from core.runs.preview import Preview, preview
+from core.runs.request import EstimateRequest, behaviour_direction, means
+from core.runs.run import RunSpec, make_job, open_default_store, save_run
 from core.sampling.shards import AnyStore
 from core.search.cross_entropy import SearchResult
 from core.spec import DirectionPosition
 from core.steering.build import Direction
+from core.tasks import Registry, Task
 from pages.components.model_task import Arrival, Standing, arrived, task_name
 from pages.components.paid_judges import UnaskedJudge, is_paid
 from pages.components.search_plan import Progress

@@ -10,8 +10,8 @@ import streamlit as st
 
 from core.estimation import Estimate
 from core.headless.estimate import write_dump
-from core.jobs import Snapshot
-from core.runs import ARMS, RunSpec, command_line
+from core.runs.job import Snapshot
+from core.runs.run import ARMS, RunSpec, command_line
 from pages.components import charts, resources
 from pages.components.components_view import components_view, forecast_view
 from pages.components.run_view import ArmView, arm_views

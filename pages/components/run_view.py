@@ -7,13 +7,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.background import FINISHED
-from core.convergence import convergence_table
 from core.estimation import Estimate
-from core.jobs import ArmProgress, Job, Snapshot
-from core.run import estimate_shards
-from core.runs import ARMS, SECOND, RunSpec
+from core.runs.convergence import convergence_table
+from core.runs.job import ArmProgress, Job, Snapshot
+from core.runs.request import estimate_shards
+from core.runs.run import ARMS, SECOND, RunSpec
 from core.sampling.scored import JudgedShard
+from core.tasks import FINISHED
 from pages.components import charts, resources, words
 from pages.components.frame import plain, tell
 from pages.components.threshold_view import as_seen, threshold_note

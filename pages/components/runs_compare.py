@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.audit.catalogue import Entry
 from core.audit.compare import FEWEST, Comparison, compare
 from core.audit.results import RESULTS, read_results
 from core.errors import SpecError, TailscopeError
+from core.runs.catalogue import Entry
 from pages.components import audit_charts, charts, words
 from pages.components.audit_pace import short_name
 from pages.components.audit_state import known_folder

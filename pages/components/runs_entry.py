@@ -9,12 +9,12 @@ import pandas as pd
 import streamlit as st
 from pydantic import ValidationError
 
-from core.audit.catalogue import Entry, audits_folder, delete, keys_of
 from core.audit.results import MANIFEST, RESULTS
-from core.background import FINISHED
 from core.errors import TailscopeError
-from core.runs import RunSpec, command_line
+from core.runs.catalogue import Entry, audits_folder, delete, keys_of
+from core.runs.run import RunSpec, command_line
 from core.sensitivity.comparison import Comparison, load
+from core.tasks import FINISHED
 from pages.components import query_picker, resources
 from pages.components.audit_state import (
     current_audit_id,

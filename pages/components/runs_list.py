@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.audit.catalogue import Entry
+from core.runs.catalogue import Entry
 
 CHOSEN = "runs_list.chosen"
 KINDS = {"run": "Single run", "audit": "Audit", "wordings": "Wordings"}

@@ -35,7 +35,7 @@ def surface(
     best_value: float,
     ink: str = INK["light"],
 ) -> Chart:
-    """Returns the heat map of `core.explain.surface_table`; a click selects a cell.
+    """Returns the heat map of `core.runs.weight_tables.surface_table`; a click selects a cell.
 
     best, applied: strength and switch of the cells to mark, None if they lie on another map.
     best_value: the least value over the whole grid, where the colours begin.
@@ -143,7 +143,7 @@ def _mark(name: str, place: Chart, mark: Chart, color: str) -> Chart:
 def variance_by_strength(
     profile: pd.DataFrame, applied: float | None, ink: str = INK["light"]
 ) -> Chart:
-    """Returns the least variance of each strength (`core.explain.strength_profile`) on a log axis."""
+    """Returns the least variance of each strength (`core.runs.weight_tables.strength_profile`) on a log axis."""
     x = {"field": "strength", "type": "quantitative"}
     layers: list[Chart] = [
         {

@@ -4,12 +4,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from core.defaults import RELATIVE_STRENGTHS, measure_default, pilot_layers, pilot_queries
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
 from core.proposals import AblateSpec, Kinds, SteerSpec, measured_direction, prepare
 from core.proposals.base import direction_of
-from core.run import EstimateRequest, means
+from core.runs.defaults import RELATIVE_STRENGTHS, measure_default, pilot_layers, pilot_queries
+from core.runs.request import EstimateRequest, means
 from core.sampling.shards import AnyStore
 from core.search.cross_entropy import DEFAULT_PILOT_ROWS, SearchResult, SearchStep, search
 from core.search.grid import SearchGrid, paper_grid, rungs, small_grid

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from core.background import Task
-from core.run import EstimateRequest
+from core.runs.request import EstimateRequest
 from core.search.cross_entropy import SearchResult
+from core.tasks import Task
 from pages.components import resources, words
 from pages.components.consent import cost_lines
 from pages.components.frame import plain, sentence

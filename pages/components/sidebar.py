@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.errors import TailscopeError
-from core.runs import load_run
+from core.runs.run import load_run
 from pages.components import resources
 from pages.components.frame import plain, show_error
 from pages.components.judge_picker import judge_picker

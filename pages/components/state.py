@@ -9,8 +9,8 @@ from core.behaviours.load import DEFAULT_BEHAVIOUR
 from core.models.loading import DEFAULT_MODEL
 from core.models.spec import LoadingSpec
 from core.proposals import Kinds
-from core.run import DEFAULT_DEFENSIVE_SHARE, DEFAULT_SAMPLES
-from core.runs import RunSpec
+from core.runs.request import DEFAULT_DEFENSIVE_SHARE, DEFAULT_SAMPLES
+from core.runs.run import RunSpec
 from core.spec import GenerationSpec
 
 KEY = "state.settings"

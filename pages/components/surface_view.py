@@ -4,15 +4,15 @@ from collections.abc import Container
 
 import streamlit as st
 
-from core.explain import (
+from core.proposals import Kinds
+from core.runs.request import EstimateRequest
+from core.runs.weight_tables import (
     layer_rungs,
     predicted_error,
     search_layers,
     strength_profile,
     surface_table,
 )
-from core.proposals import Kinds
-from core.run import EstimateRequest
 from core.search.cross_entropy import Objective, SearchResult
 from pages.components import charts, search_charts
 from pages.components.frame import plain, sentence

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from core.models.embedded import embedded_models
-from core.runs import is_run_id
+from core.runs.run import is_run_id
 from core.tails.pareto import FEWEST_EXCEEDANCES
 from core.tails.spec import ESTIMATORS, FIT_NAMES, SHAPED
 from pages.components.audit_state import current_audit_id

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core.background import Registry, Task
 from core.errors import SpecError
 from core.tails.backtest import SHARE, SPLITS, check_size
 from core.tails.backtest_task import REFITS, Trial, TrialSpec, trial
 from core.tails.bootstrap import is_grouped
 from core.tails.sample import TailSample
 from core.tails.spec import FIT_NAMES, TailSpec
+from core.tasks import Registry, Task
 from pages.components import words
 from pages.components.frame import plain, sentence, show_error
 from pages.components.tails_backtest_result import main_fit, no_fit, result_view

@@ -6,17 +6,17 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from core.audit.catalogue import Entry, audits_folder, entries
 from core.audit.folder import AuditFolder
 from core.audit.results import RESULTS, read_manifest, read_results
 from core.audit.results import table as results_table
 from core.audit.work import AuditWork
-from core.background import FINISHED
 from core.errors import SpecError, TailscopeError
 from core.models.embedded import embedded_models
+from core.runs.catalogue import Entry, audits_folder, entries
 from core.settings.operator import as_path
 from core.tails.reading import shipped_table
 from core.tails.sample import FEWEST
+from core.tasks import FINISHED
 from pages.components import resources
 from pages.components.audit_pace import short_name
 from pages.components.audit_state import (

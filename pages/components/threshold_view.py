@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.jobs import Snapshot
-from core.runs import RunSpec
-from core.scores import score_table
+from core.runs.job import Snapshot
+from core.runs.run import RunSpec
+from core.runs.score_histogram import score_table
 from pages.components import charts
 
 KEPT = "threshold_view.kept"

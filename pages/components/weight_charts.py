@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from core.estimation import Estimate
-from core.explain import TokenWeights
+from core.runs.weight_tables import TokenWeights
 from pages.components.charts import GRID, INK, LABELS, MILLION, Chart
 
 HARMFUL = "#d1495b"
@@ -129,7 +129,7 @@ def _domain(rows: pd.DataFrame) -> list[float]:
 
 
 def stage_shares(table: pd.DataFrame, names: Sequence[str], ink: str = INK["light"]) -> Chart:
-    """Returns bars: who drew the answers of each stage (`core.explain.shares_by_stage`)."""
+    """Returns bars: who drew the answers of each stage (`core.runs.weight_tables.shares_by_stage`)."""
     rows = table.assign(
         name=[names[j] for j in table["component"]],
         stage=[
@@ -185,7 +185,7 @@ def stage_shares(table: pd.DataFrame, names: Sequence[str], ink: str = INK["ligh
 
 
 def weight_histogram(table: pd.DataFrame, ink: str = INK["light"]) -> Chart:
-    """Returns bars of `core.explain.weight_histogram`; a click selects those of a weight."""
+    """Returns bars of `core.runs.weight_tables.weight_histogram`; a click selects those of a weight."""
     rows = table.assign(kind=np.where(table["harmful"], "harmful", "other"))
     return {
         "data": {"name": "weights"},

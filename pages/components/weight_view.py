@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.explain import answer_weights, token_weights, weight_bins, weight_histogram
-from core.runs import RunSpec
+from core.runs.run import RunSpec
+from core.runs.weight_tables import answer_weights, token_weights, weight_bins, weight_histogram
 from core.sampling.scored import JudgedShard
 from pages.components import charts, resources, weight_charts
 from pages.components.frame import plain

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 import streamlit as st
 
-from core.explain import TokenWeights
+from core.runs.weight_tables import TokenWeights
 
 # Full colour at a factor of ten: beyond it a word is simply one that the proposal forces.
 FULL = 1.0

@@ -14,12 +14,18 @@ from core.audit.rows import is_narrow, summed
 from core.estimation.estimate import Estimate
 from core.executors.serial import SerialExecutor
 from core.executors.worker import DrawRows, JudgeRows, Task
-from core.first_look import first_look
 from core.judges import behaviour_judge
 from core.models.loading import LoadedModel, load_model
 from core.proposals import SteerSpec
 from core.queries.query import Query
-from core.run import collect_draws, estimate_request, estimate_shards, sample, second_shards
+from core.runs.first_look import first_look
+from core.runs.request import (
+    collect_draws,
+    estimate_request,
+    estimate_shards,
+    sample,
+    second_shards,
+)
 from tests.audit.helpers import (
     QUERIES,
     MadeJudge,

@@ -10,18 +10,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from cache import MemoryStore, Store
-from core.audit.catalogue import find, keys_of
 from core.audit.folder import begin_folder, command_line, open_folder
 from core.audit.replay import GoneError, row_request, stored_answers
 from core.audit.results import MANIFEST, RESULTS, SCHEMA, read_results
 from core.audit.spec import AuditModel, AuditSpec, audit_id
 from core.audit.work import AuditWork
-from core.background import Registry
 from core.behaviours.load import load_queries
 from core.errors import SpecError, TailscopeError
 from core.executors.serial import SerialExecutor
 from core.queries.query import Query
-from core.run import estimate_shards
+from core.runs.catalogue import find, keys_of
+from core.runs.request import estimate_shards
+from core.tasks import Registry
 
 QUERIES = load_queries("misuse")[:3]
 

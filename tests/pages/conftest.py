@@ -10,9 +10,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.audit.catalogue import audits_folder
 from core.audit.folder import AuditFolder, open_folder
 from core.audit.spec import audit_id
+from core.runs.catalogue import audits_folder
 from core.tails.memo import Ahead
 from tests.pages_audits import QUERIES, SPEC, make_audit
 

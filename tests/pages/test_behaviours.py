@@ -21,7 +21,7 @@ from core.behaviours.load import (
 from core.behaviours.spec import BehaviourSpec
 from core.models.loading import load_model
 from core.proposals import SteerSpec
-from core.run import behaviour_direction
+from core.runs.request import behaviour_direction
 from core.steering.build import build_direction
 from core.steering.files import DirectionMeta, direction_bytes
 from pages.components import behaviour_choice, behaviour_form, behaviour_import, state

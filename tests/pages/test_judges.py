@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.jobs import Snapshot
 from core.judges.base import Judge, Judgement
-from core.run import estimate_shards
-from core.runs import RunSpec, command_line, load_run, make_job
+from core.runs.job import Snapshot
+from core.runs.request import estimate_shards
+from core.runs.run import RunSpec, command_line, load_run, make_job
 from pages.components import judge_picker, resources, state, threshold_view
 from pages.components.answers import Line, _row
 from pages.components.paid_judges import UnaskedJudge

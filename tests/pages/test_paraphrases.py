@@ -17,7 +17,6 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.audit.spec import AuditModel, AuditSpec
-from core.background import Task
 from core.executors.serial import SerialExecutor
 from core.headless.sensitivity_report import summed_up
 from core.queries import parse_query_file
@@ -25,6 +24,7 @@ from core.sensitivity.comparison import Comparison, VariantRow
 from core.sensitivity.summary import Averaged, Spread
 from core.sensitivity.variants import ORIGINAL, variants
 from core.spec import GenerationSpec
+from core.tasks import Task
 from pages.components import paraphrase_sources, paraphrase_work, resources, state
 from pages.components.paraphrase_charts import (
     LONGEST,

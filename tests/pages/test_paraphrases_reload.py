@@ -10,9 +10,9 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from cache import Store
-from core.audit.catalogue import entries, find
 from core.audit.spec import AuditModel, AuditSpec
 from core.executors.serial import SerialExecutor
+from core.runs.catalogue import entries, find
 from core.sensitivity.comparison import Comparison, keep, load
 from core.sensitivity.variants import variants
 from core.spec import GenerationSpec

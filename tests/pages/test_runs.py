@@ -11,14 +11,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cache import Store
-from core.audit.catalogue import entries, find, keys_of
 from core.audit.folder import AuditFolder
 from core.audit.results import read_results
 from core.judges import behaviour_judge
 from core.models.loading import load_model
 from core.proposals import SteerSpec
-from core.run import EstimateRequest
-from core.runs import RunSpec, load_run, make_job, save_run
+from core.runs.catalogue import entries, find, keys_of
+from core.runs.request import EstimateRequest
+from core.runs.run import RunSpec, load_run, make_job, save_run
 from core.settings.user import user_settings
 from pages.components import runs_entry, runs_list, state
 

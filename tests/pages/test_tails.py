@@ -17,13 +17,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cache import Store
-from core.audit.catalogue import audit_entry, audits_folder, remember
 from core.audit.folder import AuditFolder, begin_folder, open_folder
 from core.audit.results import RESULTS, manifest, write_manifest
 from core.audit.spec import AuditModel, AuditSpec, audit_id
 from core.behaviours.load import load_queries
 from core.cli import main as cli
 from core.headless.tails import TailsOptions, tails_headless
+from core.runs.catalogue import audit_entry, audits_folder, remember
 from core.tails.forecast import Predictor
 from core.tails.reading import csv_table, sample_from_table, shipped_sample, shipped_table
 from pages.components import audit_state, tails_source, tails_words

@@ -9,11 +9,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cache import Store
-from core.audit.catalogue import audit_entry, audits_folder, remember
 from core.audit.folder import begin_folder
 from core.audit.results import RESULTS, manifest, write_manifest
 from core.audit.spec import AuditModel, AuditSpec, audit_id
 from core.behaviours.load import load_queries
+from core.runs.catalogue import audit_entry, audits_folder, remember
 from core.tails.reading import shipped_table
 from pages.components.tails_limits import horizon_fault, level_fault
 from pages.components.tails_opened import EXAMPLE, FILE

@@ -8,7 +8,7 @@ import pytest
 from cache import MemoryStore
 from core.judges import Judgement
 from core.proposals import ContextSpec
-from core.run import EstimateRequest, estimate_shards, in_order, sample
+from core.runs.request import EstimateRequest, estimate_shards, in_order, sample
 from core.sampling.scored import JudgedShard
 from core.sampling.stages import stage_sizes
 from core.spec import GenerationSpec

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from cache import MemoryStore, Store
-from core.audit.catalogue import delete, entries, find, keys_of
 from core.audit.spec import AuditModel, AuditSpec
 from core.errors import SpecError
 from core.executors.serial import SerialExecutor
+from core.runs.catalogue import delete, entries, find, keys_of
 from core.sampling.shards import AnyStore
 from core.sensitivity.comparison import (
     Comparison,

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cache import StoreEvent
-from core.background import Work, WorkStatus
 from core.sampling.scored import JudgedShard
+from core.tasks import Work, WorkStatus
 
 
 @dataclass(frozen=True)

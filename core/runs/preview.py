@@ -11,7 +11,7 @@ from core.errors import BehaviourError
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
 from core.proposals import SteerSpec, measured_direction
-from core.run import (
+from core.runs.request import (
     EstimateRequest,
     fingerprints,
     means,

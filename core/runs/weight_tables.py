@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core.estimation.weights import draw_weights
 from core.models.loading import LoadedModel
-from core.run import EstimateRequest, collect_draws, estimate_shards, in_order
+from core.runs.request import EstimateRequest, collect_draws, estimate_shards, in_order
 from core.sampling.scored import JudgedShard, answer_texts
 from core.search.cross_entropy import Objective, SearchResult
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from core.estimation.estimate import estimate_path
-from core.run import EstimateRequest, collect_draws, in_order
+from core.runs.request import EstimateRequest, collect_draws, in_order
 from core.sampling.scored import JudgedShard
 
 FIRST_CHECKPOINT = 20

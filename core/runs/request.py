@@ -14,8 +14,6 @@ from core.behaviours.load import (
     load_behaviour,
     load_contrast_pairs,
 )
-from core.companions import softened
-from core.defaults import known_default
 from core.errors import SpecError
 from core.estimation.draws import Draws
 from core.estimation.estimate import Estimate, estimate
@@ -23,6 +21,8 @@ from core.judges.base import Judge
 from core.models.loading import DEFAULT_MODEL, LoadedModel, load_model
 from core.models.spec import LoadingSpec
 from core.proposals import AnyProposal, Kinds, Means, Proposal, SteerSpec, prepare
+from core.runs.defaults import known_default
+from core.runs.extra_components import softened
 from core.sampling.scored import JudgedShard, judge_shard
 from core.sampling.shards import SHARD_ROWS, AnyStore, draw_shards
 from core.sampling.spec import SamplingSpec
@@ -307,7 +307,7 @@ def second_request(
 ) -> EstimateRequest:
     """Returns the request of a second, unlike proposal: a witness against what the first one misses.
 
-    With method `mis` the same proposal is one of the components instead (`core.companions`).
+    With method `mis` the same proposal is one of the components instead (`core.runs.extra_components`).
     """
     longest = request.generation.max_new_tokens
     base = known_default(loaded, request.behaviour, store) or request.proposal or SteerSpec()

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from cache import MemoryStore, Shard, Store
-from core.audit import catalogue
-from core.audit.catalogue import (
+from core.audit.spec import AuditModel, AuditSpec, audit_id
+from core.errors import SpecError
+from core.queries.query import Query
+from core.runs.catalogue import (
     Entry,
     audit_entry,
     audits_folder,
@@ -20,9 +22,7 @@ from core.audit.catalogue import (
     remember,
     short_title,
 )
-from core.audit.spec import AuditModel, AuditSpec, audit_id
-from core.errors import SpecError
-from core.queries.query import Query
+from core.runs.run import catalogue
 from core.sampling.shards import AnyStore
 from core.settings.user import UserSettings, save_user_settings, user_settings
 

@@ -13,15 +13,15 @@ from typing import Literal
 from pydantic import ValidationError, field_validator
 
 from cache import MemoryStore, Store, StoreError, default_folder, open_store, spec_hash
-from core.audit.catalogue import Entry, now, remember, short_title
 from core.behaviours.load import load_behaviour
 from core.errors import BehaviourError, SpecError
-from core.jobs import Job
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
 from core.models.spec import LoadingSpec
 from core.proposals import Kinds
-from core.run import (
+from core.runs.catalogue import Entry, now, remember, short_title
+from core.runs.job import Job
+from core.runs.request import (
     EstimateRequest,
     sample,
     second_request,

@@ -1,8 +1,8 @@
 """Which proposals are combined with the first one: unlike ones, each a witness for the others."""
 
-from core.defaults import known_default
 from core.models.loading import LoadedModel
 from core.proposals import Kinds
+from core.runs.defaults import known_default
 from core.sampling.shards import AnyStore
 
 # Softer than the default and closer to the target at every token, so that its hits take other ways.

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from core.estimation.weights import draw_weights
-from core.run import EstimateRequest, collect_draws, in_order
+from core.runs.request import EstimateRequest, collect_draws, in_order
 from core.sampling.scored import JudgedShard
 
 # A judge with no more values than this gets a bar a value; the scores of any other are binned.

@@ -9,7 +9,11 @@ import pytest
 
 from cache import MemoryStore
 from core.estimation.weights import draw_weights
-from core.explain import (
+from core.judges import load_rule_judge
+from core.models.loading import LoadedModel, load_model
+from core.proposals import SteerSpec
+from core.runs.request import EstimateRequest, collect_draws, estimate_shards, in_order, sample
+from core.runs.weight_tables import (
     BIN_REACH,
     BIN_WIDTH,
     answer_weights,
@@ -24,10 +28,6 @@ from core.explain import (
     weight_bins,
     weight_histogram,
 )
-from core.judges import load_rule_judge
-from core.models.loading import LoadedModel, load_model
-from core.proposals import SteerSpec
-from core.run import EstimateRequest, collect_draws, estimate_shards, in_order, sample
 from core.sampling.scored import JudgedShard
 from core.search.cross_entropy import SearchResult
 from core.search.grid import SearchGrid

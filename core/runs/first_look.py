@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
-from core.run import EstimateRequest
+from core.runs.request import EstimateRequest
 from core.sampling.scored import answer_texts
 from core.sampling.shards import draw_rows
 from core.sampling.spec import SamplingSpec

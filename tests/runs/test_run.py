@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from cache import MemoryStore
-from core.background import Registry, Task
-from core.convergence import checkpoints, convergence_table
 from core.errors import SpecError, TailscopeError
 from core.judges import Judgement
 from core.proposals import SteerSpec
-from core.run import EstimateRequest, estimate_shards, sample
-from core.runs import (
+from core.runs.convergence import checkpoints, convergence_table
+from core.runs.request import EstimateRequest, estimate_shards, sample
+from core.runs.run import (
     RunSpec,
     command_line,
     is_run_id,
@@ -22,6 +21,7 @@ from core.runs import (
     save_run,
 )
 from core.spec import GenerationSpec
+from core.tasks import Registry, Task
 from tests.models.tiny_models import tiny_model
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from core.background import Registry
 from core.errors import NumericsError
-from core.jobs import Job
+from core.runs.job import Job
+from core.tasks import Registry
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Runs: a request, its estimate, and what is kept and shown of it."""
