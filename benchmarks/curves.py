@@ -12,10 +12,10 @@ import time
 
 import numpy as np
 
-from core.audit.claims import Claims
 from core.audit.curves import rankings, repeated_sampling
+from core.audit.driver import Audit
+from core.audit.leases import Claims
 from core.audit.results import in_table_order, table
-from core.audit.run import Audit
 from core.audit.spec import AuditModel, AuditSpec
 from core.behaviours.load import load_queries
 from core.executors.local import local_executor

@@ -8,7 +8,7 @@ from pathlib import Path
 from cache import Store
 from core.audit.folder import AuditFolder, begin_folder, open_folder
 from core.audit.spec import AuditModel, AuditSpec, audit_id
-from core.audit.work import AuditWork
+from core.audit.task import AuditWork
 from core.behaviours.load import load_queries
 from core.executors.serial import SerialExecutor
 from core.runs.catalogue import audits_folder

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cache import default_folder, open_store
-from core.audit.claims import Claims
+from core.audit.driver import Audit
+from core.audit.leases import Claims
 from core.audit.results import (
     check_resumes,
     in_table_order,
@@ -18,7 +19,6 @@ from core.audit.results import (
     write_results,
 )
 from core.audit.rows import AuditRow
-from core.audit.run import Audit
 from core.audit.spec import AuditModel, AuditSpec
 from core.behaviours.load import load_behaviour, load_queries
 from core.errors import SpecError, TailscopeError

@@ -11,11 +11,11 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, field_validator
 
 from cache import StoreError, spec_hash
-from core.audit.claims import Claims
+from core.audit.driver import Audit, Progress
+from core.audit.leases import Claims
 from core.audit.replay import stored_answers
 from core.audit.results import noted
 from core.audit.rows import AuditRow, under
-from core.audit.run import Audit, Progress
 from core.audit.spec import AuditSpec, queries_hash
 from core.errors import TailscopeError
 from core.executors.base import Executor

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.audit.folder import AuditFolder, open_folder
 from core.audit.results import read_manifest
-from core.audit.work import AuditWork
+from core.audit.task import AuditWork
 from core.errors import TailscopeError
 from core.executors.base import Executor
 from core.executors.local import local_executor

@@ -11,7 +11,7 @@ from core.audit.results import RESULTS, in_table_order, read_results
 from core.audit.results import table as results_table
 from core.audit.rows import AuditRow
 from core.audit.table import answers_a_query, seconds_left
-from core.audit.work import WorkSnapshot
+from core.audit.task import WorkSnapshot
 from core.errors import TailscopeError
 from core.headless.cost import total
 from core.judges import served_judge

@@ -9,7 +9,7 @@ import streamlit as st
 from core.audit.folder import AuditFolder
 from core.audit.results import RESULTS, read_manifest, read_results
 from core.audit.results import table as results_table
-from core.audit.work import AuditWork
+from core.audit.task import AuditWork
 from core.errors import SpecError, TailscopeError
 from core.models.embedded import embedded_models
 from core.runs.catalogue import Entry, audits_folder, entries

@@ -26,7 +26,7 @@ from core.runs.request import (
     sample,
     second_shards,
 )
-from tests.audit.helpers import (
+from tests.audit.audits import (
     QUERIES,
     MadeJudge,
     Ran,
@@ -209,7 +209,7 @@ def test_an_interval_wide_for_want_of_judgements_is_not_narrow(
 
     judges = {"half": MadeJudge("half", half)}
     monkeypatch.setattr("core.executors.worker.load_judge", judges.__getitem__)
-    monkeypatch.setattr("core.audit.run.served_judge", lambda *_: None)
+    monkeypatch.setattr("core.audit.driver.served_judge", lambda *_: None)
     spec = small_spec(method="is", samples=500, precision=1.0, judge="half")
     (row,) = run_audit(spec, queries, executor).rows
     assert row.estimate is not None
@@ -300,7 +300,7 @@ def test_scores_are_those_of_the_judge_that_is_asked(
         "short": MadeJudge("short", lambda answer: float(len(answer) < 30)),
     }
     monkeypatch.setattr("core.executors.worker.load_judge", judges.__getitem__)
-    monkeypatch.setattr("core.audit.run.served_judge", lambda *_: None)
+    monkeypatch.setattr("core.audit.driver.served_judge", lambda *_: None)
     spec = {name: small_spec(method="mc", judge=name) for name in judges}
     queries, shared = some_queries(2), MemoryStore()
     apart = {name: run_audit(spec[name], queries, executor) for name in judges}
@@ -319,7 +319,7 @@ def test_an_answer_without_a_judgement_is_asked_about_again(
 ) -> None:
     judge = MadeJudge("moody", lambda answer: None)
     monkeypatch.setattr("core.executors.worker.load_judge", lambda name: judge)
-    monkeypatch.setattr("core.audit.run.served_judge", lambda *_: None)
+    monkeypatch.setattr("core.audit.driver.served_judge", lambda *_: None)
     spec, store = small_spec(method="mc", samples=250, judge="moody"), MemoryStore()
     (mute,) = run_audit(spec, some_queries(1), executor, store).rows
     assert mute.estimate is not None

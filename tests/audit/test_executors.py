@@ -10,15 +10,15 @@ from collections.abc import Iterator
 import pytest
 
 from cache import MemoryStore
-from core.audit.claims import Claims
+from core.audit.driver import Audit
+from core.audit.leases import Claims
 from core.audit.results import in_table_order, table
-from core.audit.run import Audit
 from core.errors import TailscopeError
 from core.executors import processes
 from core.executors.processes import ProcessExecutor
 from core.executors.serial import SerialExecutor
 from core.executors.worker import DrawRows, Introduce, JudgeRows
-from tests.audit.helpers import (
+from tests.audit.audits import (
     assert_same_table,
     run_audit,
     small_spec,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.kills import Plan, descendants, killed, orphans, uninterrupted
-from tests.audit.helpers import (
+from tests.audit.audits import (
     assert_same_table,
     audit_command,
     ended,

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from cache import MemoryStore
-from core.audit.claims import Claims
+from core.audit.driver import Audit
+from core.audit.leases import Claims
 from core.audit.results import in_table_order, table
-from core.audit.run import Audit
 from core.errors import TailscopeError
 from core.executors.serial import SerialExecutor
-from tests.audit.helpers import (
+from tests.audit.audits import (
     Ran,
     assert_same_table,
     audit_command,

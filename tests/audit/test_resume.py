@@ -18,7 +18,7 @@ from core.executors.serial import SerialExecutor
 from core.executors.worker import DrawRows, Task
 from core.headless import audit as headless
 from core.headless.audit import AuditOptions, audit_headless
-from tests.audit.helpers import assert_same_table, query_file, read_table
+from tests.audit.audits import assert_same_table, query_file, read_table
 
 
 def options(folder: Path, **changes: Any) -> AuditOptions:

@@ -15,7 +15,7 @@ from core.errors import SpecError
 from core.executors.serial import SerialExecutor
 from core.executors.worker import Drawn, DrawRows, JudgeRows, Outcome, Prepare, Task
 from core.judges.rules import load_rule_judge
-from tests.audit.helpers import run_audit, small_spec, some_queries
+from tests.audit.audits import run_audit, small_spec, some_queries
 from tests.judges.chat_servers import Seen, chat, send, server
 
 KEY = "TAILSCOPE_TEST_GRADER_KEY"

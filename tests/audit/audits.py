@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cache import MemoryStore
-from core.audit.claims import Claims
+from core.audit.driver import Audit
+from core.audit.leases import Claims
 from core.audit.results import RESULTS, TIMES, in_table_order, table
 from core.audit.rows import AuditRow
-from core.audit.run import Audit
 from core.audit.spec import AuditModel, AuditSpec
 from core.behaviours.load import load_queries
 from core.executors.base import Done, Executor

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from cache import MemoryStore, Store, StoreError
-from core.audit import claims as module
-from core.audit.claims import SILENCE, Claims, Owner
+from core.audit import leases as module
+from core.audit.leases import SILENCE, Claims, Owner
 from core.executors.serial import SerialExecutor
 from core.queries.query import Query
 from core.sampling.shards import AnyStore
-from tests.audit.helpers import MadeJudge, assert_same_table, run_audit, small_spec, some_queries
+from tests.audit.audits import MadeJudge, assert_same_table, run_audit, small_spec, some_queries
 
 
 @pytest.fixture(params=["disk", "memory"])
@@ -138,7 +138,7 @@ def test_what_another_process_does_between_looking_and_claiming_is_not_done_agai
 def test_what_another_process_judges_is_not_judged_again(monkeypatch: pytest.MonkeyPatch) -> None:
     judge = MadeJudge("counting", lambda answer: float(len(answer) % 2))
     monkeypatch.setattr("core.executors.worker.load_judge", lambda name: judge)
-    monkeypatch.setattr("core.audit.run.served_judge", lambda *_: None)
+    monkeypatch.setattr("core.audit.driver.served_judge", lambda *_: None)
     store, executor, queries = MemoryStore(), SerialExecutor(), some_queries(2)
     run_audit(small_spec(method="mc"), queries, executor, store)
     spec, other = small_spec(method="mc", judge="counting"), list[int]()

@@ -14,7 +14,7 @@ from core.audit.folder import begin_folder, command_line, open_folder
 from core.audit.replay import GoneError, row_request, stored_answers
 from core.audit.results import MANIFEST, RESULTS, SCHEMA, read_results
 from core.audit.spec import AuditModel, AuditSpec, audit_id
-from core.audit.work import AuditWork
+from core.audit.task import AuditWork
 from core.behaviours.load import load_queries
 from core.errors import SpecError, TailscopeError
 from core.executors.serial import SerialExecutor

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.audit.claims import Claims
+from core.audit.leases import Claims
 from core.audit.results import check_same, noted
 from core.audit.rows import AuditRow, Need, Steps, Supplied, audit_query, summed
 from core.audit.spec import AuditModel, AuditSpec

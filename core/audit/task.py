@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from core.audit.claims import Claims
+from core.audit.driver import Audit, Progress
 from core.audit.folder import AuditFolder
+from core.audit.leases import Claims
 from core.audit.results import in_table_order, manifest, write_manifest, write_results
 from core.audit.rows import AuditRow
-from core.audit.run import Audit, Progress
 from core.errors import SpecError
 from core.executors.base import Executor
 from core.runs.catalogue import audit_entry, remember
