@@ -160,7 +160,7 @@ def test_a_missing_query_is_named(capsys) -> None:
 
 def test_model_folders_that_cannot_be_used(capsys, tmp_path: Path) -> None:
     """Empty folder, pickle weights only, a truncated file, no tokenizer, an unknown architecture."""
-    aster = Path(__file__).parents[1] / "sample_data" / "models" / "aster"
+    aster = Path(__file__).parents[2] / "sample_data" / "models" / "aster"
 
     def folder(name: str, *files: str) -> Path:
         made = tmp_path / name
