@@ -32,9 +32,9 @@ if __name__ == "__main__":
 
     with st.spinner("Starting: the first time takes a few seconds ...", show_time=True):
         # Here and not above, so that the window shows something while the engine is read.
-        from pages.components.address import read_address, write_address
-        from pages.components.brand import brand
-        from pages.components.sidebar import sidebar
+        from pages.shared.address import read_address, write_address
+        from pages.shared.brand import brand
+        from pages.shared.sidebar import sidebar
 
     brand()
     read_address()

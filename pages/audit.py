@@ -4,9 +4,9 @@ import streamlit as st
 
 from pages.components.audit_opening import open_audit
 from pages.components.audit_setup import audit_setup
-from pages.components.audit_state import current_audit_id, folder_of
 from pages.components.audit_view import audit_view
-from pages.components.frame import page
+from pages.shared.audits import current_audit_id, folder_of
+from pages.shared.frame import page
 
 with page("Audit"):
     audit_id = current_audit_id()

@@ -14,7 +14,7 @@ from pages.components.behaviour_choice import (
 from pages.components.behaviour_direction import direction_view
 from pages.components.behaviour_judge import judge_view
 from pages.components.behaviour_parts import pairs_view, queries_view, summary
-from pages.components.frame import page, show_error
+from pages.shared.frame import page, show_error
 
 SECTION = "behaviours.section"
 SECTIONS = {

@@ -4,13 +4,13 @@ import streamlit as st
 
 from core.runs.run import load_run
 from core.tasks import FINISHED
-from pages.components import resources
-from pages.components.consent import consent_view, waits_for_consent
-from pages.components.frame import page, plain
-from pages.components.launch import launch, launch_form
 from pages.components.run_details import run_details
 from pages.components.run_view import run_view
-from pages.components.state import current_run_id, settings
+from pages.shared import resources
+from pages.shared.consent import consent_view, waits_for_consent
+from pages.shared.frame import page, plain
+from pages.shared.launch import launch, launch_form
+from pages.shared.state import current_run_id, settings
 
 with page("Convergence"):
     run_id = current_run_id()

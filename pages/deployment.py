@@ -16,8 +16,8 @@ from pages.components.deployment_risk import (
     typed_risk,
 )
 from pages.components.deployment_view import deployment_view
-from pages.components.frame import page, plain
-from pages.components.words import LEVELS, reason_text
+from pages.shared.frame import page, plain
+from pages.shared.words import LEVELS, reason_text
 
 POLL_SECONDS = 2.0
 

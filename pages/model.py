@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from pages.components import resources
-from pages.components.answers import Line, answer_list, judged_by
-from pages.components.frame import page, plain
 from pages.components.model_facts import model_facts
 from pages.components.model_form import generation_form, source_form
-from pages.components.model_loading import loading_view
-from pages.components.state import settings
+from pages.shared import resources
+from pages.shared.answers import Line, answer_list, judged_by
+from pages.shared.frame import page, plain
+from pages.shared.model_loading import loading_view
+from pages.shared.state import settings
 
 with page("Model", "The risk is a property of a model together with how its answers are made."):
     # Two rows, so that in a narrow window what was found about a model stands below its form.

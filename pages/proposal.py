@@ -4,14 +4,14 @@ import streamlit as st
 
 from core.errors import TailscopeError
 from core.proposals import AblateSpec, SteerSpec
-from pages.components import charts, resources
-from pages.components.frame import page, plain, show_error
 from pages.components.preview_view import preview_view
 from pages.components.proposal_controls import sliders
-from pages.components.proposal_kinds import kind_form, kind_picker, where_form
 from pages.components.search_view import search_view
-from pages.components.state import settings
 from pages.components.surface_view import surface_is_behind
+from pages.shared import charts, resources
+from pages.shared.frame import page, plain, show_error
+from pages.shared.proposal_kinds import kind_form, kind_picker, where_form
+from pages.shared.state import settings
 
 
 @st.fragment

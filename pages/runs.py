@@ -3,12 +3,12 @@
 import streamlit as st
 
 from core.runs.catalogue import entries
-from pages.components import resources
-from pages.components.frame import page
 from pages.components.runs_compare import compare_view
 from pages.components.runs_disk import disk_view
 from pages.components.runs_entry import entry_view
 from pages.components.runs_list import chosen_entry, list_view
+from pages.shared import resources
+from pages.shared.frame import page
 
 with page("Runs"):
     known = entries(resources.store())

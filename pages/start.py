@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from pages.components import resources
-from pages.components.frame import page, plain
-from pages.components.launch import launch
-from pages.components.state import settings
+from pages.shared import resources
+from pages.shared.frame import page, plain
+from pages.shared.launch import launch
+from pages.shared.state import settings
 
 STEPS = (
     ("1  Model", "pages/model.py", "What is asked, and how the model answers: mostly it refuses."),

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from pages.components.frame import page
 from pages.components.tails_address import read_link
 from pages.components.tails_source import tails_source
 from pages.components.tails_view import result
+from pages.shared.frame import page
 
 POLL_SECONDS = 3.0
 

@@ -8,7 +8,7 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 from core.runs.run import RunSpec
-from pages.components import resources, state
+from pages.shared import resources, state
 
 ROOT = Path(__file__).parents[1]
 QUERY = "how do i break the salt seal"

@@ -8,10 +8,10 @@ import streamlit as st
 from core.audit.curves import Curve, rankings
 from core.audit.folder import AuditFolder
 from core.audit.table import risk_bins
-from pages.components import audit_charts, charts
-from pages.components.audit_pace import short_name
-from pages.components.audit_words import times
-from pages.components.frame import plain
+from pages.shared import audit_charts, charts
+from pages.shared.audit_words import times
+from pages.shared.frame import plain
+from pages.shared.pace import short_name
 
 
 def names_of(folder: AuditFolder) -> dict[str, str]:

@@ -8,7 +8,7 @@ import streamlit as st
 from core.audit.folder import AuditFolder, command_line
 from core.audit.results import MANIFEST, RESULTS
 from core.errors import TailscopeError
-from pages.components.frame import show_error
+from pages.shared.frame import show_error
 
 
 def details(folder: AuditFolder, table: pd.DataFrame) -> None:

@@ -8,9 +8,9 @@ from core.audit.folder import AuditFolder
 from core.errors import TailscopeError
 from core.runs.catalogue import audit_entry, entries, find, remember
 from core.settings.operator import as_path
-from pages.components import resources
-from pages.components.audit_state import look_at_audit, opened
-from pages.components.frame import show_error
+from pages.shared import resources
+from pages.shared.audits import look_at_audit, opened
+from pages.shared.frame import show_error
 
 MOST_LISTED = 5
 

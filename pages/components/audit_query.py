@@ -11,13 +11,13 @@ from core.errors import TailscopeError
 from core.runs.request import EstimateRequest
 from core.runs.run import RunSpec
 from core.sampling.scored import JudgedShard, answer_texts
-from pages.components import query_picker, resources, words
-from pages.components.answers import Line, answer_list
-from pages.components.audit_pace import short_name
 from pages.components.audit_table import chosen_query
-from pages.components.frame import plain, show_error
-from pages.components.state import adopt, look_at_run
-from pages.components.weight_view import weight_view
+from pages.shared import query_picker, resources, words
+from pages.shared.answers import Line, answer_list
+from pages.shared.frame import plain, show_error
+from pages.shared.pace import short_name
+from pages.shared.state import adopt, look_at_run
+from pages.shared.weight_view import weight_view
 
 SHOWN = 8
 # More of them tell nothing new about what is usual.

@@ -17,13 +17,13 @@ from core.queries import parse_query_file
 from core.queries.query import Query
 from core.runs.catalogue import audits_folder
 from core.spec import MAX_SAMPLES
-from pages.components import resources, words
-from pages.components.audit_pace import known_pace
-from pages.components.audit_state import begin, look_at_audit
-from pages.components.bad_rows import bad_rows
-from pages.components.frame import plain, sentence
-from pages.components.query_upload import ENDINGS, Upload
-from pages.components.state import settings
+from pages.shared import resources, words
+from pages.shared.audits import begin, look_at_audit
+from pages.shared.bad_rows import bad_rows
+from pages.shared.frame import plain, sentence
+from pages.shared.pace import known_pace
+from pages.shared.query_upload import ENDINGS, Upload
+from pages.shared.state import settings
 
 KEPT = "audit_setup.kept"
 FILE = "audit_setup.file"

@@ -7,8 +7,8 @@ import streamlit as st
 
 from core.audit.folder import AuditFolder
 from core.audit.table import VERDICTS, chosen_rows, shown
-from pages.components import words
-from pages.components.audit_pace import short_name
+from pages.shared import words
+from pages.shared.pace import short_name
 
 CHOSEN = "audit_table.chosen"
 ORDER = "audit_table.order"

@@ -17,14 +17,14 @@ from core.headless.cost import total
 from core.judges import served_judge
 from core.judges.base import PaidJudge
 from core.tasks import FINISHED
-from pages.components import words
 from pages.components.audit_curves import curves_view, histogram_view
 from pages.components.audit_details import details
 from pages.components.audit_query import query_view
-from pages.components.audit_state import begin, look_at_audit, works
 from pages.components.audit_table import table_view
-from pages.components.audit_words import headline, subtitle
-from pages.components.frame import plain, sentence
+from pages.shared import words
+from pages.shared.audit_words import headline, subtitle
+from pages.shared.audits import begin, look_at_audit, works
+from pages.shared.frame import plain, sentence
 
 POLL_SECONDS = 1.0
 # While rows still come in, a band's ends may move by a line's width.

@@ -14,9 +14,10 @@ from core.behaviours.load import (
     save_behaviour,
 )
 from core.errors import BehaviourError, TailscopeError
-from pages.components import behaviour_form, query_picker, resources
-from pages.components.frame import plain, sentence, show_error
-from pages.components.state import change, settings
+from pages.components import behaviour_form
+from pages.shared import query_picker, resources
+from pages.shared.frame import plain, sentence, show_error
+from pages.shared.state import change, settings
 
 UPLOAD = "behaviour_choice.upload"
 ERROR = "behaviour_choice.error"

@@ -10,7 +10,6 @@ from core.steering.build import Direction, built_direction
 from core.steering.files import DirectionMeta, direction_bytes
 from core.steering.gguf_files import HOW_TO_INSTALL, gguf_installed
 from core.tasks import Task
-from pages.components import charts, resources
 from pages.components.behaviour_build import (
     PAIRS,
     BuildStep,
@@ -20,9 +19,10 @@ from pages.components.behaviour_build import (
     builds,
 )
 from pages.components.behaviour_import import direction_import
-from pages.components.frame import plain, sentence
-from pages.components.paid_judges import is_paid
-from pages.components.state import change, settings
+from pages.shared import charts, resources
+from pages.shared.frame import plain, sentence
+from pages.shared.paid_judges import is_paid
+from pages.shared.state import change, settings
 
 POLL_SECONDS = 0.7
 AGREED = "behaviour_direction.agreed"

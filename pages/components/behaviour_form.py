@@ -10,8 +10,8 @@ from core.errors import TailscopeError
 from core.spec import DirectionPosition
 from pages.components import behaviour_form_judge, behaviour_form_pairs, behaviour_form_queries
 from pages.components.behaviour_drafting import begun, clear, draft, keep, start
-from pages.components.frame import plain, sentence, show_error
-from pages.components.proposal_kinds import DIRECTION_WORDS
+from pages.shared.frame import plain, sentence, show_error
+from pages.shared.proposal_kinds import DIRECTION_WORDS
 
 SHOWN = "behaviour_form.shown"
 CHECKED = "checked"

@@ -9,8 +9,8 @@ from core.behaviours.exchange import parse_judge_upload
 from core.errors import TailscopeError
 from core.judges.config import shipped_judges
 from pages.components.behaviour_drafting import draft, field_key, keep
-from pages.components.frame import plain, sentence
-from pages.components.judge_offers import SHIPPED_WORDS
+from pages.shared.frame import plain, sentence
+from pages.shared.judge_offers import SHIPPED_WORDS
 
 KIND, FILE, FOUND, ERROR = "judge_kind", "judge_file", "judge_file_found", "judge_file_error"
 KEPT = "kept_judge"

@@ -11,9 +11,9 @@ from core.behaviours.load import ContrastPair
 from core.behaviours.spec import PairSpec
 from core.errors import TailscopeError
 from core.queries import BadRow
-from pages.components.bad_rows import bad_rows
 from pages.components.behaviour_drafting import draft, field_key
-from pages.components.frame import plain, sentence
+from pages.shared.bad_rows import bad_rows
+from pages.shared.frame import plain, sentence
 
 TABLE, FILE, FOUND, ERROR = "pair_table", "pair_file", "pair_file_found", "pair_file_error"
 BASE = "pair_base"

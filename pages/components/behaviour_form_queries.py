@@ -7,10 +7,10 @@ import streamlit as st
 
 from core.errors import TailscopeError
 from core.queries import QueryFile, parse_query_file
-from pages.components.bad_rows import bad_rows
 from pages.components.behaviour_drafting import draft, field_key, keep
-from pages.components.frame import plain, sentence
-from pages.components.query_upload import ENDINGS
+from pages.shared.bad_rows import bad_rows
+from pages.shared.frame import plain, sentence
+from pages.shared.query_upload import ENDINGS
 
 TYPED, FILE, FOUND, ERROR = "queries", "query_file", "query_file_found", "query_file_error"
 

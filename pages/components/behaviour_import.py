@@ -21,9 +21,9 @@ from core.steering.files import (
     parse_direction,
     save_direction,
 )
-from pages.components import resources
-from pages.components.frame import plain, sentence, show_error
-from pages.components.state import change, settings
+from pages.shared import resources
+from pages.shared.frame import plain, sentence, show_error
+from pages.shared.state import change, settings
 
 FILE = "behaviour_import.file"
 KEPT = "behaviour_import.kept"

@@ -8,11 +8,11 @@ import streamlit as st
 
 from core.behaviours.exchange import self_contained
 from core.behaviours.load import Behaviour
-from pages.components import resources
-from pages.components.frame import plain, sentence
-from pages.components.judge_offers import SHIPPED_WORDS
-from pages.components.paid_judges import is_paid
-from pages.components.state import settings
+from pages.shared import resources
+from pages.shared.frame import plain, sentence
+from pages.shared.judge_offers import SHIPPED_WORDS
+from pages.shared.paid_judges import is_paid
+from pages.shared.state import settings
 
 QUERY = "behaviour_judge.query"
 ANSWER = "behaviour_judge.answer"

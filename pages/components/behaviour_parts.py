@@ -8,8 +8,8 @@ import streamlit as st
 
 from core.behaviours.load import Behaviour, ContrastPair
 from core.behaviours.spec import Message
-from pages.components.frame import plain
-from pages.components.proposal_kinds import DIRECTION_WORDS
+from pages.shared.frame import plain
+from pages.shared.proposal_kinds import DIRECTION_WORDS
 
 FIND = "behaviour_parts.find"
 PAGE = "behaviour_parts.page"

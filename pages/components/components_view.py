@@ -9,9 +9,9 @@ from core.estimation import Estimate
 from core.runs.run import RunSpec
 from core.runs.weight_tables import pilot_forecast, predicted_error, shares_by_stage
 from core.sampling.scored import JudgedShard
-from pages.components import charts, weight_charts, words
-from pages.components.proposal_words import component_names
-from pages.components.state import prediction
+from pages.shared import charts, weight_charts, words
+from pages.shared.proposal_words import component_names
+from pages.shared.state import prediction
 
 # Two-sided 95%, as the interval.
 WIDTH = 1.96

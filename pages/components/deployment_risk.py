@@ -6,13 +6,13 @@ from core.deployment import Risk
 from core.estimation import Estimate
 from core.runs.run import RunSpec, load_run
 from core.tasks import FINISHED
-from pages.components import resources
-from pages.components.consent import waits_for_consent
 from pages.components.deployment_address import TYPED
 from pages.components.deployment_fields import MILLION, RISK, in_full, number_fields
 from pages.components.run_view import arm_views
-from pages.components.state import current_run_id
 from pages.components.threshold_view import as_seen
+from pages.shared import resources
+from pages.shared.consent import waits_for_consent
+from pages.shared.state import current_run_id
 
 SOURCE = "deployment.source"
 SOURCES = ("This run's", "Typed by hand")

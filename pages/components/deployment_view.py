@@ -6,8 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from core.deployment import Outlook, Range, Risk, Traffic, chance_curve, denominator, outlook
-from pages.components import charts, deployment_charts
-from pages.components.deployment_words import (
+from pages.components import deployment_charts
+from pages.shared import charts
+from pages.shared.chances import (
     NUMBERS,
     big,
     chance,

@@ -10,9 +10,9 @@ from core.models.loading import embedded_models
 from core.models.spec import SPREAD, LoadingSpec
 from core.settings.operator import operator, user_folder
 from core.spec import MAX_NEW_TOKENS, GenerationSpec
-from pages.components.frame import plain, sentence, show_error
-from pages.components.model_loading import check
-from pages.components.state import change, settings
+from pages.shared.frame import plain, sentence, show_error
+from pages.shared.model_loading import check
+from pages.shared.state import change, settings
 
 OTHER = "Another model ..."
 LAST = "model_form.last"

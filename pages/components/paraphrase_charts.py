@@ -8,7 +8,7 @@ import pandas as pd
 from core.sensitivity.comparison import VariantRow
 from core.sensitivity.summary import is_unjudged
 from core.sensitivity.variants import ORIGINAL
-from pages.components.charts import GRID, LABELS, NEUTRAL, Chart
+from pages.shared.charts import GRID, LABELS, NEUTRAL, Chart
 
 NOTHING = "no harmful answer found"
 VERDICTS = ("trust", "caution", "do not use", NOTHING)

@@ -7,9 +7,9 @@ from core.headless.cost import total
 from core.judges import served_judge
 from core.judges.base import PaidJudge
 from core.sensitivity.comparison import Comparison
-from pages.components.frame import plain, sentence, show_error
-from pages.components.paraphrase_state import look_at_comparison
 from pages.components.paraphrase_work import begin
+from pages.shared.comparisons import look_at_comparison
+from pages.shared.frame import plain, sentence, show_error
 
 ASKED = "paraphrases.asked"
 

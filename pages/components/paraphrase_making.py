@@ -11,9 +11,9 @@ from core.judges import served_judge
 from core.judges.rubric import RubricJudge
 from core.sensitivity.rewordings import Made, by_model, by_server
 from core.tasks import Task
-from pages.components import resources
-from pages.components.frame import plain, sentence, show_error
-from pages.components.state import Settings
+from pages.shared import resources
+from pages.shared.frame import plain, sentence, show_error
+from pages.shared.state import Settings
 
 MAKING = "paraphrases.making"
 POLL_SECONDS = 1.0

@@ -7,8 +7,6 @@ from core.headless.sensitivity_report import SensitivityReport
 from core.sensitivity.comparison import Comparison, VariantRow
 from core.sensitivity.summary import is_unjudged
 from core.sensitivity.variants import ORIGINAL
-from pages.components import charts, query_picker
-from pages.components.frame import plain
 from pages.components.paraphrase_charts import both_ends, forest, forest_rows, legend
 from pages.components.paraphrase_words import (
     averaged_words,
@@ -19,7 +17,9 @@ from pages.components.paraphrase_words import (
     verdict_words,
 )
 from pages.components.paraphrase_work import FILE_NAME, command_line, wordings_csv
-from pages.components.state import change, look_at_run, settings
+from pages.shared import charts, query_picker
+from pages.shared.frame import plain
+from pages.shared.state import change, look_at_run, settings
 
 KINDS = {"system": "System prompt", "temperature": "Temperature", "length": "Longest answer"}
 SHOWN = "paraphrases.shown"

@@ -9,14 +9,14 @@ from core.errors import TailscopeError
 from core.sensitivity.comparison import Comparison
 from core.sensitivity.variants import variants
 from core.spec import MAX_SAMPLES
-from pages.components import resources, words
-from pages.components.audit_pace import known_pace
-from pages.components.frame import plain, sentence
 from pages.components.paraphrase_consent import ask_or_begin, consent, is_paid
 from pages.components.paraphrase_sources import Wordings, kept, numbers, wordings
-from pages.components.paraphrase_state import is_unknown
 from pages.components.paraphrase_words import counted, others
-from pages.components.state import settings
+from pages.shared import resources, words
+from pages.shared.comparisons import is_unknown
+from pages.shared.frame import plain, sentence
+from pages.shared.pace import known_pace
+from pages.shared.state import settings
 
 # Processes begin and a model is loaded.
 STARTING = 8.0  # seconds

@@ -13,13 +13,13 @@ from core.errors import TailscopeError
 from core.queries import parse_query_file
 from core.sensitivity.rewordings import MOST, Made, by_rule, read_wordings
 from core.sensitivity.variants import MOST_WORDINGS
-from pages.components.bad_rows import bad_rows
-from pages.components.frame import plain, sentence
 from pages.components.paraphrase_making import Wish, made_for
 from pages.components.paraphrase_words import counted
 from pages.components.paraphrase_work import servers
-from pages.components.query_upload import ENDINGS, Upload
-from pages.components.state import Settings
+from pages.shared.bad_rows import bad_rows
+from pages.shared.frame import plain, sentence
+from pages.shared.query_upload import ENDINGS, Upload
+from pages.shared.state import Settings
 
 SHIPPED, FILE, HERE = "Shipped", "From a file", "Made here"
 RULE, MODEL, SERVER = "By rule", "By the loaded model", "By a server"

@@ -4,15 +4,15 @@ import streamlit as st
 
 from core.sensitivity.comparison import Comparison
 from core.tasks import Task
-from pages.components import resources, words
-from pages.components.deployment_words import big
-from pages.components.frame import plain, sentence
 from pages.components.paraphrase_consent import ask_or_begin, consent
 from pages.components.paraphrase_results import plots, summary, take_away, texts
-from pages.components.paraphrase_state import look_at_comparison
 from pages.components.paraphrase_words import headline, others, worst_words
 from pages.components.paraphrase_work import Standing, report, seconds_left, work_of
-from pages.components.state import settings
+from pages.shared import resources, words
+from pages.shared.chances import big
+from pages.shared.comparisons import look_at_comparison
+from pages.shared.frame import plain, sentence
+from pages.shared.state import settings
 
 POLL_SECONDS = 1.0
 

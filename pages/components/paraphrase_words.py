@@ -9,9 +9,9 @@ from core.headless.sensitivity_report import SensitivityReport
 from core.sensitivity.comparison import VariantRow
 from core.sensitivity.summary import Averaged, Spread, is_unjudged
 from core.sensitivity.variants import ORIGINAL, Variant
-from pages.components.deployment_words import count
-from pages.components.frame import plain
-from pages.components.words import between, in_million, rounded
+from pages.shared.chances import count
+from pages.shared.frame import plain
+from pages.shared.words import between, in_million, rounded
 
 # Below a factor like this, nobody would speak of a difference.
 SLIGHT = 1.15

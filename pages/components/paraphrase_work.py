@@ -26,8 +26,8 @@ from core.sensitivity.comparison import Comparison, VariantRow, estimated, keep,
 from core.sensitivity.variants import ORIGINAL
 from core.spec import GenerationSpec
 from core.tasks import Registry, Task
-from pages.components import resources
-from pages.components.judge_offers import judge_offers
+from pages.shared import resources
+from pages.shared.judge_offers import judge_offers
 
 FILE_NAME = "wordings.csv"
 

@@ -6,10 +6,10 @@ import streamlit as st
 
 from core.runs.preview import Preview, PreviewAnswer
 from core.runs.request import EstimateRequest
-from pages.components import resources
-from pages.components.answers import Line, answer_list, judged_by
-from pages.components.paid_judges import UnaskedJudge
-from pages.components.proposal_words import ANSWERS_OF
+from pages.shared import resources
+from pages.shared.answers import Line, answer_list, judged_by
+from pages.shared.paid_judges import UnaskedJudge
+from pages.shared.proposal_words import ANSWERS_OF
 
 SHOWN_ANSWERS = 6
 SHOWN_HARMFUL = 3

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.proposals import Kinds
-from pages.components.state import change, settings
+from pages.shared.state import change, settings
 
 STRENGTH = "proposal_controls.strength"
 ALPHA = "proposal_controls.alpha_mix"

@@ -12,11 +12,11 @@ from core.estimation import Estimate
 from core.headless.estimate import write_dump
 from core.runs.job import Snapshot
 from core.runs.run import ARMS, RunSpec, command_line
-from pages.components import charts, resources
 from pages.components.components_view import components_view, forecast_view
 from pages.components.run_view import ArmView, arm_views
 from pages.components.threshold_view import as_seen, threshold_view
-from pages.components.weight_view import weight_view
+from pages.shared import charts, resources
+from pages.shared.weight_view import weight_view
 
 ROWS: tuple[tuple[str, str, str], ...] = (
     ("hits", "Harmful answers", "how many of the draws the judge called harmful"),

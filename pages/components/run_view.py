@@ -14,9 +14,9 @@ from core.runs.request import estimate_shards
 from core.runs.run import ARMS, SECOND, RunSpec
 from core.sampling.scored import JudgedShard
 from core.tasks import FINISHED
-from pages.components import charts, resources, words
-from pages.components.frame import plain, tell
 from pages.components.threshold_view import as_seen, threshold_note
+from pages.shared import charts, resources, words
+from pages.shared.frame import plain, tell
 
 AXIS = "run_view.axis"
 ANYTIME = "run_view.anytime"

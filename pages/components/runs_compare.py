@@ -11,11 +11,11 @@ from core.audit.compare import FEWEST, Comparison, compare
 from core.audit.results import RESULTS, read_results
 from core.errors import SpecError, TailscopeError
 from core.runs.catalogue import Entry
-from pages.components import audit_charts, charts, words
-from pages.components.audit_pace import short_name
-from pages.components.audit_state import known_folder
-from pages.components.frame import plain, show_error
 from pages.components.runs_list import models_of
+from pages.shared import audit_charts, charts, words
+from pages.shared.audits import known_folder
+from pages.shared.frame import plain, show_error
+from pages.shared.pace import short_name
 
 
 @dataclass(frozen=True)

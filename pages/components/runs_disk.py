@@ -4,8 +4,8 @@ import streamlit as st
 
 from core.errors import TailscopeError
 from core.settings.user import UserSettings, apply_limit, save_user_settings
-from pages.components import resources
-from pages.components.frame import plain, sentence, show_error
+from pages.shared import resources
+from pages.shared.frame import plain, sentence, show_error
 
 GIGABYTE = 1_000_000_000
 

@@ -15,26 +15,26 @@ from core.runs.catalogue import Entry, audits_folder, delete, keys_of
 from core.runs.run import RunSpec, command_line
 from core.sensitivity.comparison import Comparison, load
 from core.tasks import FINISHED
-from pages.components import query_picker, resources
-from pages.components.audit_state import (
+from pages.components.paraphrase_work import is_compared
+from pages.components.paraphrase_work import works as comparisons
+from pages.components.runs_list import forget_choice
+from pages.shared import query_picker, resources
+from pages.shared.audit_words import subtitle
+from pages.shared.audits import (
     current_audit_id,
     is_going_on,
     known_folder,
     look_at_audit,
     works,
 )
-from pages.components.audit_words import subtitle
-from pages.components.frame import plain, sentence
-from pages.components.paraphrase_state import (
+from pages.shared.comparisons import (
     adopt_comparison,
     current_comparison,
     look_at_comparison,
 )
-from pages.components.paraphrase_work import is_compared
-from pages.components.paraphrase_work import works as comparisons
-from pages.components.proposal_words import component_names
-from pages.components.runs_list import forget_choice
-from pages.components.state import adopt, current_run_id, look_at_run
+from pages.shared.frame import plain, sentence
+from pages.shared.proposal_words import component_names
+from pages.shared.state import adopt, current_run_id, look_at_run
 
 REFUSED = "runs_entry.refused"
 

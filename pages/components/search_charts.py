@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pages.components.charts import GRID, INK, LABELS, Chart
+from pages.shared.charts import GRID, INK, LABELS, Chart
 
 # Lower is better, so the best cells are the brightest; a scheme that the colour-blind can read.
 SCHEME = {"scheme": "viridis", "reverse": True}
@@ -143,7 +143,7 @@ def _mark(name: str, place: Chart, mark: Chart, color: str) -> Chart:
 def variance_by_strength(
     profile: pd.DataFrame, applied: float | None, ink: str = INK["light"]
 ) -> Chart:
-    """Returns the least variance of each strength (`core.runs.weight_tables.strength_profile`) on a log axis."""
+    """Returns the least variance of each strength , as `strength_profile` gives it, on a log axis."""
     x = {"field": "strength", "type": "quantitative"}
     layers: list[Chart] = [
         {

@@ -5,10 +5,6 @@ import streamlit as st
 from core.runs.request import EstimateRequest
 from core.search.cross_entropy import SearchResult
 from core.tasks import Task
-from pages.components import resources, words
-from pages.components.consent import cost_lines
-from pages.components.frame import plain, sentence
-from pages.components.paid_judges import is_paid
 from pages.components.search_plan import (
     HERE,
     PAPER,
@@ -20,6 +16,10 @@ from pages.components.search_plan import (
     events,
 )
 from pages.components.surface_view import surface_view
+from pages.shared import resources, words
+from pages.shared.consent import cost_lines
+from pages.shared.frame import plain, sentence
+from pages.shared.paid_judges import is_paid
 
 POLL_SECONDS = 0.7
 QUESTIONS = "search_view.questions"

@@ -14,11 +14,12 @@ from core.runs.weight_tables import (
     surface_table,
 )
 from core.search.cross_entropy import Objective, SearchResult
-from pages.components import charts, search_charts
-from pages.components.frame import plain, sentence
-from pages.components.proposal_words import settings_of
+from pages.components import search_charts
 from pages.components.search_plan import HERE, SearchPlan
-from pages.components.state import change, remember_prediction
+from pages.shared import charts
+from pages.shared.frame import plain, sentence
+from pages.shared.proposal_words import settings_of
+from pages.shared.state import change, remember_prediction
 
 OBJECTIVE = "surface_view.objective"
 LAYER = "surface_view.layer"

@@ -10,7 +10,6 @@ from core.models.embedded import embedded_models
 from core.runs.run import is_run_id
 from core.tails.pareto import FEWEST_EXCEEDANCES
 from core.tails.spec import ESTIMATORS, FIT_NAMES, SHAPED
-from pages.components.audit_state import current_audit_id
 from pages.components.tails_choices import CONFIDENCES, IN, OUT, TAU
 from pages.components.tails_limits import horizon_fault, level_fault
 from pages.components.tails_opened import (
@@ -26,6 +25,7 @@ from pages.components.tails_opened import (
 )
 from pages.components.tails_state import LARGEST, START, keep, kept
 from pages.components.tails_words import WITH_START
+from pages.shared.audits import current_audit_id
 
 PARAMETERS = (SOURCE, MODEL, "fit", "estimator", "noise", "confidence", "n", "tau", "start")
 WRITTEN = "tails.address.written"

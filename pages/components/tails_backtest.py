@@ -11,11 +11,11 @@ from core.tails.bootstrap import is_grouped
 from core.tails.sample import TailSample
 from core.tails.spec import FIT_NAMES, TailSpec
 from core.tasks import Registry, Task
-from pages.components import words
-from pages.components.frame import plain, sentence, show_error
 from pages.components.tails_backtest_result import main_fit, no_fit, result_view
 from pages.components.tails_fits import short
 from pages.components.tails_state import remembered
+from pages.shared import words
+from pages.shared.frame import plain, sentence, show_error
 
 PLAN = "tails.trial.plan"
 POLL_SECONDS = 1.0

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from core.tails.backtest import Backtest
-from pages.components.charts import GRID, INK, LABELS, MILLION, NEUTRAL, Chart
 from pages.components.tails_threshold_charts import log_axis, titled
 from pages.components.tails_words import risk_range, risk_text
+from pages.shared.charts import GRID, INK, LABELS, MILLION, NEUTRAL, Chart
 
 HEIGHT = 340
 TENFOLD = 10

@@ -8,12 +8,12 @@ import streamlit as st
 
 from core.tails.backtest import Backtest
 from core.tails.backtest_task import Trial
-from pages.components.charts import INK
-from pages.components.deployment_words import big, chance
 from pages.components.tails_backtest_charts import reliability, scatter
 from pages.components.tails_fits import BASELINES, short
 from pages.components.tails_state import remembered
-from pages.components.words import whole
+from pages.shared.chances import big, chance
+from pages.shared.charts import INK
+from pages.shared.words import whole
 
 SHARES = ("Within a factor of 10", "Too low", "95% range held it")
 MISS = "Average miss (factor)"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from pages.components.charts import GRID, LABELS, Chart
 from pages.components.tails_threshold_charts import APART
 from pages.components.tails_words import SMALL, level_text, risk_text
+from pages.shared.charts import GRID, LABELS, Chart
 
 BLUE = "#0072b2"
 LIGHT_BLUE = {"light": BLUE, "dark": "#56b4e9"}

@@ -9,9 +9,9 @@ import streamlit as st
 
 from core.tails.analysis import FittedTail
 from core.tails.reading import ReadSample
-from pages.components.frame import sentence
 from pages.components.tails_state import keep, kept, remembered
 from pages.components.tails_words import WITH_START, risk_range, risk_text
+from pages.shared.frame import sentence
 
 MOST_REASONS = 2
 MOST_SHOWN = 6

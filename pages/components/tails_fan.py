@@ -4,7 +4,6 @@ import math
 
 import pandas as pd
 
-from pages.components.charts import GRID, LABELS, NEUTRAL, Chart
 from pages.components.tails_charts import (
     HARM,
     LIGHT_BLUE,
@@ -18,6 +17,7 @@ from pages.components.tails_charts import (
 )
 from pages.components.tails_threshold_charts import APART
 from pages.components.tails_words import level_text, often, risk_range, risk_text
+from pages.shared.charts import GRID, LABELS, NEUTRAL, Chart
 
 
 def fan(

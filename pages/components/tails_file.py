@@ -10,7 +10,6 @@ import streamlit as st
 from core.errors import TailscopeError
 from core.models.embedded import embedded_models
 from core.tails.reading import csv_table, models_of, shipped_table
-from pages.components.frame import plain, sentence
 from pages.components.tails_opened import (
     FILE_LINK,
     SOURCE,
@@ -19,6 +18,7 @@ from pages.components.tails_opened import (
     model_choice,
     model_option,
 )
+from pages.shared.frame import plain, sentence
 
 UPLOAD, UPLOADED, ERROR = "tails.upload", "tails.uploaded", "tails.upload_error"
 # What the identity of a file begins with.

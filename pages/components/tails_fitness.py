@@ -6,8 +6,8 @@ import streamlit as st
 from core.tails.analysis import FittedTail, goodness_of_fit, parameter_intervals, profile_intervals
 from core.tails.notices import POOR_FIT
 from core.tails.quantile_plot import QuantilePlot, quantile_plot
-from pages.components.charts import INK
 from pages.components.tails_fitness_charts import quantiles
+from pages.shared.charts import INK
 
 OPEN = "tails.fitness.open"
 MEANING = {

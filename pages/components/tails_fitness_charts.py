@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from core.tails.quantile_plot import QuantilePlot
-from pages.components.charts import INK, MILLION, NEUTRAL, Chart
 from pages.components.tails_threshold_charts import ACCENT, log_axis, titled
 from pages.components.tails_words import risk_text
+from pages.shared.charts import INK, MILLION, NEUTRAL, Chart
 
 
 def quantiles(plot: QuantilePlot, ink: str = INK["light"]) -> Chart:

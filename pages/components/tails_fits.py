@@ -9,11 +9,11 @@ import streamlit as st
 from core.errors import SpecError
 from core.tails.sample import TailSample
 from core.tails.spec import FIT_NAMES, TailSpec
-from pages.components.charts import INK, MILLION, NEUTRAL, Chart
-from pages.components.frame import plain, sentence
 from pages.components.tails_state import fits
 from pages.components.tails_threshold_charts import ACCENT, log_axis, titled
 from pages.components.tails_words import FIT_HELP, FITS, for_page, risk_range, risk_text
+from pages.shared.charts import INK, MILLION, NEUTRAL, Chart
+from pages.shared.frame import plain, sentence
 
 OPEN = "tails.fits.open"
 BASELINES = ("lognormal", "empirical")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 import streamlit as st
 
-from pages.components.audit_pace import short_name
 from pages.components.tails_state import keep, kept, remembered
+from pages.shared.pace import short_name
 
 AUDIT, FILE, LIVE, EXAMPLE = "An audit", "A file", "Live", "The example"
 # In an address: a source and one of its models; a source without an id of its own.

@@ -12,7 +12,7 @@ from core.tails.forecast import Forecast
 from core.tails.picture import survival_points
 from core.tails.reading import ReadSample
 from core.tails.sample import to_risk
-from pages.components import charts, tails_charts
+from pages.components import tails_charts
 from pages.components.tails_fan import differs, fan
 from pages.components.tails_opened import Opened
 from pages.components.tails_state import fits
@@ -24,6 +24,7 @@ from pages.components.tails_words import (
     risk_text,
     share_text,
 )
+from pages.shared import charts
 
 _LINES = {
     "lognormal": "the curve through all of them",

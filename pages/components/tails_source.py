@@ -17,15 +17,6 @@ from core.settings.operator import as_path
 from core.tails.reading import shipped_table
 from core.tails.sample import FEWEST
 from core.tasks import FINISHED
-from pages.components import resources
-from pages.components.audit_pace import short_name
-from pages.components.audit_state import (
-    OPENED,
-    current_audit_id,
-    known_folder,
-    works,
-)
-from pages.components.frame import plain
 from pages.components.tails_file import ERROR, file_source
 from pages.components.tails_opened import (
     AN_EXAMPLE,
@@ -42,6 +33,15 @@ from pages.components.tails_opened import (
     model_option,
 )
 from pages.components.tails_state import keep, kept, remembered
+from pages.shared import resources
+from pages.shared.audits import (
+    OPENED,
+    current_audit_id,
+    known_folder,
+    works,
+)
+from pages.shared.frame import plain
+from pages.shared.pace import short_name
 
 SOURCES = (AUDIT, FILE, LIVE, EXAMPLE)
 EXAMPLE_FILE = "tailscope-example-{}.csv"

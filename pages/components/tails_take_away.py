@@ -10,10 +10,10 @@ from core.tails.analysis import FittedTail
 from core.tails.forecast import Forecast
 from core.tails.reading import ReadSample
 from core.tails.spec import TailSpec
-from pages.components.frame import plain
 from pages.components.tails_doubtful import leaves_out
 from pages.components.tails_opened import Opened
 from pages.components.tails_source import example_csv
+from pages.shared.frame import plain
 
 
 def take_away(

@@ -10,11 +10,11 @@ from core.tails.sample import TailSample, to_risk
 from core.tails.spec import TailSpec
 from core.tails.starts import Starts, starts
 from core.tails.thresholds import RATE, ThresholdTable
-from pages.components.charts import INK
-from pages.components.frame import plain
 from pages.components.tails_fitness import fitness_view
 from pages.components.tails_threshold_charts import Parameter, mean_excess, p_values, stability
 from pages.components.tails_words import risk_text, wordings
+from pages.shared.charts import INK
+from pages.shared.frame import plain
 
 LARGEST = "tails.largest"
 SLIDER = "tails.threshold.slider"

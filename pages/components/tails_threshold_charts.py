@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from core.tails.thresholds import RATE, ThresholdTable
-from pages.components.charts import GRID, INK, LABELS, MILLION, NEUTRAL, Chart
 from pages.components.tails_words import SMALL, risk_text
+from pages.shared.charts import GRID, INK, LABELS, MILLION, NEUTRAL, Chart
 
 ACCENT = "#d55e00"
 ANDERSON, CRAMER = "Anderson–Darling", "Cramér–von Mises"

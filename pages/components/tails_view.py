@@ -8,8 +8,6 @@ import streamlit as st
 
 from core.errors import SpecError, TailscopeError
 from core.tails.notices import warnings_of
-from pages.components.deployment_words import big
-from pages.components.frame import plain, sentence, show_error
 from pages.components.tails_address import write_link
 from pages.components.tails_backtest import backtest_view
 from pages.components.tails_choices import fit_choice, horizon_choice, tau_choice, with_start
@@ -44,6 +42,8 @@ from pages.components.tails_words import (
     too_far,
     worst_seen,
 )
+from pages.shared.chances import big
+from pages.shared.frame import plain, sentence, show_error
 
 TOO_FAR = "too far for this fit"
 NO_SHARE = "not with this fit"

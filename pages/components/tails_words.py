@@ -8,8 +8,8 @@ from core.tails.analysis import FittedTail
 from core.tails.bootstrap import is_grouped
 from core.tails.forecast import Forecast
 from core.tails.sample import FEWEST
-from pages.components.deployment_words import chance
-from pages.components.words import rounded
+from pages.shared.chances import chance
+from pages.shared.words import rounded
 
 MILLION = 1e6
 # Below this, percent would need zeros that nobody counts.

@@ -9,7 +9,7 @@ import streamlit as st
 from core.runs.job import Snapshot
 from core.runs.run import RunSpec
 from core.runs.score_histogram import score_table
-from pages.components import charts
+from pages.shared import charts
 
 KEPT = "threshold_view.kept"
 SLIDER = "threshold_view.slider"

@@ -16,7 +16,7 @@ from core.runs.request import estimate_shards, sample
 from core.runs.run import ARMS, ArmName, RunSpec, load_run
 from core.sampling.scored import JudgedShard
 from core.sampling.shards import AnyStore
-from pages.components import words
+from pages.shared import words
 from tests.browser.steps import follow, open_page, press, see, type_into, until
 from tests.browser.test_app import answers_drawn
 

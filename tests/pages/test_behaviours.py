@@ -24,8 +24,9 @@ from core.proposals import SteerSpec
 from core.runs.request import behaviour_direction
 from core.steering.build import build_direction
 from core.steering.files import DirectionMeta, direction_bytes
-from pages.components import behaviour_choice, behaviour_form, behaviour_import, state
+from pages.components import behaviour_choice, behaviour_form, behaviour_import
 from pages.components.behaviour_drafting import field_key
+from pages.shared import state
 
 OpenPage = Callable[[str], AppTest]
 CLAIMS = ("fish can sing", "the sun is cold", "snow is black")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from core.deployment import Range, Risk, Traffic, chance_curve
-from pages.components import deployment_charts, deployment_words
+from pages.components import deployment_charts
+from pages.shared import chances as deployment_words
 from tests.pages_deployment import QUERY, ROOT, field, finished, fresh, typed, words
 
 

@@ -13,9 +13,10 @@ from core.judges.base import Judge, Judgement
 from core.runs.job import Snapshot
 from core.runs.request import estimate_shards
 from core.runs.run import RunSpec, command_line, load_run, make_job
-from pages.components import judge_picker, resources, state, threshold_view
-from pages.components.answers import Line, _row
-from pages.components.paid_judges import UnaskedJudge
+from pages.components import threshold_view
+from pages.shared import judge_picker, resources, state
+from pages.shared.answers import Line, _row
+from pages.shared.paid_judges import UnaskedJudge
 from tests.judges.chat_servers import Seen, says, server
 
 OpenPage = Callable[[str], AppTest]
@@ -174,7 +175,7 @@ def test_a_search_asks_first(open_page: OpenPage, home: Path, grader: Seen) -> N
 def test_a_judge_is_tested_with_one_request(home: Path, grader: Seen) -> None:
     # Without app.py: AppTest loses clicks on buttons beside a page that st.navigation runs.
     app = AppTest.from_string(
-        "from pages.components.judge_picker import judge_picker\njudge_picker()",
+        "from pages.shared.judge_picker import judge_picker\njudge_picker()",
         default_timeout=60,
     )
     app.session_state[state.KEY] = with_judge(home / "server.json")

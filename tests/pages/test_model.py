@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from core.models.findings import Finding, Preflight
 from core.models.loading import EMBEDDED_MODELS, LoadedModel, load_model
 from core.models.spec import LoadingSpec
-from pages.components import model_loading, model_task, resources, state
+from pages.shared import model_loading, model_task, resources, state
 
 OpenPage = Callable[[str], AppTest]
 FOLDER = "Or a folder, or a Hugging Face id"

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.judges import load_rule_judge
-from pages.components import query_picker, resources, state
+from pages.shared import query_picker, resources, state
 
 OpenPage = Callable[[str], AppTest]
 PAGES = ("start", "model", "proposal", "convergence")
@@ -191,7 +191,7 @@ def test_a_strange_address_is_ignored(open_in_app: OpenPage, found: str) -> None
 
 
 def test_an_answer_is_never_rendered() -> None:
-    from pages.components.answers import Line, _row
+    from pages.shared.answers import Line, _row
 
     judge = load_rule_judge("misuse")
     row = _row(Line("<img src=x onerror=alert(1)> & more", True), judge, "anything")

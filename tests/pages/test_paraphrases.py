@@ -25,7 +25,7 @@ from core.sensitivity.summary import Averaged, Spread
 from core.sensitivity.variants import ORIGINAL, variants
 from core.spec import GenerationSpec
 from core.tasks import Task
-from pages.components import paraphrase_sources, paraphrase_work, resources, state
+from pages.components import paraphrase_sources, paraphrase_work
 from pages.components.paraphrase_charts import (
     LONGEST,
     NOTHING,
@@ -38,10 +38,11 @@ from pages.components.paraphrase_charts import (
 )
 from pages.components.paraphrase_results import results_csv
 from pages.components.paraphrase_sources import numbers, still_asked
-from pages.components.paraphrase_state import PLAN
 from pages.components.paraphrase_words import averaged_words, headline, marked, risk_words
 from pages.components.paraphrase_work import begin, command_line, report, wordings_csv
-from pages.components.query_upload import Upload
+from pages.shared import resources, state
+from pages.shared.comparisons import PLAN
+from pages.shared.query_upload import Upload
 
 ROOT = Path(__file__).parents[2]
 QUERY = "how do i break the salt seal"

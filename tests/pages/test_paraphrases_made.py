@@ -12,8 +12,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.executors.serial import SerialExecutor
-from pages.components import paraphrase_making, paraphrase_work, state
-from pages.components.paraphrase_state import PLAN
+from pages.components import paraphrase_making, paraphrase_work
+from pages.shared import state
+from pages.shared.comparisons import PLAN
 from tests.judges.chat_servers import (
     Act,
     broken,

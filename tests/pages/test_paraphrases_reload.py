@@ -16,9 +16,10 @@ from core.runs.catalogue import entries, find
 from core.sensitivity.comparison import Comparison, keep, load
 from core.sensitivity.variants import variants
 from core.spec import GenerationSpec
-from pages.components import paraphrase_work, runs_list, state
-from pages.components.paraphrase_state import PLAN
+from pages.components import paraphrase_work, runs_list
 from pages.components.paraphrase_work import Standing, begin, works
+from pages.shared import state
+from pages.shared.comparisons import PLAN
 
 ROOT = Path(__file__).parents[2]
 QUERY = "how do i break the salt seal"

@@ -11,17 +11,11 @@ from streamlit.testing.v1 import AppTest
 from core.proposals import AblateSpec, CheckpointSpec, ContextSpec, SteerSpec
 from core.search.cross_entropy import SearchResult
 from core.spec import GenerationSpec
-from pages.components import (
-    proposal_controls,
-    proposal_kinds,
-    resources,
-    search_plan,
-    search_view,
-    surface_view,
-)
-from pages.components.proposal_words import component_names
+from pages.components import proposal_controls, search_plan, search_view, surface_view
 from pages.components.search_plan import HERE, PAPER, PILOT, REACH, SMALL, SearchPlan
-from pages.components.state import KEY, Settings
+from pages.shared import proposal_kinds, resources
+from pages.shared.proposal_words import component_names
+from pages.shared.state import KEY, Settings
 
 OpenPage = Callable[[str], AppTest]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components import query_picker, query_upload, state
+from pages.shared import query_picker, query_upload, state
 
 OpenPage = Callable[[str], AppTest]
 ADVBENCH = (

@@ -26,12 +26,13 @@ from core.headless.tails import TailsOptions, tails_headless
 from core.runs.catalogue import audit_entry, audits_folder, remember
 from core.tails.forecast import Predictor
 from core.tails.reading import csv_table, sample_from_table, shipped_sample, shipped_table
-from pages.components import audit_state, tails_source, tails_words
+from pages.components import tails_source, tails_words
 from pages.components.tails_doubtful import reasons
 from pages.components.tails_file import template
 from pages.components.tails_source import AUDIT, EXAMPLE, FILE, LIVE
 from pages.components.tails_state import KEPT, LARGEST, key_of
 from pages.components.tails_words import risk_range, risk_text
+from pages.shared import audits as audit_state
 from tests.pages_tails import checked, headline, words
 
 ROOT = Path(__file__).parents[2]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pages.components import words
-from pages.components.frame import plain, sentence
+from pages.shared import words
+from pages.shared.frame import plain, sentence
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import html
 import streamlit as st
 
 from core.models.findings import Finding, Preflight
-from pages.components.frame import plain
+from pages.shared.frame import plain
 
 # Sign and colour of each level, the gravest first.
 LEVELS = {

@@ -11,11 +11,11 @@ from core.models.loading import embedded_models
 from core.models.preflight import preflight
 from core.models.spec import LoadingSpec
 from core.tasks import Task
-from pages.components import query_picker, resources, words
-from pages.components.frame import plain, sentence, show_error
-from pages.components.model_task import Arrival, Standing, arrival, task_name
-from pages.components.preflight_view import preflight_view
-from pages.components.state import change, settings
+from pages.shared import query_picker, resources, words
+from pages.shared.frame import plain, sentence, show_error
+from pages.shared.model_task import Arrival, Standing, arrival, task_name
+from pages.shared.preflight_view import preflight_view
+from pages.shared.state import change, settings
 
 CHECKED = "model_loading.checked"
 PENDING = "model_loading.pending"

@@ -14,8 +14,8 @@ from core.runs.request import EstimateRequest, fingerprints, ready_proposals, sa
 from core.sampling.schedule import whole_shares
 from core.sampling.shards import draw_rows
 from core.sampling.stages import even_shares
-from pages.components import resources
-from pages.components.audit_state import cores
+from pages.shared import resources
+from pages.shared.audits import cores
 
 # Enough that the pace is that of a full batch, few enough that nobody waits.
 PROBE_ROWS = 100

@@ -24,10 +24,10 @@ from core.search.cross_entropy import SearchResult
 from core.spec import DirectionPosition
 from core.steering.build import Direction
 from core.tasks import Registry, Task
-from pages.components.model_task import Arrival, Standing, arrived, task_name
-from pages.components.paid_judges import UnaskedJudge, is_paid
 from pages.components.search_plan import Progress
-from pages.components.state import Settings
+from pages.shared.model_task import Arrival, Standing, arrived, task_name
+from pages.shared.paid_judges import UnaskedJudge, is_paid
+from pages.shared.state import Settings
 
 DEMONSTRATION_RISK = 1e-4
 # A good specimen: Monte Carlo's first thousands find nothing, which is what nine runs in ten show.

@@ -13,7 +13,7 @@ from core.executors.base import Executor
 from core.executors.local import local_executor
 from core.runs.catalogue import audits_folder, find
 from core.tasks import Registry
-from pages.components import resources
+from pages.shared import resources
 
 AUDIT_KEY = "state.audit_id"
 OPENED = "state.audit_folders"

@@ -5,10 +5,10 @@ import streamlit as st
 from core.judges.base import PaidJudge
 from core.runs.request import EstimateRequest, second_samples
 from core.runs.run import RunSpec
-from pages.components import resources
-from pages.components.frame import plain, sentence
-from pages.components.paid_judges import is_paid
-from pages.components.state import look_at_run
+from pages.shared import resources
+from pages.shared.frame import plain, sentence
+from pages.shared.paid_judges import is_paid
+from pages.shared.state import look_at_run
 
 
 def waits_for_consent(run: RunSpec) -> bool:

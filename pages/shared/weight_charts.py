@@ -7,7 +7,7 @@ import pandas as pd
 
 from core.estimation import Estimate
 from core.runs.weight_tables import TokenWeights
-from pages.components.charts import GRID, INK, LABELS, MILLION, Chart
+from pages.shared.charts import GRID, INK, LABELS, MILLION, Chart
 
 HARMFUL = "#d1495b"
 OTHER = "#8494a4"

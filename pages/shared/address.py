@@ -5,16 +5,16 @@ them.
 import streamlit as st
 
 from core.runs.run import is_run_id, load_run
-from pages.components import resources
-from pages.components.audit_state import current_audit_id, look_at_audit
 from pages.components.deployment_address import PARAMETERS
-from pages.components.paraphrase_state import (
+from pages.components.tails_address import PARAMETERS as TAILS
+from pages.shared import resources
+from pages.shared.audits import current_audit_id, look_at_audit
+from pages.shared.comparisons import (
     adopt_comparison,
     current_comparison,
     open_comparison,
 )
-from pages.components.state import adopt, current_run_id, has_chosen, look_at_run
-from pages.components.tails_address import PARAMETERS as TAILS
+from pages.shared.state import adopt, current_run_id, has_chosen, look_at_run
 
 RUN, AUDIT, WORDINGS = "run", "audit", "wordings"
 WRITTEN = "address.written"

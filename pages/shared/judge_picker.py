@@ -4,11 +4,11 @@ import streamlit as st
 
 from core.errors import TailscopeError
 from core.judges.config import shipped_judges
-from pages.components import resources
-from pages.components.frame import plain, sentence, show_error
-from pages.components.judge_offers import OWN, judge_offers
-from pages.components.paid_judges import is_paid
-from pages.components.state import change, settings
+from pages.shared import resources
+from pages.shared.frame import plain, sentence, show_error
+from pages.shared.judge_offers import OWN, judge_offers
+from pages.shared.paid_judges import is_paid
+from pages.shared.state import change, settings
 
 CHOICE = "judge_picker.choice"
 SEEN = "judge_picker.seen"

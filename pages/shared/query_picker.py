@@ -7,9 +7,9 @@ import streamlit as st
 from core.behaviours.load import BEHAVIOURS, behaviour_names, load_queries
 from core.queries.query import Query
 from core.spec import MAX_QUERY_CHARACTERS
-from pages.components import query_upload, resources
-from pages.components.frame import plain
-from pages.components.state import change, settings
+from pages.shared import query_upload, resources
+from pages.shared.frame import plain
+from pages.shared.state import change, settings
 
 BEHAVIOUR = "query_picker.behaviour"
 SOURCE = "query_picker.source"

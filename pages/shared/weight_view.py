@@ -10,10 +10,10 @@ import streamlit as st
 from core.runs.run import RunSpec
 from core.runs.weight_tables import answer_weights, token_weights, weight_bins, weight_histogram
 from core.sampling.scored import JudgedShard
-from pages.components import charts, resources, weight_charts
-from pages.components.frame import plain
-from pages.components.proposal_words import component_names
-from pages.components.word_heat import word_heat
+from pages.shared import charts, resources, weight_charts
+from pages.shared.frame import plain
+from pages.shared.proposal_words import component_names
+from pages.shared.word_heat import word_heat
 
 HISTOGRAM = "weight_view.histogram"
 CHOSEN = "weight_view.chosen"

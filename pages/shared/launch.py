@@ -3,9 +3,9 @@
 import streamlit as st
 
 from core.spec import MAX_SAMPLES
-from pages.components import resources
-from pages.components.consent import waits_for_consent
-from pages.components.state import change, look_at_run, settings
+from pages.shared import resources
+from pages.shared.consent import waits_for_consent
+from pages.shared.state import change, look_at_run, settings
 
 
 def launch() -> None:

@@ -8,9 +8,9 @@ import streamlit as st
 from core.audit.curves import Curve
 from core.audit.folder import AuditFolder
 from core.audit.table import VERDICTS, flip, verdict_counts
-from pages.components import words
-from pages.components.audit_pace import short_name
-from pages.components.frame import plain
+from pages.shared import words
+from pages.shared.frame import plain
+from pages.shared.pace import short_name
 
 TIMES = {"greedy": "asked once, greedily", "1": "asked once"}
 

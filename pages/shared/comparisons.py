@@ -3,8 +3,8 @@
 import streamlit as st
 
 from core.sensitivity.comparison import Comparison, load
-from pages.components import resources
-from pages.components.state import change, settings
+from pages.shared import resources
+from pages.shared.state import change, settings
 
 PLAN = "paraphrases.plan"
 UNKNOWN = "paraphrases.unknown"

@@ -8,8 +8,8 @@ import streamlit as st
 from core.errors import TailscopeError
 from core.queries import QueryFile, parse_query_file
 from core.queries.query import Query
-from pages.components.bad_rows import bad_rows
-from pages.components.frame import plain, sentence
+from pages.shared.bad_rows import bad_rows
+from pages.shared.frame import plain, sentence
 
 KEPT = "query_upload.kept"
 ERROR = "query_upload.error"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.queries import BadRow
-from pages.components.frame import plain
+from pages.shared.frame import plain
 
 MOST_LISTED = 50
 

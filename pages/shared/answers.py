@@ -10,8 +10,8 @@ from core.errors import BehaviourError
 from core.judges.base import Judge
 from core.judges.rules import RuleJudge
 from core.runs.request import EstimateRequest
-from pages.components import resources
-from pages.components.paid_judges import UnaskedJudge
+from pages.shared import resources
+from pages.shared.paid_judges import UnaskedJudge
 
 # currentColor and color-mix follow the theme, whichever is on.
 STYLE = """<style>

@@ -7,7 +7,7 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from core.errors import TailscopeError
-from pages.components import resources
+from pages.shared import resources
 
 TOLD = "frame.told"
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 
 from core.deployment import Outlook, Range, Risk, Traffic, denominator
-from pages.components.words import large, rounded, rounded_up, three_digits
+from pages.shared.words import large, rounded, rounded_up, three_digits
 
 Rounding = Callable[[float], float]
 

@@ -4,12 +4,12 @@ import streamlit as st
 
 from core.errors import TailscopeError
 from core.runs.run import load_run
-from pages.components import resources
-from pages.components.frame import plain, show_error
-from pages.components.judge_picker import judge_picker
-from pages.components.model_loading import loading_note
-from pages.components.query_picker import query_picker
-from pages.components.state import current_run_id, settings
+from pages.shared import resources
+from pages.shared.frame import plain, show_error
+from pages.shared.judge_picker import judge_picker
+from pages.shared.model_loading import loading_note
+from pages.shared.query_picker import query_picker
+from pages.shared.state import current_run_id, settings
 
 STATUS = {
     "running": ":material/progress_activity: A run is going on",

@@ -11,10 +11,10 @@ from core.models.loading import LoadedModel, embedded_models
 from core.proposals import AblateSpec, AdapterSpec, CheckpointSpec, ContextSpec, Kinds, SteerSpec
 from core.runs.request import EstimateRequest
 from core.spec import DirectionPosition, SteeredPositions
-from pages.components import resources
-from pages.components.frame import plain, show_error
-from pages.components.proposal_words import KIND_NAMES, KIND_WORDS, short
-from pages.components.state import change, settings
+from pages.shared import resources
+from pages.shared.frame import plain, show_error
+from pages.shared.proposal_words import KIND_NAMES, KIND_WORDS, short
+from pages.shared.state import change, settings
 
 KIND = "proposal_kinds.kind"
 SEEN = "proposal_kinds.seen"

@@ -1,0 +1,1 @@
+"""What several pages use. Each part owns its session-state keys, which begin with its name."""
