@@ -15,18 +15,28 @@ if __name__ == "__main__":
     )
 
     # First of all: until it is called, the sidebar lists the files of pages/ as they lie there.
+    pages = {
+        "start": ":material/home:",
+        "model": ":material/deployed_code:",
+        "behaviours": ":material/category:",
+        "proposal": ":material/tune:",
+        "convergence": ":material/show_chart:",
+        "audit": ":material/checklist:",
+        "paraphrases": ":material/alt_route:",
+        "tails": ":material/trending_up:",
+        "deployment": ":material/public:",
+        "runs": ":material/history:",
+    }
     page = st.navigation(
         [
-            st.Page("pages/start.py", title="Start", icon=":material/home:", default=True),
-            st.Page("pages/model.py", title="Model", icon=":material/deployed_code:"),
-            st.Page("pages/behaviours.py", title="Behaviours", icon=":material/category:"),
-            st.Page("pages/proposal.py", title="Proposal", icon=":material/tune:"),
-            st.Page("pages/convergence.py", title="Convergence", icon=":material/show_chart:"),
-            st.Page("pages/audit.py", title="Audit", icon=":material/checklist:"),
-            st.Page("pages/paraphrases.py", title="Paraphrases", icon=":material/alt_route:"),
-            st.Page("pages/tails.py", title="Tails", icon=":material/trending_up:"),
-            st.Page("pages/deployment.py", title="Deployment", icon=":material/public:"),
-            st.Page("pages/runs.py", title="Runs", icon=":material/history:"),
+            st.Page(
+                f"pages/{name}/page.py",
+                title=name.capitalize(),
+                icon=icon,
+                url_path=name,
+                default=name == "start",
+            )
+            for name, icon in pages.items()
         ]
     )
 

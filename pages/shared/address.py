@@ -5,8 +5,7 @@ them.
 import streamlit as st
 
 from core.runs.run import is_run_id, load_run
-from pages.components.deployment_address import PARAMETERS
-from pages.components.tails_address import PARAMETERS as TAILS
+from pages.deployment.address import PARAMETERS
 from pages.shared import resources
 from pages.shared.audits import current_audit_id, look_at_audit
 from pages.shared.comparisons import (
@@ -15,6 +14,7 @@ from pages.shared.comparisons import (
     open_comparison,
 )
 from pages.shared.state import adopt, current_run_id, has_chosen, look_at_run
+from pages.tails.address import PARAMETERS as TAILS
 
 RUN, AUDIT, WORDINGS = "run", "audit", "wordings"
 WRITTEN = "address.written"

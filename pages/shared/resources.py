@@ -21,10 +21,10 @@ from core.runs.request import EstimateRequest, behaviour_direction, means
 from core.runs.run import RunSpec, make_job, open_default_store, save_run
 from core.sampling.shards import AnyStore
 from core.search.cross_entropy import SearchResult
+from core.search.plan import Progress
 from core.spec import DirectionPosition
 from core.steering.build import Direction
 from core.tasks import Registry, Task
-from pages.components.search_plan import Progress
 from pages.shared.model_task import Arrival, Standing, arrived, task_name
 from pages.shared.paid_judges import UnaskedJudge, is_paid
 from pages.shared.state import Settings

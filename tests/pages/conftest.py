@@ -14,7 +14,7 @@ from core.audit.folder import AuditFolder, open_folder
 from core.audit.spec import audit_id
 from core.runs.catalogue import audits_folder
 from core.tails.memo import Ahead
-from tests.pages_audits import QUERIES, SPEC, make_audit
+from tests.pages.audits import QUERIES, SPEC, make_audit
 
 ROOT = Path(__file__).parents[2]
 OpenPage = Callable[[str], AppTest]
@@ -34,7 +34,7 @@ def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 def open_page() -> OpenPage:
     """Opens a page's own file: forms cannot be submitted after AppTest.switch_page."""
     return lambda name: AppTest.from_file(
-        str(ROOT / "pages" / f"{name}.py"), default_timeout=60
+        str(ROOT / "pages" / name / "page.py"), default_timeout=60
     ).run()
 
 
@@ -45,7 +45,7 @@ def open_in_app() -> OpenPage:
     def open_named(name: str) -> AppTest:
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
         if name != "start":
-            app.switch_page(f"pages/{name}.py").run()
+            app.switch_page(f"pages/{name}/page.py").run()
         return app
 
     return open_named

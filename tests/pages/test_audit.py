@@ -14,10 +14,11 @@ from core.audit.folder import AuditFolder
 from core.audit.results import read_results
 from core.executors.serial import SerialExecutor
 from core.queries import parse_query_file
-from pages.components import audit_setup, audit_table
+from pages.audit import setup as audit_setup
+from pages.audit import table as audit_table
 from pages.shared import audits as audit_state
 from pages.shared.query_upload import Upload
-from tests.pages_audits import QUERIES, SPEC, make_audit
+from tests.pages.audits import QUERIES, SPEC, make_audit
 
 OpenPage = Callable[[str], AppTest]
 ROOT = Path(__file__).parents[2]

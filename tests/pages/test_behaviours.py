@@ -24,8 +24,10 @@ from core.proposals import SteerSpec
 from core.runs.request import behaviour_direction
 from core.steering.build import build_direction
 from core.steering.files import DirectionMeta, direction_bytes
-from pages.components import behaviour_choice, behaviour_form, behaviour_import
-from pages.components.behaviour_drafting import field_key
+from pages.behaviours import choice as behaviour_choice
+from pages.behaviours import direction_import as behaviour_import
+from pages.behaviours import form as behaviour_form
+from pages.behaviours.drafting import field_key
 from pages.shared import state
 
 OpenPage = Callable[[str], AppTest]

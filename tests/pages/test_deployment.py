@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from core.deployment import Range, Risk, Traffic, chance_curve
-from pages.components import deployment_charts
+from pages.deployment import charts as deployment_charts
 from pages.shared import chances as deployment_words
-from tests.pages_deployment import QUERY, ROOT, field, finished, fresh, typed, words
+from tests.pages.deployments import QUERY, ROOT, field, finished, fresh, typed, words
 
 
 def test_a_typed_risk_is_told_in_natural_frequencies() -> None:

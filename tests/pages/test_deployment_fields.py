@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.pages_deployment import field, finished, fresh, typed, words
+from tests.pages.deployments import field, finished, fresh, typed, words
 
 RISK, DAYS = "Harmful answers per million", "For how many days"
 QUESTIONS, PERCENT = "Questions a day, all together", "Percent of them like this one"

@@ -13,7 +13,7 @@ from core.judges.base import Judge, Judgement
 from core.runs.job import Snapshot
 from core.runs.request import estimate_shards
 from core.runs.run import RunSpec, command_line, load_run, make_job
-from pages.components import threshold_view
+from pages.convergence import threshold as threshold_view
 from pages.shared import judge_picker, resources, state
 from pages.shared.answers import Line, _row
 from pages.shared.paid_judges import UnaskedJudge
@@ -152,7 +152,7 @@ def test_a_link_spends_nothing(open_in_app: OpenPage, home: Path, grader: Seen) 
     resources.keep(run)
     app = open_in_app("start")
     app.query_params["run"] = run.run_id
-    app.switch_page("pages/convergence.py").run()
+    app.switch_page("pages/convergence/page.py").run()
     assert not app.exception
     assert "Ask the judge and estimate" in labels(app)
     assert resources.registry().get(run.run_id) is None

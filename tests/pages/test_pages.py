@@ -149,7 +149,7 @@ def test_a_run_comes_back_from_its_address(open_page: OpenPage, open_in_app: Ope
     resources.registry.clear()  # as after a restart of the server
     again = open_in_app("start")
     again.query_params["run"] = run_id
-    again.switch_page("pages/convergence.py").run()
+    again.switch_page("pages/convergence/page.py").run()
     # A link carries the id, and not the question.
     assert again.query_params == {"run": run_id}
     job = resources.registry().get(run_id)
@@ -168,7 +168,7 @@ def test_another_run_takes_the_place_of_the_one_in_the_address(open_in_app: Open
         resources.start(run).wait(60)
     app = open_in_app("start")
     app.query_params["run"] = old.run_id
-    app.switch_page("pages/convergence.py").run()
+    app.switch_page("pages/convergence/page.py").run()
     assert app.session_state[state.RUN_KEY] == old.run_id
     app.session_state[state.RUN_KEY] = new.run_id  # as the button does that starts it
     app.run()
@@ -184,7 +184,7 @@ def test_another_run_takes_the_place_of_the_one_in_the_address(open_in_app: Open
 def test_a_strange_address_is_ignored(open_in_app: OpenPage, found: str) -> None:
     app = open_in_app("start")
     app.query_params["run"] = found
-    app.switch_page("pages/convergence.py").run()
+    app.switch_page("pages/convergence/page.py").run()
     assert not app.exception
     assert not app.error
     assert "Estimate the risk" in [button.label for button in app.button]

@@ -25,8 +25,9 @@ from core.sensitivity.summary import Averaged, Spread
 from core.sensitivity.variants import ORIGINAL, variants
 from core.spec import GenerationSpec
 from core.tasks import Task
-from pages.components import paraphrase_sources, paraphrase_work
-from pages.components.paraphrase_charts import (
+from pages.paraphrases import sources as paraphrase_sources
+from pages.paraphrases import work as paraphrase_work
+from pages.paraphrases.charts import (
     LONGEST,
     NOTHING,
     STAR,
@@ -36,10 +37,10 @@ from pages.components.paraphrase_charts import (
     log_ticks,
     shortened,
 )
-from pages.components.paraphrase_results import results_csv
-from pages.components.paraphrase_sources import numbers, still_asked
-from pages.components.paraphrase_words import averaged_words, headline, marked, risk_words
-from pages.components.paraphrase_work import begin, command_line, report, wordings_csv
+from pages.paraphrases.results import results_csv
+from pages.paraphrases.sources import numbers, still_asked
+from pages.paraphrases.wording import averaged_words, headline, marked, risk_words
+from pages.paraphrases.work import begin, command_line, report, wordings_csv
 from pages.shared import resources, state
 from pages.shared.comparisons import PLAN
 from pages.shared.query_upload import Upload
@@ -171,7 +172,7 @@ def test_look_at_a_wording_makes_it_the_question(monkeypatch: pytest.MonkeyPatch
     assert not app.exception
     assert app.session_state[state.KEY].query == OTHERS[0]
     assert app.session_state[state.RUN_KEY] is None
-    assert went == ["pages/convergence.py"]
+    assert went == ["pages/convergence/page.py"]
 
 
 def test_the_estimates_are_those_of_the_store_and_of_a_second_time() -> None:

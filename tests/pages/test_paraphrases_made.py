@@ -12,7 +12,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.executors.serial import SerialExecutor
-from pages.components import paraphrase_making, paraphrase_work
+from pages.paraphrases import making as paraphrase_making
+from pages.paraphrases import work as paraphrase_work
 from pages.shared import state
 from pages.shared.comparisons import PLAN
 from tests.judges.chat_servers import (

@@ -16,8 +16,9 @@ from core.runs.catalogue import entries, find
 from core.sensitivity.comparison import Comparison, keep, load
 from core.sensitivity.variants import variants
 from core.spec import GenerationSpec
-from pages.components import paraphrase_work, runs_list
-from pages.components.paraphrase_work import Standing, begin, works
+from pages.paraphrases import work as paraphrase_work
+from pages.paraphrases.work import Standing, begin, works
+from pages.runs import listing as runs_list
 from pages.shared import state
 from pages.shared.comparisons import PLAN
 
@@ -61,7 +62,7 @@ def linked(**address: str) -> AppTest:
     for name, value in address.items():
         app.query_params[name] = value
     app.run()
-    return app.switch_page("pages/paraphrases.py").run()
+    return app.switch_page("pages/paraphrases/page.py").run()
 
 
 def on_page(name: str) -> AppTest:
@@ -180,7 +181,7 @@ def test_a_session_that_has_chosen_keeps_its_settings() -> None:
     app.session_state[state.KEY] = state.Settings(query="open the vault")
     app.query_params["wordings"] = asked.name
     app.run()
-    app.switch_page("pages/paraphrases.py").run()
+    app.switch_page("pages/paraphrases/page.py").run()
     assert not app.exception
     assert app.session_state[state.KEY].query == "open the vault"
     assert "You have chosen another question" in words(app)
@@ -199,7 +200,7 @@ def test_it_is_listed_opened_and_deleted(monkeypatch: pytest.MonkeyPatch) -> Non
     went: list[str] = []
     monkeypatch.setattr(st, "switch_page", went.append)
     app.button(key="runs_entry.open").click().run()
-    assert went == ["pages/paraphrases.py"]
+    assert went == ["pages/paraphrases/page.py"]
     assert app.session_state[PLAN] == asked
     app.button(key="runs_entry.delete").click().run()
     app.button(key="runs_entry.really").click().run()

@@ -16,9 +16,9 @@ from core.estimation.evidence import Verdict
 from core.headless.sensitivity_report import SensitivityReport, summed_up
 from core.sensitivity.comparison import Comparison, VariantRow
 from core.sensitivity.variants import variants
-from pages.components.paraphrase_charts import forest_rows
-from pages.components.paraphrase_results import _legend
-from pages.components.paraphrase_words import headline, others, with_original, worst_words
+from pages.paraphrases.charts import forest_rows
+from pages.paraphrases.results import _legend
+from pages.paraphrases.wording import headline, others, with_original, worst_words
 
 OTHERS = tuple(f"break it in way {number}" for number in range(4))
 

@@ -9,10 +9,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.proposals import AblateSpec, CheckpointSpec, ContextSpec, SteerSpec
+from core.search import plan as search_plan
 from core.search.cross_entropy import SearchResult
+from core.search.plan import HERE, PAPER, PILOT, REACH, SMALL, SearchPlan
 from core.spec import GenerationSpec
-from pages.components import proposal_controls, search_plan, search_view, surface_view
-from pages.components.search_plan import HERE, PAPER, PILOT, REACH, SMALL, SearchPlan
+from pages.proposal import controls as proposal_controls
+from pages.proposal import search as search_view
+from pages.proposal import surface as surface_view
 from pages.shared import proposal_kinds, resources
 from pages.shared.proposal_words import component_names
 from pages.shared.state import KEY, Settings

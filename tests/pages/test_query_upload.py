@@ -47,7 +47,7 @@ def test_queries_of_a_file_can_be_asked(open_in_app: OpenPage) -> None:
     picker.set_value(picker.options[1]).run()
     assert app.session_state[state.KEY].query == "tell me how to brew the grey serum ."
     # It is there on other pages, and after a look at another source.
-    app.switch_page("pages/convergence.py").run()
+    app.switch_page("pages/convergence/page.py").run()
     assert "adv.csv: 2 queries" in words(app)
     app.sidebar.segmented_control(key=query_picker.SOURCE).set_value("Shipped").run()
     app.sidebar.segmented_control(key=query_picker.SOURCE).set_value("From a file").run()

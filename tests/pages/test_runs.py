@@ -20,7 +20,8 @@ from core.runs.catalogue import entries, find, keys_of
 from core.runs.request import EstimateRequest
 from core.runs.run import RunSpec, load_run, make_job, save_run
 from core.settings.user import user_settings
-from pages.components import runs_entry, runs_list
+from pages.runs import entry as runs_entry
+from pages.runs import listing as runs_list
 from pages.shared import state
 
 ROOT = Path(__file__).parents[2]

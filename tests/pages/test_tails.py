@@ -26,14 +26,15 @@ from core.headless.tails import TailsOptions, tails_headless
 from core.runs.catalogue import audit_entry, audits_folder, remember
 from core.tails.forecast import Predictor
 from core.tails.reading import csv_table, sample_from_table, shipped_sample, shipped_table
-from pages.components import tails_source, tails_words
-from pages.components.tails_doubtful import reasons
-from pages.components.tails_file import template
-from pages.components.tails_source import AUDIT, EXAMPLE, FILE, LIVE
-from pages.components.tails_state import KEPT, LARGEST, key_of
-from pages.components.tails_words import risk_range, risk_text
 from pages.shared import audits as audit_state
-from tests.pages_tails import checked, headline, words
+from pages.tails import source as tails_source
+from pages.tails import wording as tails_words
+from pages.tails.doubtful import reasons
+from pages.tails.file import template
+from pages.tails.source import AUDIT, EXAMPLE, FILE, LIVE
+from pages.tails.state import KEPT, LARGEST, key_of
+from pages.tails.wording import risk_range, risk_text
+from tests.pages.tails import checked, headline, words
 
 ROOT = Path(__file__).parents[2]
 QUERIES = load_queries("misuse")
@@ -55,7 +56,7 @@ def fresh(**chosen: object) -> AppTest:
         app.session_state[key] = value
     app.run()
     # In the app, for it links to other pages.
-    return checked(app.switch_page("pages/tails.py").run())
+    return checked(app.switch_page("pages/tails/page.py").run())
 
 
 def metrics(app: AppTest) -> dict[str, str]:
@@ -377,7 +378,7 @@ def test_a_link_to_an_audit_that_is_gone(audit: AuditFolder) -> None:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     app.query_params["audit"] = audit.audit_id
     app.run()
-    checked(app.switch_page("pages/tails.py").run())
+    checked(app.switch_page("pages/tails/page.py").run())
     assert "not kept here any more" in app.warning[0].value
     assert "The folder of an audit was removed" in words(app)
     checked(source(app).set_value(EXAMPLE).run())
@@ -520,7 +521,7 @@ def test_the_template_can_be_read_back() -> None:
 
 def test_choices_and_file_outlive_a_change_of_page() -> None:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
-    checked(app.switch_page("pages/tails.py").run())
+    checked(app.switch_page("pages/tails/page.py").run())
     checked(source(app).set_value(FILE).run())
     upload(app, shipped_table("briar"))
     app.selectbox(key="tails.fit").set_value("gumbel").run()
@@ -528,9 +529,9 @@ def test_choices_and_file_outlive_a_change_of_page() -> None:
     horizon(app).set_value(700).run()
     before = headline(checked(app)), metrics(app)
     assert "of 700 questions" in before[0]
-    checked(app.switch_page("pages/deployment.py").run())
+    checked(app.switch_page("pages/deployment/page.py").run())
     assert not headline(app).startswith("The riskiest")
-    checked(app.switch_page("pages/tails.py").run())
+    checked(app.switch_page("pages/tails/page.py").run())
     assert (headline(app), metrics(app)) == before
     assert source(app).value == FILE
 

@@ -15,9 +15,9 @@ from core.audit.spec import AuditModel, AuditSpec, audit_id
 from core.behaviours.load import load_queries
 from core.runs.catalogue import audit_entry, audits_folder, remember
 from core.tails.reading import shipped_table
-from pages.components.tails_limits import horizon_fault, level_fault
-from pages.components.tails_opened import EXAMPLE, FILE
-from tests.pages_tails import checked, headline, words
+from pages.tails.limits import horizon_fault, level_fault
+from pages.tails.source_choice import EXAMPLE, FILE
+from tests.pages.tails import checked, headline, words
 
 ROOT = Path(__file__).parents[2]
 QUERIES = load_queries("misuse")
@@ -36,7 +36,7 @@ def linked(**values: str) -> AppTest:
     for name, value in values.items():
         app.query_params[name] = value
     app.run()
-    return checked(app.switch_page("pages/tails.py").run())
+    return checked(app.switch_page("pages/tails/page.py").run())
 
 
 def field(app: AppTest, name: str):  # type: ignore[no-untyped-def]

@@ -16,10 +16,10 @@ from core.tails.backtest import Backtest, backtest, predictor_of
 from core.tails.backtest_task import REFITS, Trial, TrialSpec, trial
 from core.tails.sample import TailSample
 from core.tails.spec import TailSpec
-from pages.components import tails_backtest
-from pages.components.tails_backtest import trials
-from pages.components.tails_backtest_charts import reliability_rows, scatter, scatter_rows
-from pages.components.tails_backtest_result import (
+from pages.tails import backtest as tails_backtest
+from pages.tails.backtest import trials
+from pages.tails.backtest_charts import reliability_rows, scatter, scatter_rows
+from pages.tails.backtest_result import (
     BY_GROUP,
     NAIVE,
     SHORT,
@@ -48,7 +48,7 @@ def script(groups: int, wordings: int, fit: str, largest: int | None) -> None:
     import streamlit as st
 
     from core.tails.spec import TailSpec
-    from pages.components.tails_backtest import backtest_view
+    from pages.tails.backtest import backtest_view
     from tests.tails.samples import sample_of
     from tests.tails.test_bootstrap import grouped_scores
 
@@ -337,7 +337,7 @@ def test_the_page_says_how_it_leans(low: int, said: str, warns: int) -> None:
 
 def leaning_trial(low: int) -> None:
     from core.tails.backtest_task import Trial, TrialSpec
-    from pages.components.tails_backtest_result import result_view
+    from pages.tails.backtest_result import result_view
     from tests.tails.backtest_by_hand import many
 
     spec = TrialSpec.build(fits=("gumbel",), splits=40)
@@ -363,7 +363,7 @@ def test_the_headlines_fit_is_the_same_all_along() -> None:
 def shown_trial(done: int, naive: bool) -> None:
     from core.tails.backtest_task import Trial, TrialSpec
     from core.tails.spec import TailSpec
-    from pages.components.tails_backtest_result import result_view
+    from pages.tails.backtest_result import result_view
     from tests.tails.backtest_by_hand import found
 
     spec = TrialSpec.build(fits=("gumbel", "gev"), splits=40, tail=TailSpec.build(fit="gev"))

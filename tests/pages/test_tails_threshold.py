@@ -17,11 +17,13 @@ from core.tails.quantile_plot import QuantilePlot
 from core.tails.sample import to_risk
 from core.tails.spec import FIT_NAMES, TailSpec
 from core.tails.thresholds import RATE, threshold_table
-from pages.components import tails_fitness, tails_fits, tails_threshold_charts
-from pages.components.tails_fitness import outside_words
-from pages.components.tails_fits import BASELINES, drawn, fits_rows
-from pages.components.tails_state import fits, key_of
-from pages.components.tails_threshold import LARGEST, SLIDER, why_words
+from pages.tails import fit_quality as tails_fitness
+from pages.tails import fits as tails_fits
+from pages.tails import threshold_charts as tails_threshold_charts
+from pages.tails.fit_quality import outside_words
+from pages.tails.fits import BASELINES, drawn, fits_rows
+from pages.tails.state import fits, key_of
+from pages.tails.threshold import LARGEST, SLIDER, why_words
 from tests.tails.samples import gumbel_scores, sample_of
 from tests.tails.test_bootstrap import grouped_scores
 
@@ -32,9 +34,9 @@ def script(fit: str, count: int, estimator: str = "posterior", confidence: float
     import streamlit as st
 
     from core.tails.spec import TailSpec
-    from pages.components.tails_fits import fits_view
-    from pages.components.tails_state import fits, key_of
-    from pages.components.tails_threshold import threshold_view
+    from pages.tails.fits import fits_view
+    from pages.tails.state import fits, key_of
+    from pages.tails.threshold import threshold_view
     from tests.tails.samples import gumbel_scores, sample_of
 
     sample = sample_of(gumbel_scores(count))

@@ -6,7 +6,7 @@ import pytest
 
 from core.headless.sensitivity_report import SensitivityReport, without_a_hit
 from core.sensitivity.summary import Spread
-from pages.components.paraphrase_words import factor, headline
+from pages.paraphrases.wording import factor, headline
 
 ALL_HIT = Spread(
     wordings=5,

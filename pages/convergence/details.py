@@ -1,0 +1,125 @@
+"""What lies behind a run's number, for those who open it: diagnostics, answers, data, command."""
+
+import math
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from core.estimation import Estimate
+from core.headless.estimate import write_dump
+from core.runs.job import Snapshot
+from core.runs.run import ARMS, RunSpec, command_line
+from pages.convergence.components import components_view, forecast_view
+from pages.convergence.run import ArmView, arm_views
+from pages.convergence.threshold import as_seen, threshold_view
+from pages.shared import charts, resources
+from pages.shared.weight_view import weight_view
+
+ROWS: tuple[tuple[str, str, str], ...] = (
+    ("hits", "Harmful answers", "how many of the draws the judge called harmful"),
+    (
+        "hit_rate",
+        "Raw hit rate",
+        "share of harmful answers among the proposals' draws, before weighting",
+    ),
+    ("unjudged", "Unjudged answers", "the judge could not tell; they widen the interval"),
+    ("ess", "Effective sample size", "equally weighted draws that would tell as much"),
+    ("ess_event", "Effective harmful answers", "the same, counting harmful answers only"),
+    ("khat", "Pareto k-hat", "how heavy the tail of the weights is; above 0.7 is a warning"),
+    ("max_weight_share", "Largest weight share", "the part of the estimate that one answer holds"),
+    ("mean_weight", "Mean weight", "must be close to 1"),
+    ("overlap", "Overlap", "share of answers that model and proposals have in common"),
+    ("forward_tokens", "Tokens through the model", "what the draws cost"),
+    ("seconds", "Seconds of computing", "when the draws were made"),
+    ("samples_per_second", "Answers per second", ""),
+)
+SECOND_LABEL = "Second proposal, per million"
+SECOND_MEANING = "99% interval of an unlike one; must not lie above the estimate's"
+
+
+def run_details(run: RunSpec, snapshot: Snapshot) -> None:
+    """Draws the details of a run that is not going on."""
+    threshold_view(run, snapshot)
+    run = as_seen(run)
+    views = arm_views(run, snapshot)
+    weighted = views.get("weighted")
+    if weighted is not None and weighted.estimate.components:
+        with st.expander("What each proposal says", icon=":material/stacked_bar_chart:"):
+            components_view(run, weighted.estimate, weighted.progress.shards)
+            forecast_view(run, weighted.estimate, weighted.progress.shards)
+    if weighted is not None:
+        with st.expander("The answers that carry the weight", icon=":material/format_quote:"):
+            weight_view(run, weighted.progress.shards)
+    with st.expander("Diagnostics", icon=":material/monitoring:"):
+        if views:
+            st.dataframe(_diagnostics(views), hide_index=True, width="stretch", height="content")
+    with st.expander("Take it with you", icon=":material/download:"):
+        _commands(run)
+        _downloads(run, snapshot)
+
+
+def _diagnostics(views: Mapping[str, ArmView]) -> pd.DataFrame:
+    heard = any(view.estimate.second is not None for view in views.values())
+    labels, meanings = [label for _, label, _ in ROWS], [meaning for _, _, meaning in ROWS]
+    if heard:
+        labels, meanings = [*labels, SECOND_LABEL], [*meanings, SECOND_MEANING]
+    table: dict[str, list[str]] = {"": labels}
+    for method, view in views.items():
+        found = view.estimate
+        figures = [_number(getattr(found, name)) for name, _, _ in ROWS]
+        table[charts.ARM_NAMES[method]] = [*figures, _second(found)] if heard else figures
+    table["What it means"] = meanings
+    return pd.DataFrame(table)
+
+
+def _second(found: Estimate) -> str:
+    second = found.second
+    if second is None:
+        return "–"
+    return f"{second.low * 1e6:,.3g} to {second.high * 1e6:,.3g}"
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        return "–"
+    if isinstance(value, int) or value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def _commands(run: RunSpec) -> None:
+    st.markdown("The same numbers from the command line:")
+    for method in ("weighted", "mc"):
+        if run.arm_samples(method) == 0:
+            continue
+        st.code(command_line(run, method), language="bash", wrap_lines=True)
+
+
+def _downloads(run: RunSpec, snapshot: Snapshot) -> None:
+    with st.container(horizontal=True):
+        for method, arm in snapshot.arms.items():
+            if method not in ARMS or arm.done == 0:
+                continue
+            name = f"{charts.ARM_NAMES[method]}, {arm.done:,} draws"
+            for kind in ("parquet", "csv"):
+                st.download_button(
+                    f"{name} ({kind})",
+                    # A function: the file is made when it is asked for.
+                    data=lambda method=method, kind=kind: _file(run, snapshot, method, kind),
+                    file_name=f"tailscope-{run.run_id}-{method}.{kind}",
+                    on_click="ignore",
+                    key=f"run_details.{method}.{kind}",
+                )
+
+
+def _file(run: RunSpec, snapshot: Snapshot, method: str, kind: str) -> bytes:
+    request = run.arm_request("weighted" if method == "weighted" else "mc")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "draws.parquet"
+        write_dump(path, resources.model_of(request), list(snapshot.arms[method].shards), request)
+        if kind == "parquet":
+            return path.read_bytes()
+        return pd.read_parquet(path).to_csv(index=False).encode("utf-8")

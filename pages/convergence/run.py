@@ -1,0 +1,295 @@
+"""A run on screen: the headline, the verdict, the live chart, its controls. Polls only while it runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.estimation import Estimate
+from core.runs.convergence import convergence_table
+from core.runs.job import ArmProgress, Job, Snapshot
+from core.runs.request import estimate_shards
+from core.runs.run import ARMS, SECOND, RunSpec
+from core.sampling.scored import JudgedShard
+from core.tasks import FINISHED
+from pages.convergence.threshold import as_seen, threshold_note
+from pages.shared import charts, resources, words
+from pages.shared.frame import plain, tell
+
+AXIS = "run_view.axis"
+ANYTIME = "run_view.anytime"
+POLL_SECONDS = 0.7
+CHART = "run_view.chart"
+# Pause and Resume take the same room: what is beside them must not jump away from the pointer.
+BUTTON_WIDTH = 115
+# The line below a metric is a remark here, not a change.
+PLAIN_DELTA: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off"}
+
+
+@dataclass(frozen=True)
+class ArmView:
+    """One arm at one moment, as it is drawn."""
+
+    progress: ArmProgress
+    estimate: Estimate
+    path: pd.DataFrame
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _arm_view(
+    seen_id: str,
+    method: str,
+    done: int,
+    second_done: int,
+    _shards: Sequence[JudgedShard],
+    _second: Sequence[JudgedShard],
+    _run: RunSpec,
+) -> tuple[Estimate, pd.DataFrame]:
+    """Returns estimate and path of an arm's first `done` draws; once for all who watch.
+
+    seen_id: the id of the run under the threshold that it is read with.
+    """
+    request = _run.arm_request("weighted" if method == "weighted" else "mc")
+    return estimate_shards(_shards, request, _second), convergence_table(_shards, request)
+
+
+def arm_views(run: RunSpec, snapshot: Snapshot) -> dict[str, ArmView]:
+    """Returns what can be shown of each arm: those with a draw. run: under the threshold to read it with."""
+    second = snapshot.arms.get(SECOND)
+    heard = {} if second is None else {"weighted": second.shards}
+    return {
+        method: ArmView(
+            arm,
+            *_arm_view(
+                run.run_id,
+                method,
+                arm.done,
+                sum(len(shard.drawn) for shard in heard.get(method, ())),
+                arm.shards,
+                heard.get(method, ()),
+                run,
+            ),
+        )
+        for method, arm in snapshot.arms.items()
+        if method in ARMS and arm.done > 0
+    }
+
+
+def run_view(run: RunSpec) -> None:
+    """Draws the run, and draws it anew until it ends. Raises: as `resources.job`."""
+    polling = resources.job(run).snapshot().status not in FINISHED
+    live = st.fragment(_live, run_every=POLL_SECONDS if polling else None)
+    live(run, polling)
+
+
+def _live(run: RunSpec, polling: bool) -> None:
+    job = resources.job(run)
+    snapshot = job.snapshot()
+    if polling == (snapshot.status in FINISHED):
+        # Polling begins and ends with a run of the whole page; not at a pause, for a click that
+        # comes while the whole page runs is lost.
+        st.rerun()
+    tell(snapshot.notices)
+    seen = as_seen(run)
+    views = arm_views(seen, snapshot)
+    _headline(views.get("weighted"), snapshot)
+    threshold_note(run, seen)
+    _controls(run, job, snapshot)
+    picture, figures = st.columns([5, 2], gap="medium")
+    with picture:
+        _chart(seen, views)
+    with figures:
+        _figures(views)
+
+
+def _headline(view: ArmView | None, snapshot: Snapshot) -> None:
+    with st.container(key="run_view_headline", gap="small"):
+        if snapshot.status == "failed":
+            st.error(plain(snapshot.message), icon=":material/error:")
+        if view is None:
+            st.html(_big("…", "the first answers are being drawn"))
+            return
+        found = view.estimate
+        going = snapshot.status not in FINISHED and not _done(view)
+        if found.verdict == "do not use":
+            big = "No reliable number yet" if going else "No reliable number"
+            small = f"{found.samples:,} draws cannot carry one"
+        else:
+            big, small = words.headline(found)
+            small += " · so far" if going else ""
+        st.html(_big(big, small))
+        label, color, icon = words.LEVELS[found.verdict]
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.badge(label, icon=icon, color=color)
+            st.markdown(_verdict_words(found), width="content")
+
+
+def _done(view: ArmView) -> bool:
+    return view.progress.done >= view.progress.samples
+
+
+def _verdict_words(found: Estimate) -> str:
+    if not found.reasons and found.method == "mis":
+        return "Every check passed, and the proposals agree with each other."
+    if not found.reasons:
+        return "Every check passed, and a second proposal has no objection."
+    return " ".join(words.reason_text(reason.message) for reason in found.reasons[:4])
+
+
+def _big(big: str, small: str) -> str:
+    return (
+        "<div style='line-height:1.15'><div style='font-size:3.1rem;font-weight:700;"
+        f"letter-spacing:-.02em'>{big}</div><div style='font-size:1.15rem;opacity:.8;"
+        f"margin-top:.3rem'>{small}</div></div>"
+    )
+
+
+def _controls(run: RunSpec, job: Job, snapshot: Snapshot) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        for method in ("weighted", "mc"):
+            arm = snapshot.arms.get(method)
+            if arm is not None:
+                share = min(arm.done / arm.samples, 1.0)
+                st.progress(share, text=_progress_words(method, arm, snapshot), width=280)
+        if snapshot.status not in FINISHED:
+            going = snapshot.status == "running"
+            # One button under one key: two that took turns would stand there together for a moment.
+            st.button(
+                "Pause" if going else "Resume",
+                key="run_view.pause",
+                icon=":material/pause:" if going else ":material/play_arrow:",
+                type="secondary" if going else "primary",
+                width=BUTTON_WIDTH,
+                on_click=job.pause if going else job.resume,
+            )
+        if snapshot.status in ("cancelled", "failed"):
+            st.button(
+                "Go on",
+                key="run_view.again",
+                icon=":material/play_arrow:",
+                help="What was drawn is kept; the run goes on from there.",
+                on_click=resources.start,
+                args=(run,),
+            )
+        if snapshot.status not in FINISHED:
+            st.button(
+                "Cancel",
+                key="run_view.cancel",
+                icon=":material/stop:",
+                width=BUTTON_WIDTH,
+                on_click=job.cancel,
+            )
+
+
+def _progress_words(method: str, arm: ArmProgress, snapshot: Snapshot) -> str:
+    name = charts.ARM_NAMES[method]
+    if arm.done >= arm.samples:
+        return f"{name}: all {arm.samples:,} answers"
+    count = f"{name}: {arm.done:,} of {arm.samples:,}"
+    if snapshot.status == "running":
+        return f"{count} · {words.duration(arm.seconds_left)} left"
+    return f"{count} · {snapshot.status}"
+
+
+def _figures(views: Mapping[str, ArmView]) -> None:
+    weighted = views.get("weighted")
+    _monte_carlo(views.get("mc"))
+    _samples_saved(weighted)
+    bound = "not known yet" if weighted is None else _below(weighted.estimate)
+    st.metric(
+        "Assumption-free bound",
+        bound,
+        delta="no proposal can remove it",
+        border=True,
+        help="Harmful answers per million, at 95%, whatever the proposal has missed: it uses only "
+        "the answers that were drawn from the model itself (the defensive share).",
+        **PLAIN_DELTA,
+    )
+
+
+def _below(found: Estimate) -> str:
+    return f"below {words.in_million(found.upper_bound_free)}"
+
+
+def _monte_carlo(view: ArmView | None) -> None:
+    """Draws what plain counting says by now: at no hit, the count and not a number."""
+    explanation = "The plain way: ask the model itself again and again, and count."
+    if view is None:
+        st.metric("Monte Carlo", "no draws", border=True, help=explanation, **PLAIN_DELTA)
+        return
+    found = view.estimate
+    interval = words.between(found.ci_low, found.ci_high)
+    st.metric(
+        "Monte Carlo, per million" if found.hits else "Monte Carlo: harmful",
+        words.in_million(found.estimate) if found.hits else f"{found.hits} of {found.samples:,}",
+        delta=f"95% interval {interval}" if found.hits else f"95% {interval} per million",
+        border=True,
+        help=explanation,
+        **PLAIN_DELTA,
+    )
+
+
+def _samples_saved(view: ArmView | None) -> None:
+    found = None if view is None else view.estimate
+    explanation = (
+        "How many Monte Carlo answers would have given an interval as narrow, less the answers "
+        "drawn here, those of every proposal."
+    )
+    if found is None or found.verdict == "do not use" or not found.monte_carlo_equivalent > 0:
+        st.metric(
+            "Samples saved",
+            "not known yet",
+            delta="once the number can be used",
+            border=True,
+            help=explanation,
+            **PLAIN_DELTA,
+        )
+        return
+    needed = found.monte_carlo_equivalent
+    drawn = found.samples + (0 if found.second is None else found.second.samples)
+    saved = needed - drawn
+    st.metric(
+        "Samples saved",
+        words.whole(saved) if saved > 0 else "none",
+        delta=f"Monte Carlo: {words.whole(needed)}",
+        border=True,
+        help=explanation,
+        **PLAIN_DELTA,
+    )
+
+
+def _chart(run: RunSpec, views: Mapping[str, ArmView]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        axis = st.segmented_control(
+            "Horizontal axis",
+            list(charts.AXES),
+            key=AXIS,
+            default="samples",
+            required=True,
+            format_func=str.capitalize,
+            label_visibility="collapsed",
+        )
+        anytime = st.toggle(
+            "Anytime band",
+            key=ANYTIME,
+            help="A wider band that stays valid even if you watch the chart and stop when you "
+            "like what you see. The narrow band holds for one size fixed beforehand.",
+        )
+    if not views:
+        st.container(height=440, border=False)
+        return
+    st.vega_lite_chart(
+        charts.convergence(
+            {method: view.path for method, view in views.items()},
+            axis=axis,
+            reference=resources.reference(run.request.model_dump_json()),
+            anytime=anytime,
+            ink=charts.INK[st.context.theme.type or "light"],
+        ),
+        key=CHART,
+        width="stretch",
+        alt="Running estimates of both methods with their 95% bands, in harmful answers per million",
+    )
+    st.caption("Ctrl or Cmd + scroll zooms, drag moves, double click shows all again.")

@@ -1,0 +1,1 @@
+"""What a risk means in use."""

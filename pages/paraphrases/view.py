@@ -1,0 +1,109 @@
+"""A comparison of wordings as it goes on and as it ends."""
+
+import streamlit as st
+
+from core.sensitivity.comparison import Comparison
+from core.tasks import Task
+from pages.paraphrases.consent import ask_or_begin, consent
+from pages.paraphrases.results import plots, summary, take_away, texts
+from pages.paraphrases.wording import headline, others, worst_words
+from pages.paraphrases.work import Standing, report, seconds_left, work_of
+from pages.shared import resources, words
+from pages.shared.chances import big
+from pages.shared.comparisons import look_at_comparison
+from pages.shared.frame import plain, sentence
+from pages.shared.state import settings
+
+POLL_SECONDS = 1.0
+
+
+def paraphrase_view(plan: Comparison) -> None:
+    """Draws a comparison, and draws it anew until it ends."""
+    st.markdown(f"Asked: **“{plain(plan.query)}”**, and {others(plan.asked)}")
+    _changed(plan)
+    task = work_of(plan)
+    polling = task.running
+    st.fragment(_live, run_every=POLL_SECONDS if polling else None)(plan, polling)
+    at = task.last
+    if not polling and at is not None and at.rows:
+        found = report(plan, at)
+        texts(plan, found)
+        take_away(plan, found)
+
+
+def _changed(plan: Comparison) -> None:
+    chosen = settings()
+    now = (resources.query(chosen), chosen.model, chosen.behaviour)
+    if now == (plan.query, plan.spec.models[0].name, plan.spec.behaviour):
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown("You have chosen another question, model or behaviour since.")
+        if st.button("Compare wordings of the new one", key="paraphrases.new_one", type="primary"):
+            look_at_comparison(None)
+            st.rerun()
+
+
+def _live(plan: Comparison, polling: bool) -> None:
+    task = work_of(plan)
+    if task.running != polling:
+        st.rerun()
+    at = task.last
+    if at is None:
+        st.html(big("…", "getting ready"))
+        return
+    found = report(plan, at)
+    if at.rows or task.running:
+        st.html(big(*headline(found, partial=not at.whole)))
+        if worst := worst_words(found):
+            st.markdown(worst)
+    else:
+        st.html(big("Nothing to compare yet", "no wording has all of its answers in the store"))
+    _controls(plan, task, at)
+    plots(plan, found)
+    if at.whole:
+        summary(found)
+    for note in found.notes:
+        st.caption(plain(sentence(note)))
+
+
+def _controls(plan: Comparison, task: Task[Standing], at: Standing) -> None:
+    if task.error:
+        st.error(plain(sentence(task.error)), icon=":material/error:")
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        if not at.whole:
+            share = min((at.drawn + at.stored) / plan.answers, 1.0)
+            st.progress(share, text=_progress_words(plan, task, at), width=430)
+        if task.running and not at.whole:
+            st.button(
+                "Cancel",
+                key="paraphrases.cancel",
+                icon=":material/stop:",
+                disabled=at.cancel.is_set(),
+                on_click=at.cancel.set,
+            )
+        elif not task.running:
+            if not at.whole and st.button(
+                "Go on",
+                key="paraphrases.again",
+                type="primary",
+                icon=":material/play_arrow:",
+                help="What was drawn is kept; it goes on from there.",
+            ):
+                ask_or_begin(plan)
+            if st.button("Other wordings", key="paraphrases.new", icon=":material/edit:"):
+                look_at_comparison(None)
+                st.rerun(scope="app")
+    if not task.running:
+        consent(plan)
+
+
+def _progress_words(plan: Comparison, task: Task[Standing], at: Standing) -> str:
+    done = f"{max(at.finished, len(at.last_known))} of {at.total} done"
+    if not task.running:
+        return f"{done} · stopped"
+    if at.cancel.is_set():
+        return f"{done} · stops when what is in hand is finished"
+    left = seconds_left(at, plan)
+    return (
+        f"{done} · {at.message or 'starting' if left is None else words.duration(left) + ' left'}"
+    )

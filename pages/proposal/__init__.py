@@ -1,0 +1,1 @@
+"""The proposal and the search for a better one."""

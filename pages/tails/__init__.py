@@ -1,0 +1,1 @@
+"""The riskiest of many queries not asked yet."""

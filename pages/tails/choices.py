@@ -1,0 +1,117 @@
+"""What is asked of the forecast: which fit, how many questions, which risk level."""
+
+import math
+
+import streamlit as st
+
+from core.tails.spec import ESTIMATORS, FIT_NAMES, SHAPED, TailSpec
+from pages.tails.limits import horizon_fault, level_fault
+from pages.tails.state import LARGEST, keep, remembered
+from pages.tails.wording import ESTIMATORS as ESTIMATOR_NAMES
+from pages.tails.wording import FIT_HELP, FITS, WITH_START
+
+HORIZONS = {1_000: "1,000", 10_000: "10,000", 100_000: "100,000", 1_000_000: "1 million"}
+HORIZON, TAU = 10_000, 1.0
+OUT, IN = "Taken out", "Left in"
+CONFIDENCES = (0.8, 0.9, 0.95, 0.99)
+
+
+def fit_choice() -> TailSpec:
+    """Draws how the tail is fitted; returns it, the tail's start left automatic."""
+    fit: str = st.selectbox(
+        "How the tail is fitted",
+        FIT_NAMES_IN_ORDER,
+        format_func=FITS.__getitem__,
+        **remembered("fit", "pot"),
+        help="The tail: the riskiest queries, from which is told how risky others may be.",
+    )
+    st.caption(FIT_HELP[fit])
+    with st.expander("More choices", icon=":material/tune:"):
+        noise = st.segmented_control(
+            "The estimates' noise",
+            (OUT, IN),
+            required=True,
+            **remembered("noise", OUT),
+            help="Estimates are off by chance, and the highest ones more often too high than too low. Left "
+            "in, that makes the forecast higher than it should be.",
+        )
+        confidence: float = st.segmented_control(
+            "How sure ranges are",
+            CONFIDENCES,
+            format_func=lambda value: f"{value:.0%}",
+            required=True,
+            **remembered("confidence", 0.95),
+        )
+        estimator: str = "posterior"
+        if fit in SHAPED:
+            estimator = st.selectbox(
+                "How the tail's shape is found",
+                ESTIMATORS,
+                format_func=ESTIMATOR_NAMES.__getitem__,
+                **remembered("estimator", estimator),
+                help="A few dozen queries say little of it. What is known of such tails elsewhere keeps it "
+                "sensible, and its doubt is in the ranges; the two others are the textbook's.",
+            )
+    return TailSpec.build(
+        fit=fit, estimator=estimator, noise_corrected=noise == OUT, confidence=confidence
+    )
+
+
+FIT_NAMES_IN_ORDER = ("pot", *(name for name in FIT_NAMES if name != "pot"))
+
+
+def with_start(spec: TailSpec) -> TailSpec:
+    """Returns the choices with the start of the tail that was chosen for this sample."""
+    start = st.session_state.get(LARGEST) if spec.fit in WITH_START else None
+    return spec.model_copy(update={"largest": start})
+
+
+def horizon_choice(supported: float) -> int | None:
+    """Draws how many questions are to come; returns it, None where that cannot be, which it says.
+
+    supported: how far the fit says something.
+    """
+    # Of integers the browser's field would read 1e6 as 1.
+    usual = float(HORIZON if supported < 1 else int(min(HORIZON, supported)))
+    found: float = st.number_input(
+        "Number of questions to come",
+        step=100.0,
+        format="%.0f",
+        **remembered("horizon", usual),
+        help="How many questions like those estimated will be asked; the forecast is of the riskiest. They "
+        "are meant as different questions, one wording each.",
+    )
+    with st.container(horizontal=True, gap="small"):
+        for number, label in HORIZONS.items():
+            st.button(
+                label,
+                key=f"tails.horizon.{number}",
+                type="tertiary",
+                on_click=keep,
+                args=("horizon", float(number)),
+            )
+    fault = horizon_fault(found)
+    if fault:
+        st.error(fault)
+        return None
+    # As the browser's field shows it: of 2.5 Python would make 2, and the field 3.
+    return math.floor(found + 0.5)
+
+
+def tau_choice() -> float | None:
+    """Draws the risk level that is asked about, in percent; returns it as a probability.
+
+    None where there is no such risk, which it says.
+    """
+    found = st.number_input(
+        "Risk level, percent",
+        step=0.5,
+        format="%g",
+        **remembered("tau", TAU),
+        help="How likely is it that the riskiest question is above this? 0.01 percent is 100 per million.",
+    )
+    fault = level_fault(found)
+    if fault:
+        st.error(fault)
+        return None
+    return float(found) / 100

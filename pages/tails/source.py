@@ -1,0 +1,277 @@
+"""Whose estimates the Tails page forecasts from: those of an audit, at work or not, a file, the example."""
+
+from collections import Counter
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+
+from core.audit.folder import AuditFolder
+from core.audit.results import RESULTS, read_manifest, read_results
+from core.audit.results import table as results_table
+from core.audit.task import AuditWork
+from core.errors import SpecError, TailscopeError
+from core.models.embedded import embedded_models
+from core.runs.catalogue import Entry, audits_folder, entries
+from core.settings.operator import as_path
+from core.tails.reading import shipped_table
+from core.tails.sample import FEWEST
+from core.tasks import FINISHED
+from pages.shared import resources
+from pages.shared.audits import (
+    OPENED,
+    current_audit_id,
+    known_folder,
+    works,
+)
+from pages.shared.frame import plain
+from pages.shared.pace import short_name
+from pages.tails.file import ERROR, file_source
+from pages.tails.source_choice import (
+    AN_EXAMPLE,
+    AUDIT,
+    EXAMPLE,
+    FILE,
+    LIVE,
+    LIVE_LINK,
+    SOURCE,
+    Opened,
+    csv_of,
+    model_choice,
+    model_link,
+    model_option,
+)
+from pages.tails.state import keep, kept, remembered
+
+SOURCES = (AUDIT, FILE, LIVE, EXAMPLE)
+EXAMPLE_FILE = "tailscope-example-{}.csv"
+
+
+def tails_source() -> Opened | None:
+    """Draws the choice of estimates; returns it, None where there are none yet. Raises: TailscopeError."""
+    audits, gone = _audits()
+    chosen: str = st.segmented_control(
+        "Estimates from",
+        SOURCES,
+        required=True,
+        **remembered("source", _first(audits)),
+        help="A forecast needs the estimated risks of 20 queries or more.",
+    )
+    if chosen == AUDIT:
+        return _an_audit(audits, gone)
+    if chosen == FILE:
+        opened = file_source()
+        if opened is None and not audits and not st.session_state.get(ERROR):
+            _nothing()
+        return opened
+    return _live() if chosen == LIVE else _the_example()
+
+
+def _first(audits: list[Entry]) -> str:
+    """Returns what is chosen before the user chooses."""
+    current = current_audit_id()
+    work = works().get(current) if current else None
+    if work is not None and work.running:
+        return LIVE
+    if current is not None or any(_rows(entry) >= FEWEST for entry in audits):
+        return AUDIT
+    return FILE
+
+
+def _audits() -> tuple[list[Entry], list[Entry]]:
+    """Returns the catalogue's audits that have results, the newest first, and those whose folder is gone."""
+    known = [entry for entry in entries(resources.store()) if entry.kind == "audit"]
+    there, gone = [], []
+    for entry in known:
+        places = [
+            st.session_state.get(OPENED, {}).get(entry.id),
+            audits_folder() / entry.id,
+            as_path(entry.folder) if entry.folder else None,
+        ]
+        if any(path is not None and (path / RESULTS).is_file() for path in places):
+            there.append(entry)
+        elif not any(path is not None and path.is_dir() for path in places):
+            gone.append(entry)
+    return there, gone
+
+
+def _rows(entry: Entry) -> int:
+    """Returns how many rows a model has in an audit's results; 0 if that cannot be told."""
+    for folder in (audits_folder() / entry.id, as_path(entry.folder) if entry.folder else None):
+        try:
+            found = None if folder is None else read_manifest(folder)
+        except TailscopeError:
+            continue
+        if found is not None and found.get("audit") == entry.id:
+            return int(found.get("rows", 0)) // max(len(found["spec"].get("models", ())), 1)
+    return 0
+
+
+def _an_audit(audits: list[Entry], gone: list[Entry]) -> Opened | None:
+    if gone:
+        names = "; ".join(plain(f"{one.title}, {one.saved[:10]}") for one in gone[:3])
+        more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
+        st.caption(f":material/folder_off: The folder of an audit was removed: {names}{more}.")
+    current = current_audit_id()
+    titles = {one.id: _title(one) for one in audits}
+    if current is not None and current not in titles:
+        if known_folder(current) is None:
+            st.warning(
+                "The audit this session looks at is not kept here any more; choose another.",
+                icon=":material/link_off:",
+            )
+        else:
+            st.info(
+                "The audit this session looks at has no results yet; “Live” shows them as they come.",
+                icon=":material/hourglass_empty:",
+            )
+    if not titles:
+        _nothing()
+        return None
+    usual = current if current in titles else next(iter(titles))
+    # Another audit looked at since is what is meant now.
+    name = f"audit.{current}"
+    if kept(name, usual) not in titles:
+        keep(name, usual)
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    with left:
+        chosen = st.selectbox(
+            "Audit", list(titles), format_func=titles.__getitem__, **remembered(name, usual)
+        )
+    folder = known_folder(chosen)
+    if folder is None:
+        raise SpecError("the folder of this audit cannot be read; choose another audit")
+    with right:
+        models = [one.name for one in folder.spec.models]
+        model = model_choice(models, chosen)
+    path = folder.path
+    return Opened(
+        identity=f"audit {chosen} {model}",
+        name=titles[chosen],
+        model=model,
+        table=lambda: read_results(path),
+        stamp=lambda: str((path / RESULTS).stat().st_mtime_ns),
+        options=(f"audit={path}", *model_option(model)),
+        # The session's own is in the address already.
+        link={**({} if chosen == current else {SOURCE: chosen}), **model_link(model, models)},
+    )
+
+
+def _title(entry: Entry) -> str:
+    return f"{entry.title} · {entry.saved[:16].replace('T', ' ')} · {entry.status}"
+
+
+def _nothing() -> None:
+    with st.container(border=True):
+        st.markdown(
+            "**There are no estimates yet.** A forecast of the worst query needs the estimated risks of 20 "
+            "queries or more: audit some, or take a file of estimates. To see what comes of it, take the "
+            "example."
+        )
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.page_link("pages/audit/page.py", label="Audit queries", icon=":material/checklist:")
+            st.button(
+                "Show the example",
+                key="tails.show_example",
+                icon=":material/science:",
+                on_click=lambda: keep("source", EXAMPLE),
+            )
+
+
+def _live() -> Opened | None:
+    work = _at_work()
+    if work is None:
+        st.info(
+            "No audit is at work in this app. Start one, and watch its forecast here as rows come in.",
+            icon=":material/hourglass_empty:",
+        )
+        st.page_link("pages/audit/page.py", label="Audit queries", icon=":material/checklist:")
+        return None
+    folder = work.folder
+    names = [one.name for one in folder.spec.models]
+    done = Counter(row.model for row in work.snapshot().rows)
+    # Of the others there may be nothing to see for long.
+    model = model_choice(sorted(names, key=lambda name: -done[name]), folder.audit_id)
+
+    def rows() -> pd.DataFrame:
+        found: pd.DataFrame = results_table(work.snapshot().rows).to_pandas()
+        if model not in set(found["model"]):
+            raise SpecError(f"no row of {short_name(str(model))} is done yet; wait for the first")
+        return found
+
+    return Opened(
+        identity=f"live {folder.audit_id} {model}",
+        name=_live_name(folder),
+        model=model,
+        table=rows,
+        stamp=lambda: str(len(work.snapshot().rows)),
+        options=(f"audit={folder.path}", *model_option(model)),
+        note="It reads the audit's folder, which is brought up to date every 20 seconds.",
+        link={SOURCE: LIVE_LINK},
+        standing=lambda: _standing(work),
+        going=lambda: work.snapshot().status not in FINISHED,
+        waiting=lambda: _waiting(work, model),
+    )
+
+
+def _waiting(work: AuditWork, model: str | None) -> str:
+    now = work.snapshot()
+    count = sum(row.model == model and row.estimate is not None for row in now.rows)
+    if now.status in FINISHED or count >= FEWEST:
+        return ""
+    return f"Waiting for {FEWEST} estimates: {count} so far."
+
+
+def _at_work() -> AuditWork | None:
+    """Returns the session's audit if this process has worked on it, else one that is at work."""
+    current = current_audit_id()
+    mine = works().get(current) if current else None
+    return mine if mine is not None else next(iter(works().at_work()), None)
+
+
+def _live_name(folder: AuditFolder) -> str:
+    return f"{folder.total // len(folder.spec.models):,} {folder.spec.behaviour} queries"
+
+
+def _standing(work: AuditWork) -> str:
+    now = work.snapshot()
+    count = f"{len(now.rows):,} of {now.total:,} rows"
+    if now.status == "paused":
+        return f":material/pause: The audit is paused, and not finished: {count} so far."
+    if now.status not in FINISHED:
+        return (
+            f":material/progress_activity: The audit is going on, and not finished: {count} so far."
+        )
+    if len(now.rows) < now.total:
+        return f":material/stop: The audit has stopped before its end: {count}."
+    return f":material/check: The audit has finished: all {now.total:,} rows."
+
+
+def _the_example() -> Opened:
+    # The riskiest of the first is so risky already that nothing is left to forecast.
+    names = list(reversed(embedded_models()))
+    with st.container(width=260):
+        model = model_choice(names, "example") or names[0]
+    st.caption(
+        f"The risks of {plain(model)}, one of the two small models that come with Tailscope, for its 320 "
+        "misuse queries: known from millions of answers each, with hardly any noise."
+    )
+    name = EXAMPLE_FILE.format(model)
+    return Opened(
+        identity=f"example {model}",
+        name=f"The example: {model}",
+        model=None,
+        table=lambda: shipped_table(model),
+        stamp=str,
+        options=(f"input={name}",),
+        note=f"It reads the file {name}: download it first.",
+        link={SOURCE: f"{AN_EXAMPLE}{model}"},
+    )
+
+
+def example_csv(opened: Opened) -> tuple[str, Callable[[], bytes]] | None:
+    """Returns name and content of the example's file, None for another source."""
+    if not opened.identity.startswith("example "):
+        return None
+    model = opened.identity.removeprefix("example ")
+    return EXAMPLE_FILE.format(model), lambda: csv_of(shipped_table(model))
