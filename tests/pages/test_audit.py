@@ -32,7 +32,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fresh(name: str = "audit", **state: object) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "pages" / f"{name}.py"), default_timeout=120)
+    app = AppTest.from_file(str(ROOT / "pages" / name / "page.py"), default_timeout=120)
     for key, value in state.items():
         app.session_state[key.replace("__", ".")] = value
     return app.run()

@@ -58,7 +58,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fresh(**session: object) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "pages" / "paraphrases.py"), default_timeout=120)
+    app = AppTest.from_file(str(ROOT / "pages" / "paraphrases" / "page.py"), default_timeout=120)
     app.session_state[state.KEY] = state.Settings(query=QUERY)
     for key, value in session.items():
         app.session_state[key.replace("__", ".")] = value
@@ -219,7 +219,7 @@ def test_a_judge_that_costs_is_asked_only_after_a_click(tmp_path: Path) -> None:
         '{"kind": "rubric", "base_url": "http://127.0.0.1:9/v1", "model": "m", '
         '"price_per_million_prompt": 1.0, "price_per_million_reply": 2.0}'
     )
-    app = AppTest.from_file(str(ROOT / "pages" / "paraphrases.py"), default_timeout=120)
+    app = AppTest.from_file(str(ROOT / "pages" / "paraphrases" / "page.py"), default_timeout=120)
     app.session_state[state.KEY] = state.Settings(query=QUERY, judge=str(rubric))
     app.run()
     assert "Compare the wordings" not in labels(app)
