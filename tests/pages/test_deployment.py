@@ -83,7 +83,7 @@ def test_the_traffic_moves_the_numbers_and_the_address() -> None:
 
 
 def test_a_link_brings_its_numbers() -> None:
-    app = AppTest.from_file(str(ROOT / "pages" / "deployment.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "pages" / "deployment" / "page.py"), default_timeout=60)
     link = {"a_day": "2000", "like": "50", "days": "10", "risk": "10", "low": "5", "high": "20"}
     for name, value in link.items():
         app.query_params[name] = value
@@ -96,7 +96,7 @@ def test_a_link_brings_its_numbers() -> None:
 
 @pytest.mark.parametrize("bad", ["nan", "-3", "<b>", "1e999", ""])
 def test_nonsense_in_a_link_is_left_out(bad: str) -> None:
-    app = AppTest.from_file(str(ROOT / "pages" / "deployment.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "pages" / "deployment" / "page.py"), default_timeout=60)
     for name in ("a_day", "days", "risk"):
         app.query_params[name] = bad
     app.run()

@@ -58,7 +58,7 @@ def offer(tmp_path: Path) -> Config:
 
 
 def page(maker: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "pages" / "paraphrases.py"), default_timeout=120)
+    app = AppTest.from_file(str(ROOT / "pages" / "paraphrases" / "page.py"), default_timeout=120)
     app.session_state[state.KEY] = state.Settings(query=QUERY)
     app.run()
     app.segmented_control[0].set_value("Made here").run()
@@ -193,7 +193,7 @@ def test_one_may_stop_waiting(offer: Config) -> None:
 @pytest.mark.parametrize("model", ["aster", "folder"])
 def test_the_loaded_model_is_asked(model: str) -> None:
     folder = str(ROOT / "sample_data" / "models" / "aster")
-    app = AppTest.from_file(str(ROOT / "pages" / "paraphrases.py"), default_timeout=120)
+    app = AppTest.from_file(str(ROOT / "pages" / "paraphrases" / "page.py"), default_timeout=120)
     app.session_state[state.KEY] = state.Settings(
         query=QUERY, model=folder if model == "folder" else model
     )

@@ -67,7 +67,7 @@ def linked(**address: str) -> AppTest:
 
 def on_page(name: str) -> AppTest:
     """Returns the page alone, as after `linked`: inside the app, AppTest clicks on nothing of it."""
-    app = AppTest.from_file(str(ROOT / "pages" / "paraphrases.py"), default_timeout=120)
+    app = AppTest.from_file(str(ROOT / "pages" / "paraphrases" / "page.py"), default_timeout=120)
     with Store() as store:
         app.session_state[PLAN] = load(store, name)
     app.session_state[state.KEY] = state.Settings(model="briar", query=QUERY)
@@ -190,7 +190,7 @@ def test_a_session_that_has_chosen_keeps_its_settings() -> None:
 def test_it_is_listed_opened_and_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = plan()
     compared(asked)
-    app = AppTest.from_file(str(ROOT / "pages" / "runs.py"), default_timeout=120)
+    app = AppTest.from_file(str(ROOT / "pages" / "runs" / "page.py"), default_timeout=120)
     app.session_state[runs_list.CHOSEN] = ("wordings", asked.name)
     app.run()
     assert not app.exception
@@ -218,7 +218,7 @@ def test_what_is_going_on_cannot_be_deleted() -> None:
     task = begin(asked)
     while task.last is None or not task.last.drawn:
         time.sleep(0.02)
-    app = AppTest.from_file(str(ROOT / "pages" / "runs.py"), default_timeout=120)
+    app = AppTest.from_file(str(ROOT / "pages" / "runs" / "page.py"), default_timeout=120)
     app.session_state[runs_list.CHOSEN] = ("wordings", asked.name)
     app.run()
     try:

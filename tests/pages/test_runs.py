@@ -33,7 +33,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def opened(**values: object) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "pages" / "runs.py"), default_timeout=120)
+    app = AppTest.from_file(str(ROOT / "pages" / "runs" / "page.py"), default_timeout=120)
     for key, value in values.items():
         app.session_state[key] = value
     return app.run()
