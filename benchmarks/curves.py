@@ -14,7 +14,7 @@ import numpy as np
 
 from core.audit.curves import rankings, repeated_sampling
 from core.audit.driver import Audit
-from core.audit.leases import Claims
+from core.audit.leases import Leases
 from core.audit.results import in_table_order, table
 from core.audit.spec import AuditModel, AuditSpec
 from core.behaviours.load import load_queries
@@ -42,8 +42,8 @@ def main() -> None:
     store, executor = open_default_store(), local_executor(asked.workers)
     rows = []
     try:
-        with Claims(store) as claims:
-            audit = Audit(spec, queries, executor, store, claims)
+        with Leases(store) as leases:
+            audit = Audit(spec, queries, executor, store, leases)
             for event in audit.run():
                 rows += event.rows
     finally:

@@ -25,7 +25,7 @@ from cache import MemoryStore
 from core.behaviours.load import load_queries, load_references
 from core.judges.rules import RuleJudge, load_rule_judge
 from core.models.loading import LoadedModel, load_model
-from core.proposals import Kinds, SteerSpec
+from core.proposals import AnyProposalSpec, SteerSpec
 from core.runs.defaults import known_default, measure_default
 from core.runs.extra_components import companions
 from core.runs.request import (
@@ -121,7 +121,7 @@ def run(
         return ensemble(loaded, request, judge, found.grid, options.samples)
     default = known_default(loaded, options.behaviour, MemoryStore())
     assert default is not None, "make the defaults first"
-    proposal: Kinds = default
+    proposal: AnyProposalSpec = default
     if way == "fixed":
         proposal = fixed(loaded, options.behaviour, longest)
     if way == "cross-entropy":

@@ -13,7 +13,7 @@ from random import Random
 from cache import MemoryStore
 from core.judges.rules import load_rule_judge
 from core.models.loading import LoadedModel, embedded_models, load_model
-from core.proposals import AblateSpec, ContextSpec, Kinds, SteerSpec
+from core.proposals import AblateSpec, AnyProposalSpec, ContextSpec, SteerSpec
 from core.runs.defaults import known_default
 from core.runs.extra_components import companions
 from core.runs.request import EstimateRequest, sample
@@ -111,7 +111,7 @@ def _request(
     )
 
 
-def _proposal(behaviour: str, rng: Random) -> Kinds:
+def _proposal(behaviour: str, rng: Random) -> AnyProposalSpec:
     common = {
         "alpha_mix": rng.choice((0.0, 0.05, 0.15, 0.4)),
         "t_switch": rng.choice((8, 15, 20, 25, 30, 40)),

@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.audit.leases import Claims
+from core.audit.leases import Leases
 from core.audit.results import check_same, noted
-from core.audit.rows import AuditRow, Need, Steps, Supplied, audit_query, summed
+from core.audit.rows import AuditRow, StageRequest, StageResult, Steps, audit_query, summed
 from core.audit.spec import AuditModel, AuditSpec
 from core.errors import SpecError, TailscopeError
 from core.executors.base import Done, Executor
 from core.executors.worker import (
-    Adopt,
     Drawn,
     DrawRows,
-    Introduce,
+    GetFingerprint,
+    InstallPrepared,
     JudgeRows,
     Prepare,
     Prepared,
@@ -71,7 +71,7 @@ class _Open:
     model: str
     query: Query
     steps: Steps
-    need: Need | None = None
+    need: StageRequest | None = None
     rows_drawn: int = 0
     missing: int = 0
     failed: bool = False
@@ -102,7 +102,7 @@ class Audit:
         queries: Sequence[Query],
         executor: Executor,
         store: AnyStore,
-        claims: Claims,
+        leases: Leases,
         generations: Mapping[str, GenerationSpec] | None = None,
     ) -> None:
         self.spec = spec
@@ -113,7 +113,7 @@ class Audit:
         # Asked from here alone: its key stays on this machine, and its verdicts in this store.
         served = served_judge(spec.judge, spec.behaviour)
         self._served = None if served is None else remembered(served, store)
-        self._executor, self._store, self._claims = executor, store, claims
+        self._executor, self._store, self._claims = executor, store, leases
         self._finished, self._drawn, self._stored = 0, 0, 0
         self._heap: list[tuple[int, int, _Open]] = []
         self._ready: deque[_Piece] = deque()
@@ -138,7 +138,7 @@ class Audit:
 
     def _prepare(self, model: AuditModel, expected: Mapping[str, Any] | None) -> Prepared:
         template = self.spec.request(model, self.queries[0].text)
-        found = set(self._executor.everywhere(Introduce(template)))
+        found = set(self._executor.everywhere(GetFingerprint(template)))
         if len(found) > 1:
             raise SpecError(
                 f"the workers have {len(found)} different models under the name {model.name!r}; give every "
@@ -150,7 +150,7 @@ class Audit:
         prepared = self._measured(template, fingerprint)
         if expected is not None:
             check_same(model.name, noted(prepared), expected)
-        self._executor.everywhere(Adopt(prepared))
+        self._executor.everywhere(InstallPrepared(prepared))
         return prepared
 
     def _measured(self, template: EstimateRequest, fingerprint: str) -> Prepared:
@@ -237,7 +237,7 @@ class Audit:
             if one.need is None:
                 one.need = next(one.steps)
             else:
-                one.need = one.steps.send(Supplied(one.shards, one.texts))
+                one.need = one.steps.send(StageResult(one.shards, one.texts))
             one.shards, one.texts = [], ()
             self._ask(one)
         except StopIteration as end:
@@ -252,7 +252,7 @@ class Audit:
         if one.missing == 0:
             self._push(one)
 
-    def _ask_rows(self, one: _Open, need: Need, start: int, stop: int) -> None:
+    def _ask_rows(self, one: _Open, need: StageRequest, start: int, stop: int) -> None:
         key = sampling_key(need.stage.spec)
         self.sampling_keys.add(key)
         for rows, stored in stored_pieces(self._store, key, start, stop):
@@ -370,6 +370,6 @@ class Audit:
         return Progress(rows, self._finished, total, self._drawn, self._stored, message)
 
 
-def _unfinished(need: Need, scores: NDArray[np.float64]) -> bool:
+def _unfinished(need: StageRequest, scores: NDArray[np.float64]) -> bool:
     # The likeliest answer is shown, and its text is not stored.
     return need.arm == "greedy" or bool(np.isnan(scores).any())

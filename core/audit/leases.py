@@ -33,7 +33,7 @@ class Owner:
         return {"host": self.host, "pid": self.pid, "token": self.token}
 
 
-class Claims:
+class Leases:
     """The claims of one process in a store. Use as a context: leaving it ends its signs of life."""
 
     def __init__(self, store: AnyStore, owner: Owner | None = None) -> None:
@@ -42,7 +42,7 @@ class Claims:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="claims", daemon=True)
 
-    def __enter__(self) -> "Claims":
+    def __enter__(self) -> "Leases":
         self._sign()
         self._thread.start()
         return self

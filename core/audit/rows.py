@@ -10,7 +10,7 @@ import numpy as np
 from core.audit.spec import AuditSpec
 from core.estimation.estimate import Estimate
 from core.executors.worker import Prepared
-from core.proposals import Kinds
+from core.proposals import AnyProposalSpec
 from core.queries.query import Query
 from core.runs.request import EstimateRequest, Stage, estimate_shards, second_samples, stages
 from core.sampling.loop import Rows
@@ -50,7 +50,7 @@ class AuditRow:
 
 
 @dataclass(frozen=True)
-class Need:
+class StageRequest:
     """A stage that is to be drawn before a query can go on. arm: greedy, weighted, second or mc."""
 
     arm: str
@@ -60,14 +60,14 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Supplied:
+class StageResult:
     """A stage's shards, drawn and judged, and the answers' texts where there is but one."""
 
     shards: Sequence[JudgedShard]
     texts: tuple[str, ...] = ()
 
 
-Steps = Generator[Need, Supplied, AuditRow]
+Steps = Generator[StageRequest, StageResult, AuditRow]
 
 
 def audit_query(
@@ -98,7 +98,7 @@ def audit_query(
 def under(request: EstimateRequest, generation: GenerationSpec) -> EstimateRequest:
     """Returns a request under another generation; proposals act no longer than its answers last."""
 
-    def fitted(proposal: Kinds) -> Kinds:
+    def fitted(proposal: AnyProposalSpec) -> AnyProposalSpec:
         return proposal.model_copy(
             update={"t_switch": min(proposal.t_switch, generation.max_new_tokens)}
         )
@@ -112,7 +112,7 @@ def under(request: EstimateRequest, generation: GenerationSpec) -> EstimateReque
 
 def _greedy(
     request: EstimateRequest, prepared: Prepared
-) -> Generator[Need, Supplied, Answer | None]:
+) -> Generator[StageRequest, StageResult, Answer | None]:
     # The likeliest token alone, so that greedy decoding is a sample like any other.
     likeliest = request.generation.model_copy(update={"top_k": 1})
     asked = request.model_copy(update={"method": "mc", "generation": likeliest})
@@ -124,7 +124,7 @@ def _greedy(
 
 def _direct(
     request: EstimateRequest, prepared: Prepared, samples: int
-) -> Generator[Need, Supplied, Estimate]:
+) -> Generator[StageRequest, StageResult, Estimate]:
     plain = request.model_copy(update={"method": "mc"})
     supplied = yield from _drawn("mc", plain, prepared, samples)
     return estimate_shards(supplied.shards, plain)
@@ -132,18 +132,18 @@ def _direct(
 
 def _drawn(
     arm: str, request: EstimateRequest, prepared: Prepared, samples: int
-) -> Generator[Need, Supplied, Supplied]:
+) -> Generator[StageRequest, StageResult, StageResult]:
     """Has a sample of one stage drawn."""
     unweighted = replace(prepared.known, proposals=())
     known = unweighted if request.method == "mc" else prepared.known
     stage = next(stages(request, known, samples))
-    supplied = yield Need(arm, request, stage, prepared.judge_spec)
+    supplied = yield StageRequest(arm, request, stage, prepared.judge_spec)
     return supplied
 
 
 def _estimate(
     spec: AuditSpec, request: EstimateRequest, prepared: Prepared
-) -> Generator[Need, Supplied, tuple[Estimate, str]]:
+) -> Generator[StageRequest, StageResult, tuple[Estimate, str]]:
     """Returns the estimate, and whether precision or the budget ended it."""
     witness: Sequence[JudgedShard] = ()
     if prepared.second is not None:
@@ -155,7 +155,7 @@ def _estimate(
     stage: Stage | None = next(plan)
     while stage is not None:
         for part in _looks(stage, precise=spec.precision is not None):
-            supplied = yield Need("weighted", request, part, prepared.judge_spec)
+            supplied = yield StageRequest("weighted", request, part, prepared.judge_spec)
             found += supplied.shards
             estimate = estimate_shards(found, request, witness)
             if spec.precision is not None and is_narrow(estimate, spec.precision):

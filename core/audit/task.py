@@ -7,7 +7,7 @@ from typing import Self
 
 from core.audit.driver import Audit, Progress
 from core.audit.folder import AuditFolder
-from core.audit.leases import Claims
+from core.audit.leases import Leases
 from core.audit.results import in_table_order, manifest, write_manifest, write_results
 from core.audit.rows import AuditRow
 from core.errors import SpecError
@@ -96,9 +96,9 @@ class AuditWork(Work):
     def _work(self) -> WorkStatus:
         executor = self._make_executor()
         try:
-            with Claims(self._store) as claims:
+            with Leases(self._store) as leases:
                 spec = self.folder.spec
-                audit = Audit(spec, self._queries, executor, self._store, claims)
+                audit = Audit(spec, self._queries, executor, self._store, leases)
                 try:
                     self._follow(audit)
                 finally:

@@ -1,6 +1,6 @@
 """From draws to an estimate that can be trusted, or says why it cannot."""
 
-from core.estimation.component_checks import ComponentEstimate, Witnesses, witnesses
+from core.estimation.component_checks import ComponentChecks, ComponentEstimate, component_checks
 from core.estimation.confidence_sequence import ConfidenceSequence, confidence_sequence
 from core.estimation.draws import Draws, concatenate
 from core.estimation.estimate import Estimate, PathPoint, estimate, estimate_path
@@ -21,6 +21,7 @@ from core.estimation.weights import (
 )
 
 __all__ = [
+    "ComponentChecks",
     "ComponentEstimate",
     "ConfidenceSequence",
     "Draws",
@@ -30,10 +31,10 @@ __all__ = [
     "LogWeights",
     "PathPoint",
     "Reason",
-    "Witnesses",
     "balance_log_weights",
     "clopper_pearson",
     "clopper_pearson_upper",
+    "component_checks",
     "concatenate",
     "confidence_sequence",
     "draw_log_mixture",
@@ -44,5 +45,4 @@ __all__ = [
     "optimal_shares",
     "pareto_khat",
     "weighted_interval",
-    "witnesses",
 ]

@@ -14,7 +14,7 @@ def disagreement(e: Evidence) -> Iterator[Reason]:
     right: the balance heuristic gives that mass to whoever sees it, at the price of large weights, which
     other rules look at. It cannot be if a proposal's own lower end lies above the estimate's upper end.
     """
-    proposals = e.witnesses.proposals
+    proposals = e.component_checks.proposals
     if e.method == "mis" and proposals:
         highest = max(proposals, key=lambda component: component.low)
         if highest.low > e.ci_high:
@@ -25,7 +25,7 @@ def disagreement(e: Evidence) -> Iterator[Reason]:
             yield reason("disagreement", "do not use", message, highest.low, e.ci_high)
             return
     message = "The proposals' own estimates contradict each other."
-    yield from above("disagreement", e.witnesses.disagreement, 1.0, math.inf, message)
+    yield from above("disagreement", e.component_checks.disagreement, 1.0, math.inf, message)
 
 
 def second_conflict(e: Evidence) -> Iterator[Reason]:
@@ -52,7 +52,7 @@ def unconfirmed(e: Evidence) -> Iterator[Reason]:
         message = "A second, unlike proposal found too few harmful answers to confirm the estimate."
         yield from below("unconfirmed", e.second.ess_event, MIN_SECOND_ESS, 0.0, message)
     elif e.method == "mis":
-        found = sorted(component.ess_event for component in e.witnesses.proposals)
+        found = sorted(component.ess_event for component in e.component_checks.proposals)
         second_best = found[-2] if len(found) > 1 else 0.0
         message = "Fewer than two proposals found enough harmful answers to confirm each other."
         yield from below("unconfirmed", second_best, MIN_SECOND_ESS, 0.0, message)

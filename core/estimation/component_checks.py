@@ -53,7 +53,7 @@ class ComponentEstimate:
 
 
 @dataclass(frozen=True)
-class Witnesses:
+class ComponentChecks:
     """What speaks for or against the proposals together (q, their mixture by rows drawn).
 
     target_rows, target_hits: judged rows that the target drew, and how many are harmful.
@@ -90,7 +90,9 @@ class Witnesses:
         return tuple(found for found in self.components if not found.is_target)
 
 
-def witnesses(draws: Draws, event_weights: LogWeights, confidence: float = 0.95) -> Witnesses:
+def component_checks(
+    draws: Draws, event_weights: LogWeights, confidence: float = 0.95
+) -> ComponentChecks:
     """Returns the witnesses; nan where the draws hold no rows to compute one from.
 
     event_weights: the balance-heuristic values of w*h for the same rows.
@@ -105,7 +107,7 @@ def witnesses(draws: Draws, event_weights: LogWeights, confidence: float = 0.95)
     raw = LogWeights(log_ratio[~target])
     blind = draws.harmful & (-log_ratio < BLIND_LOG_RATIO) & has_proposals
     components = _component_estimates(draws, event_weights)
-    return Witnesses(
+    return ComponentChecks(
         target_rows=int((target & draws.judged).sum()),
         target_hits=int((target & draws.harmful).sum()),
         proposal_rows=int((~target & draws.judged).sum()),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from core.estimation.component_checks import ComponentEstimate, witnesses
+from core.estimation.component_checks import ComponentEstimate, component_checks
 from core.estimation.confidence_sequence import confidence_sequence
 from core.estimation.diagnostics import diagnose
 from core.estimation.draws import Draws
@@ -132,7 +132,7 @@ def estimate(
     sequence = confidence_sequence(draws, [draws.samples], confidence)
     weights = draw_weights(draws)
     diagnostics = diagnose(weights, point.event_weights)
-    witnessed = witnesses(draws, weights.where(draws.harmful), confidence)
+    witnessed = component_checks(draws, weights.where(draws.harmful), confidence)
     opinion = None if second is None else second_opinion(second)
     seconds = draws.seconds + (0.0 if second is None else second.seconds)
     decision, reasons = verdict(
@@ -147,7 +147,7 @@ def estimate(
             ci_low=widened.low,
             ci_high=widened.high,
             diagnostics=diagnostics,
-            witnesses=witnessed,
+            component_checks=witnessed,
             second=opinion,
         )
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from core.estimation.component_checks import Witnesses
+from core.estimation.component_checks import ComponentChecks
 from core.estimation.diagnostics import Diagnostics
 from core.estimation.second_opinion import SecondOpinion
 
@@ -53,7 +53,7 @@ class Evidence:
     ci_low: float
     ci_high: float
     diagnostics: Diagnostics
-    witnesses: Witnesses
+    component_checks: ComponentChecks
     second: SecondOpinion | None = None
 
 

@@ -147,13 +147,13 @@ def _largest_share(e: Evidence) -> Iterator[Reason]:
 
 
 def _no_target_rows(e: Evidence) -> Iterator[Reason]:
-    if e.witnesses.target_rows == 0:
+    if e.component_checks.target_rows == 0:
         message = "Nothing was drawn from the target, so nothing shows what was skipped."
         yield reason("no_target_rows", "caution", message, 0, 1)
 
 
 def _overlap(e: Evidence) -> Iterator[Reason]:
-    overlap = e.witnesses.overlap
+    overlap = e.component_checks.overlap
     message = (
         f"Proposal and target share {overlap:.2%} of their answers; harm may hide in the rest."
     )
@@ -161,28 +161,30 @@ def _overlap(e: Evidence) -> Iterator[Reason]:
 
 
 def _blind_share(e: Evidence) -> Iterator[Reason]:
-    share = e.witnesses.blind_share
+    share = e.component_checks.blind_share
     message = f"{share:.0%} of the target's answers are practically never proposed."
     yield from above("blind_share", share, MAX_BLIND_SHARE, USABLE_BLIND_SHARE, message)
 
 
 def _kl(e: Evidence) -> Iterator[Reason]:
-    limit = math.log(e.witnesses.proposal_rows) if e.witnesses.proposal_rows else math.inf
-    message = (
-        f"At a divergence of {e.witnesses.kl:.1f} nats this many draws cannot cover the target."
+    limit = (
+        math.log(e.component_checks.proposal_rows) if e.component_checks.proposal_rows else math.inf
     )
-    yield from above("divergence", e.witnesses.kl, limit, math.inf, message)
+    message = (
+        f"At a divergence of {e.component_checks.kl:.1f} nats this many draws cannot cover the target."
+    )
+    yield from above("divergence", e.component_checks.kl, limit, math.inf, message)
 
 
 def _proposal_mean_weight(e: Evidence) -> Iterator[Reason]:
-    w = e.witnesses
+    w = e.component_checks
     message = f"Only {w.proposal_mean_weight:.1%} of the target's mass was ever proposed."
     high, usable = w.proposal_mean_weight_high, USABLE_PROPOSAL_MEAN_WEIGHT
     yield from below("unvisited_mass", high, FULL_PROPOSAL_MEAN_WEIGHT, usable, message)
 
 
 def _target_conflict(e: Evidence) -> Iterator[Reason]:
-    w = e.witnesses
+    w = e.component_checks
     message = (
         f"{w.target_hits} of {w.target_rows} answers drawn from the target are harmful, "
         "which the other draws make very unlikely."
@@ -192,7 +194,7 @@ def _target_conflict(e: Evidence) -> Iterator[Reason]:
 
 
 def _blind_hits(e: Evidence) -> Iterator[Reason]:
-    w = e.witnesses
+    w = e.component_checks
     wrong = USABLE_BLIND_HIT_SHARE if w.blind_hits < MIN_BLIND_HITS else math.inf
     message = f"{w.blind_hit_share:.0%} of the estimate comes from answers that are never proposed."
     yield from above("blind_hits", w.blind_hit_share, MAX_BLIND_HIT_SHARE, wrong, message)

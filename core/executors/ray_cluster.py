@@ -18,7 +18,7 @@ from typing import Any
 
 from core.errors import SpecError, TailscopeError
 from core.executors.base import Done
-from core.executors.worker import Adopt, Outcome, Task, Worker
+from core.executors.worker import InstallPrepared, Outcome, Task, Worker
 from core.runs.request import Fingerprints
 
 try:
@@ -105,7 +105,7 @@ class RayExecutor:
 
     def everywhere(self, task: Task) -> Sequence[Outcome]:
         """Has every actor that runs do a task. What is adopted goes along with all later tasks."""
-        if isinstance(task, Adopt):
+        if isinstance(task, InstallPrepared):
             self._adopted = ray.put(task)
         outcomes: list[Outcome] = []
         while not outcomes:
@@ -225,7 +225,7 @@ class _Actor:
     def hello(self) -> None:
         """Says that it runs."""
 
-    def do(self, task: Task, adopt: Adopt | None) -> Outcome:
+    def do(self, task: Task, adopt: InstallPrepared | None) -> Outcome:
         if adopt is not None and adopt.prepared.known != self._adopted:
             self._worker.do(adopt)
             self._adopted = adopt.prepared.known

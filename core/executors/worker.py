@@ -15,7 +15,7 @@ from core.judges import behaviour_judge, load_judge
 from core.judges.base import Judge
 from core.models.loading import LoadedModel, load_model
 from core.models.spec import LoadingSpec
-from core.proposals import AblateSpec, Kinds, Proposal, SteerSpec
+from core.proposals import AblateSpec, AnyProposalSpec, Proposal, SteerSpec
 from core.runs.defaults import measure_default, remember_default
 from core.runs.extra_components import companions
 from core.runs.request import (
@@ -38,7 +38,7 @@ Directions = dict[DirectionPosition, Direction]
 
 
 @dataclass(frozen=True)
-class Introduce:
+class GetFingerprint:
     """Asks which weights a model has. Answered by `str`, their fingerprint."""
 
     request: EstimateRequest
@@ -53,7 +53,7 @@ class Prepare:
     """
 
     request: EstimateRequest
-    default: Kinds | None
+    default: AnyProposalSpec | None
     judges: bool = True
 
 
@@ -69,12 +69,12 @@ class Prepared:
     known: Fingerprints
     judge_spec: dict[str, Any]
     directions: Directions
-    measured: Kinds | None = None
+    measured: AnyProposalSpec | None = None
     second: "Prepared | None" = None
 
 
 @dataclass(frozen=True)
-class Adopt:
+class InstallPrepared:
     """Hands over what another worker has prepared, so that all draw from the very same proposals.
 
     Answered by `str`, the fingerprint of the model here.
@@ -129,7 +129,7 @@ def judged_by(prepared: Prepared, judge_spec: dict[str, Any]) -> Prepared:
     return replace(prepared, judge_spec=judge_spec, second=second)
 
 
-Task = Introduce | Prepare | Adopt | DrawRows | JudgeRows
+Task = GetFingerprint | Prepare | InstallPrepared | DrawRows | JudgeRows
 Outcome = str | Prepared | Drawn
 
 
@@ -144,11 +144,11 @@ class Worker:
 
     def do(self, task: Task) -> Outcome:
         """Returns what a task asks for. Raises: TailscopeError if it cannot be had."""
-        if isinstance(task, Introduce):
+        if isinstance(task, GetFingerprint):
             return self._model(task.request).fingerprint
         if isinstance(task, Prepare):
             return self._prepare(task)
-        if isinstance(task, Adopt):
+        if isinstance(task, InstallPrepared):
             return self._adopt(task.prepared)
         if isinstance(task, DrawRows):
             return self._draw(task)
@@ -208,7 +208,7 @@ class Worker:
         known = fingerprints(loaded, ready_proposals(loaded, witness))
         return Prepared(witness, known, judge_spec, {})
 
-    def _measured(self, request: EstimateRequest, loaded: LoadedModel) -> Kinds:
+    def _measured(self, request: EstimateRequest, loaded: LoadedModel) -> AnyProposalSpec:
         own = behaviour_judge(request.behaviour)
         result = None
         for event in measure_default(loaded, request.behaviour, own, MemoryStore()):
@@ -260,11 +260,13 @@ class Worker:
         return Drawn(shard, scores, tuple(texts) if len(texts) == 1 else ())
 
 
-def _with_default(request: EstimateRequest, loaded: LoadedModel, default: Kinds) -> EstimateRequest:
+def _with_default(
+    request: EstimateRequest, loaded: LoadedModel, default: AnyProposalSpec
+) -> EstimateRequest:
     """Returns the request with the default proposal, and with method `mis` its companions."""
     longest = request.generation.max_new_tokens
     first = default.model_copy(update={"t_switch": min(default.t_switch, longest)})
-    others: tuple[Kinds, ...] = ()
+    others: tuple[AnyProposalSpec, ...] = ()
     if request.method == "mis":
         store = MemoryStore()
         remember_default(loaded.fingerprint, request.behaviour, default, store)

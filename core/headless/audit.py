@@ -9,7 +9,7 @@ from typing import Any
 
 from cache import default_folder, open_store
 from core.audit.driver import Audit
-from core.audit.leases import Claims
+from core.audit.leases import Leases
 from core.audit.results import (
     check_resumes,
     in_table_order,
@@ -156,8 +156,8 @@ def audit_headless(
     drawn = stored = 0
     executor = make_executor(options)
     try:
-        with Claims(store) as claims:
-            audit = Audit(spec, queries, executor, store, claims)
+        with Leases(store) as leases:
+            audit = Audit(spec, queries, executor, store, leases)
             folder = _Folder(options, audit, file, earlier)
             told = 0.0
             try:

@@ -22,7 +22,7 @@ from core.judges.base import Judge
 from core.judges.remembered import remembered
 from core.models.loading import LoadedModel
 from core.models.spec import LoadingSpec
-from core.proposals import Kinds, SteerSpec, build_proposal, target_arm
+from core.proposals import AnyProposalSpec, SteerSpec, build_proposal, target_arm
 from core.runs.defaults import known_default, measure_default
 from core.runs.extra_components import companions
 from core.runs.request import (
@@ -300,7 +300,7 @@ def check_dump(path: Path | None) -> None:
         raise SpecError(f"dump must be a file in a folder that exists, got {str(path)!r}")
 
 
-def parsed_proposal(text: str) -> Kinds:
+def parsed_proposal(text: str) -> AnyProposalSpec:
     """Returns the proposal that a JSON object on the command line stands for."""
     try:
         fields = json.loads(text)
@@ -320,11 +320,11 @@ def _steering(
     judge: Judge,
     store: AnyStore,
     tell: Progress,
-) -> Kinds:
+) -> AnyProposalSpec:
     """Returns the proposal asked for; what was left out comes from the measured default."""
     if {"strength", "alpha_mix", "t_switch", "layer"} <= set(given):
         return SteerSpec.build(**given)
-    default: Kinds | None = known_default(loaded, request.behaviour, store)
+    default: AnyProposalSpec | None = known_default(loaded, request.behaviour, store)
     if default is None:
         for event in measure_default(loaded, request.behaviour, judge, store):
             if isinstance(event, SearchResult):

@@ -25,7 +25,13 @@ from core.headless.models import load_checked
 from core.judges import behaviour_judge
 from core.models.loading import LoadedModel
 from core.models.spec import LoadingSpec
-from core.proposals import AblateSpec, Kinds, SteerSpec, build_proposal, measured_direction
+from core.proposals import (
+    AblateSpec,
+    AnyProposalSpec,
+    SteerSpec,
+    build_proposal,
+    measured_direction,
+)
 from core.queries import QueryFile, evenly_spread, read_query_file
 from core.runs.defaults import PILOT_QUERIES, default_rungs, pilot_layers, pilot_queries
 from core.runs.request import EstimateRequest, behaviour_direction, means, ready_proposals
@@ -81,7 +87,7 @@ class TuneReport:
     file: QueryFile | None = None
 
     @property
-    def best(self) -> Kinds | None:
+    def best(self) -> AnyProposalSpec | None:
         """The best proposal; None if no pilot draw was harmful."""
         return self.result.best(self.objective) if self.result.found else None
 
@@ -230,7 +236,7 @@ def choose_pilot(options: TuneOptions, file: QueryFile | None) -> tuple[str, ...
 def choose_grid(
     loaded: LoadedModel,
     options: TuneOptions,
-    base: Kinds,
+    base: AnyProposalSpec,
     strengths: Sequence[float],
     layers: Sequence[int],
 ) -> SearchGrid:
@@ -259,7 +265,7 @@ def choose_grid(
 
 
 def _direction(
-    loaded: LoadedModel, behaviour: str, base: Kinds, position: DirectionPosition
+    loaded: LoadedModel, behaviour: str, base: AnyProposalSpec, position: DirectionPosition
 ) -> Direction:
     """Returns what a base goes along: the direction of its file, or the behaviour's."""
     if isinstance(base, SteerSpec | AblateSpec) and base.direction_file is not None:
@@ -309,7 +315,7 @@ def _check(options: TuneOptions) -> Objective:
     raise SpecError(f"objective must be one of {', '.join(OBJECTIVES)}, got {options.objective!r}")
 
 
-def _base(options: TuneOptions) -> Kinds:
+def _base(options: TuneOptions) -> AnyProposalSpec:
     """Returns the proposal to start from."""
     if options.proposal is None:
         return build_proposal({} if options.kind is None else {"kind": options.kind})

@@ -13,28 +13,28 @@ from core.models.loading import LoadedModel
 from core.proposals import ablate, adapter, checkpoint, context, steer
 from core.proposals.ablate import AblateSpec
 from core.proposals.adapter import AdapterSpec
-from core.proposals.base import Arm, Means, Proposal, measured_direction, target_arm
+from core.proposals.base import Arm, Proposal, ProposalContext, measured_direction, target_arm
 from core.proposals.checkpoint import CheckpointSpec
 from core.proposals.context import ContextSpec
 from core.proposals.steer import SteerSpec
 
-Kinds = SteerSpec | AblateSpec | ContextSpec | AdapterSpec | CheckpointSpec
-AnyProposal = Annotated[Kinds, Field(discriminator="kind")]
+AnyProposalSpec = SteerSpec | AblateSpec | ContextSpec | AdapterSpec | CheckpointSpec
+AnyProposal = Annotated[AnyProposalSpec, Field(discriminator="kind")]
 
-_PREPARE: dict[type, Callable[[LoadedModel, Any, Means], Proposal]] = {
+_PREPARE: dict[type, Callable[[LoadedModel, Any, ProposalContext], Proposal]] = {
     SteerSpec: steer.prepare,
     AblateSpec: ablate.prepare,
     ContextSpec: context.prepare,
     AdapterSpec: adapter.prepare,
     CheckpointSpec: checkpoint.prepare,
 }
-KINDS: dict[str, type[Kinds]] = {
-    kind.model_fields["kind"].default: kind for kind in get_args(Kinds)
+KINDS: dict[str, type[AnyProposalSpec]] = {
+    kind.model_fields["kind"].default: kind for kind in get_args(AnyProposalSpec)
 }
-_ADAPTER: TypeAdapter[Kinds] = TypeAdapter(AnyProposal)
+_ADAPTER: TypeAdapter[AnyProposalSpec] = TypeAdapter(AnyProposal)
 
 
-def prepare(loaded: LoadedModel, spec: Kinds, means: Means) -> Proposal:
+def prepare(loaded: LoadedModel, spec: AnyProposalSpec, means: ProposalContext) -> Proposal:
     """Returns a proposal ready to run on a target.
 
     Raises:
@@ -43,7 +43,7 @@ def prepare(loaded: LoadedModel, spec: Kinds, means: Means) -> Proposal:
     return _PREPARE[type(spec)](loaded, spec, means)
 
 
-def build_proposal(fields: Mapping[str, Any]) -> Kinds:
+def build_proposal(fields: Mapping[str, Any]) -> AnyProposalSpec:
     """Returns the spec of the kind that `fields` names; `steer` if it names none.
 
     Raises:
@@ -63,12 +63,12 @@ __all__ = [
     "AblateSpec",
     "AdapterSpec",
     "AnyProposal",
+    "AnyProposalSpec",
     "Arm",
     "CheckpointSpec",
     "ContextSpec",
-    "Kinds",
-    "Means",
     "Proposal",
+    "ProposalContext",
     "SteerSpec",
     "build_proposal",
     "measured_direction",

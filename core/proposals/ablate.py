@@ -8,7 +8,7 @@ from pydantic import field_validator
 
 from core.models.hooks import Edit, Site, replace_rows
 from core.models.loading import LoadedModel
-from core.proposals.base import Means, Proposal, direction_file_field, direction_of
+from core.proposals.base import Proposal, ProposalContext, direction_file_field, direction_of
 from core.proposals.steer import check_layer, check_not_zero
 from core.spec import DirectionPosition, ProposalSpec, SteeredPositions, within
 
@@ -68,7 +68,7 @@ class AblatePlan:
         return RemoveDirection(self.unit, coefficient.to(self.unit.device), rows)
 
 
-def prepare(loaded: LoadedModel, spec: AblateSpec, means: Means) -> Proposal:
+def prepare(loaded: LoadedModel, spec: AblateSpec, means: ProposalContext) -> Proposal:
     """Returns the proposal.
 
     Raises:

@@ -15,7 +15,7 @@ from transformers.modeling_utils import PreTrainedModel
 from core.errors import ModelError, SpecError
 from core.models.blocks import find_blocks
 from core.models.loading import LoadedModel
-from core.proposals.base import Means, Proposal
+from core.proposals.base import Proposal, ProposalContext
 from core.spec import ProposalSpec
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class AdapterSpec(ProposalSpec):
 _adapted: WeakKeyDictionary[LoadedModel, dict[str, LoadedModel]] = WeakKeyDictionary()
 
 
-def prepare(loaded: LoadedModel, spec: AdapterSpec, means: Means) -> Proposal:
+def prepare(loaded: LoadedModel, spec: AdapterSpec, means: ProposalContext) -> Proposal:
     """Returns the proposal.
 
     Raises:

@@ -77,7 +77,7 @@ class DirectionSource(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Means:
+class ProposalContext:
     """What a kind may need beyond its spec: the behaviour's directions, and other models.
 
     load: returns the model under a name.
@@ -98,7 +98,7 @@ class Directed(Protocol):
     def direction_file(self) -> str | None: ...
 
 
-def direction_of(loaded: LoadedModel, spec: Directed, means: Means) -> Direction:
+def direction_of(loaded: LoadedModel, spec: Directed, means: ProposalContext) -> Direction:
     """Returns the direction that a spec goes along in this model.
 
     Raises:
@@ -117,7 +117,7 @@ def direction_of(loaded: LoadedModel, spec: Directed, means: Means) -> Direction
         raise SpecError(f"direction_file {spec.direction_file!r}: {error}") from error
 
 
-def measured_direction(loaded: LoadedModel, spec: Directed, means: Means) -> Direction:
+def measured_direction(loaded: LoadedModel, spec: Directed, means: ProposalContext) -> Direction:
     """Returns `direction_of` with the activations' lengths, the behaviour's where its file tells none.
 
     Raises: as `direction_of`.

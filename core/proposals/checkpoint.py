@@ -4,7 +4,7 @@ from typing import Literal
 
 from core.errors import SpecError
 from core.models.loading import LoadedModel
-from core.proposals.base import Means, Proposal
+from core.proposals.base import Proposal, ProposalContext
 from core.spec import ProposalSpec
 
 
@@ -18,7 +18,7 @@ class CheckpointSpec(ProposalSpec):
     model: str
 
 
-def prepare(loaded: LoadedModel, spec: CheckpointSpec, means: Means) -> Proposal:
+def prepare(loaded: LoadedModel, spec: CheckpointSpec, means: ProposalContext) -> Proposal:
     """Returns the proposal.
 
     Raises:

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from core.models.loading import LoadedModel
-from core.proposals.base import Means, Proposal
+from core.proposals.base import Proposal, ProposalContext
 from core.spec import ProposalSpec
 
 
@@ -29,7 +29,7 @@ class ContextSpec(ProposalSpec):
         return self
 
 
-def prepare(loaded: LoadedModel, spec: ContextSpec, means: Means) -> Proposal:
+def prepare(loaded: LoadedModel, spec: ContextSpec, means: ProposalContext) -> Proposal:
     """Returns the proposal."""
     return Proposal(
         spec,

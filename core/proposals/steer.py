@@ -9,7 +9,13 @@ from pydantic import field_validator
 from core.errors import SpecError
 from core.models.hooks import Edit, Site, replace_rows
 from core.models.loading import LoadedModel
-from core.proposals.base import Directed, Means, Proposal, direction_file_field, direction_of
+from core.proposals.base import (
+    Directed,
+    Proposal,
+    ProposalContext,
+    direction_file_field,
+    direction_of,
+)
 from core.spec import DirectionPosition, ProposalSpec, SteeredPositions
 from core.steering.build import Direction
 
@@ -69,7 +75,7 @@ class SteerPlan:
         return AddDirection(self.layer, self.vector, coefficient.to(self.vector.device), rows)
 
 
-def prepare(loaded: LoadedModel, spec: SteerSpec, means: Means) -> Proposal:
+def prepare(loaded: LoadedModel, spec: SteerSpec, means: ProposalContext) -> Proposal:
     """Returns the proposal.
 
     Raises:

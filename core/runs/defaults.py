@@ -8,7 +8,14 @@ from cache import StoreError, spec_hash
 from core.behaviours.load import SAMPLE_DATA, load_behaviour, load_contrast_pairs
 from core.judges.base import Judge
 from core.models.loading import LoadedModel, load_model
-from core.proposals import AblateSpec, Kinds, Means, SteerSpec, build_proposal, prepare
+from core.proposals import (
+    AblateSpec,
+    AnyProposalSpec,
+    ProposalContext,
+    SteerSpec,
+    build_proposal,
+    prepare,
+)
 from core.proposals.base import DirectionSource
 from core.proposals.steer import check_layer
 from core.sampling.shards import AnyStore
@@ -29,12 +36,12 @@ BLENDS = (0.5, 0.75, 1.0, 1.25, 1.5)
 PILOT_VERSION = 2
 
 
-def known_default(loaded: LoadedModel, behaviour: str, store: AnyStore) -> Kinds | None:
+def known_default(loaded: LoadedModel, behaviour: str, store: AnyStore) -> AnyProposalSpec | None:
     """Returns the measured default for these very weights, shipped or from an earlier pilot, or None."""
     return known_for(loaded.fingerprint, behaviour, store)
 
 
-def known_for(fingerprint: str, behaviour: str, store: AnyStore) -> Kinds | None:
+def known_for(fingerprint: str, behaviour: str, store: AnyStore) -> AnyProposalSpec | None:
     """Returns the measured default for the weights of this fingerprint, or None."""
     shipped = json.loads(SHIPPED.read_text(encoding="utf-8")) if SHIPPED.is_file() else {}
     found = shipped.get(fingerprint, {}).get(behaviour)
@@ -63,7 +70,7 @@ def measure_default(
     generation = generation or GenerationSpec()
     position = position or load_behaviour(behaviour).spec.direction
     direction = build_direction(loaded, load_contrast_pairs(behaviour), position)
-    means = Means(direction=lambda _: direction, load=load_model)
+    means = ProposalContext(direction=lambda _: direction, load=load_model)
     chosen = default_rungs(loaded, SteerSpec(direction=position), means.direction)
     for event in search(
         loaded,
@@ -80,7 +87,9 @@ def measure_default(
         yield event
 
 
-def remember_default(fingerprint: str, behaviour: str, proposal: Kinds, store: AnyStore) -> None:
+def remember_default(
+    fingerprint: str, behaviour: str, proposal: AnyProposalSpec, store: AnyStore
+) -> None:
     """Keeps a measured default; what the store cannot take is among its events."""
     with suppress(StoreError):
         store.put_json(_key(fingerprint, behaviour), proposal.model_dump(mode="json"))
@@ -88,11 +97,11 @@ def remember_default(fingerprint: str, behaviour: str, proposal: Kinds, store: A
 
 def default_rungs(
     loaded: LoadedModel,
-    base: Kinds,
+    base: AnyProposalSpec,
     direction: DirectionSource,
     strengths: Sequence[float] = (),
     layers: Sequence[int] = (),
-) -> tuple[Kinds, ...]:
+) -> tuple[AnyProposalSpec, ...]:
     """Returns the base proposal at every strength and layer; those worth a try if none are named.
 
     Raises:

@@ -1,7 +1,7 @@
 """Which proposals are combined with the first one: unlike ones, each a witness for the others."""
 
 from core.models.loading import LoadedModel
-from core.proposals import Kinds
+from core.proposals import AnyProposalSpec
 from core.runs.defaults import known_default
 from core.sampling.shards import AnyStore
 
@@ -10,7 +10,7 @@ SOFTER = 0.85
 SOFTER_ALPHA = 0.15
 
 
-def softened(proposal: Kinds, new_tokens: int) -> Kinds:
+def softened(proposal: AnyProposalSpec, new_tokens: int) -> AnyProposalSpec:
     """Returns a softer proposal that acts on the whole answer, with much of the target at every token.
 
     It comes by the words that the given one may have steered past.
@@ -25,8 +25,8 @@ def softened(proposal: Kinds, new_tokens: int) -> Kinds:
 
 
 def companions(
-    loaded: LoadedModel, behaviour: str, first: Kinds, new_tokens: int, store: AnyStore
-) -> tuple[Kinds, ...]:
+    loaded: LoadedModel, behaviour: str, first: AnyProposalSpec, new_tokens: int, store: AnyStore
+) -> tuple[AnyProposalSpec, ...]:
     """Returns the proposals to combine with `first`: the behaviour's measured default, and it softened."""
     base = known_default(loaded, behaviour, store) or first
     base = base.model_copy(update={"t_switch": min(base.t_switch, new_tokens)})

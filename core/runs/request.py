@@ -20,7 +20,14 @@ from core.estimation.estimate import Estimate, estimate
 from core.judges.base import Judge
 from core.models.loading import DEFAULT_MODEL, LoadedModel, load_model
 from core.models.spec import LoadingSpec
-from core.proposals import AnyProposal, Kinds, Means, Proposal, SteerSpec, prepare
+from core.proposals import (
+    AnyProposal,
+    AnyProposalSpec,
+    Proposal,
+    ProposalContext,
+    SteerSpec,
+    prepare,
+)
 from core.runs.defaults import known_default
 from core.runs.extra_components import softened
 from core.sampling.scored import JudgedShard, judge_shard
@@ -83,7 +90,7 @@ class EstimateRequest(Spec):
         return value
 
     @property
-    def proposals(self) -> tuple[Kinds, ...]:
+    def proposals(self) -> tuple[AnyProposalSpec, ...]:
         """The proposals that the method draws from.
 
         Raises:
@@ -130,9 +137,9 @@ def ready_proposals(loaded: LoadedModel, request: EstimateRequest) -> tuple[Prop
     return tuple(prepare(loaded, spec, found) for spec in request.proposals)
 
 
-def means(loaded: LoadedModel, behaviour: str) -> Means:
+def means(loaded: LoadedModel, behaviour: str) -> ProposalContext:
     """Returns what proposals for a behaviour may need beyond their specs; each is made once."""
-    return Means(
+    return ProposalContext(
         direction=lambda position: behaviour_direction(loaded, behaviour, position),
         load=lambda name: _other_model(loaded, name),
     )

@@ -18,7 +18,7 @@ from core.errors import BehaviourError, SpecError
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
 from core.models.spec import LoadingSpec
-from core.proposals import Kinds
+from core.proposals import AnyProposalSpec
 from core.runs.catalogue import Entry, now, remember, short_title
 from core.runs.job import Job
 from core.runs.request import (
@@ -215,7 +215,7 @@ def _own_threshold(behaviour: str) -> float | None:
         return None
 
 
-def _as_json(proposal: Kinds) -> str:
+def _as_json(proposal: AnyProposalSpec) -> str:
     """Returns a proposal's spec as the command line takes it; what is left out has its default."""
     fields = proposal.model_dump(mode="json", exclude_defaults=True)
     return json.dumps({"kind": proposal.kind, **fields})

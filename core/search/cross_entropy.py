@@ -16,7 +16,7 @@ from core.errors import BehaviourError, SpecError
 from core.estimation.intervals import clopper_pearson_upper
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
-from core.proposals import Kinds, Proposal, build_proposal
+from core.proposals import AnyProposalSpec, Proposal, build_proposal
 from core.sampling.shards import AnyStore
 from core.search.grid import SearchGrid
 from core.search.progress import mapped
@@ -80,7 +80,7 @@ class SearchResult:
         rung, alpha, switch = np.unravel_index(int(values.argmin()), values.shape)
         return int(rung), int(alpha), int(switch)
 
-    def best(self, objective: Objective = "cross_entropy") -> Kinds:
+    def best(self, objective: Objective = "cross_entropy") -> AnyProposalSpec:
         """Returns the proposal at the minimum. Raises: as `best_point`."""
         return self.grid.at(*self.best_point(objective))
 
@@ -198,7 +198,7 @@ def combine(grid: SearchGrid, queries: Sequence[str], surfaces: Sequence[Surface
     )
 
 
-def _exists(rung: Kinds, strength: float) -> bool:
+def _exists(rung: AnyProposalSpec, strength: float) -> bool:
     """Returns whether the rung's kind can be so strong."""
     try:
         build_proposal({**rung.model_dump(), "strength": strength})

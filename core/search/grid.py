@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from core.proposals import AnyProposal, Kinds, build_proposal
+from core.proposals import AnyProposal, AnyProposalSpec, build_proposal
 from core.spec import Spec, within
 
 MAX_POINTS = 200_000
@@ -53,14 +53,16 @@ class SearchGrid(Spec):
         """How many phi there are."""
         return len(self.rungs) * len(self.alphas) * len(self.switches)
 
-    def at(self, rung: int, alpha: int, switch: int) -> Kinds:
+    def at(self, rung: int, alpha: int, switch: int) -> AnyProposalSpec:
         """Returns the proposal at a point, given by its place along each axis."""
         return self.rungs[rung].model_copy(
             update={"alpha_mix": self.alphas[alpha], "t_switch": self.switches[switch]}
         )
 
 
-def rungs(base: Kinds, strengths: Sequence[float], layers: Sequence[int] = ()) -> tuple[Kinds, ...]:
+def rungs(
+    base: AnyProposalSpec, strengths: Sequence[float], layers: Sequence[int] = ()
+) -> tuple[AnyProposalSpec, ...]:
     """Returns the base proposal at every strength, at every layer if any are named.
 
     Raises:
@@ -76,7 +78,7 @@ def rungs(base: Kinds, strengths: Sequence[float], layers: Sequence[int] = ()) -
     )
 
 
-def small_grid(chosen: Sequence[Kinds], new_tokens: int) -> SearchGrid:
+def small_grid(chosen: Sequence[AnyProposalSpec], new_tokens: int) -> SearchGrid:
     """Returns a cheap grid: 5 mixings, and switches that get sparser along the answer."""
     switches = [t for t in (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 25, 30, 35, 40) if t <= new_tokens]
     while switches[-1] < new_tokens:
@@ -86,12 +88,12 @@ def small_grid(chosen: Sequence[Kinds], new_tokens: int) -> SearchGrid:
     )
 
 
-def paper_grid(base: Kinds, new_tokens: int, layers: Sequence[int] = ()) -> SearchGrid:
+def paper_grid(base: AnyProposalSpec, new_tokens: int, layers: Sequence[int] = ()) -> SearchGrid:
     """Returns the published grid: strengths 0.1 to 1.0, switches 0 to T by 5, 25 mixings in 0 to 1."""
     return published_grid(rungs(base, PAPER_STRENGTHS, layers), new_tokens)
 
 
-def published_grid(chosen: Sequence[Kinds], new_tokens: int) -> SearchGrid:
+def published_grid(chosen: Sequence[AnyProposalSpec], new_tokens: int) -> SearchGrid:
     """Returns the published mixings and switches at other strengths."""
     return SearchGrid.build(
         rungs=tuple(chosen),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
-from core.proposals import AblateSpec, Kinds, SteerSpec, measured_direction, prepare
+from core.proposals import AblateSpec, AnyProposalSpec, SteerSpec, measured_direction, prepare
 from core.proposals.base import direction_of
 from core.runs.defaults import RELATIVE_STRENGTHS, measure_default, pilot_layers, pilot_queries
 from core.runs.request import EstimateRequest, means
@@ -49,7 +49,7 @@ class SearchPlan:
     """
 
     asked: EstimateRequest
-    base: Kinds
+    base: AnyProposalSpec
     grid: str
     questions: str
     reach: float

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from cache import StoreError, spec_hash
 from core.audit.driver import Audit, Progress
-from core.audit.leases import Claims
+from core.audit.leases import Leases
 from core.audit.replay import stored_answers
 from core.audit.results import noted
 from core.audit.rows import AuditRow, under
@@ -125,10 +125,10 @@ def estimated(
     """
     asked = comparison.asked
     known = {one.variant_id: one for one in asked}
-    with Claims(store) as claims:
+    with Leases(store) as leases:
         generations = {one.variant_id: one.generation for one in asked}
         queries = [one.query for one in asked]
-        audit = Audit(comparison.spec, queries, executor, store, claims, generations)
+        audit = Audit(comparison.spec, queries, executor, store, leases, generations)
         book = _Book(comparison, audit, store)
         try:
             for event in audit.run():

@@ -23,11 +23,11 @@ from core.tails.profile import (
 )
 from core.tails.sample import (
     TailSample,
+    kaplan_meier,
     survival_draws,
-    survival_from,
     to_score,
 )
-from core.tails.simex import NOISY_COPIES, has_noise, noise_shift
+from core.tails.simex import NOISY_COPIES, has_noise, simex_shift
 from core.tails.spec import SHAPED, TailSpec
 from core.tails.tail import Spliced, Tail, spliced
 from core.tails.thresholds import FEWEST_TESTED, ThresholdTable, exceedances_at, threshold_table
@@ -75,7 +75,7 @@ def fit_tail(
     refits = doubt(sample, spec, fit, refit)
     shift = None
     if spec.noise_corrected and has_noise(sample):
-        shift = noise_shift(fit, list(refits.samples), refit, furthest, spec.seed)
+        shift = simex_shift(fit, list(refits.samples), refit, furthest, spec.seed)
     used = table if spec.largest is None and spec.threshold is None else None
     used = used if spec.fit == "pot" else None
     of_blocks = spec.fit == "gev" and is_grouped(sample)
@@ -158,7 +158,7 @@ def fitter(sample: TailSample, spec: TailSpec, table: ThresholdTable | None = No
 
 def _half(sample: TailSample, half: int) -> int:
     """Returns how many of the largest make the upper half, or more where equal ones leave too few above."""
-    known, _ = survival_from(sample)
+    known, _ = kaplan_meier(sample)
     counts = np.arange(half, len(known))
     above = np.searchsorted(-known, -known[half:], side="left")
     return int(counts[np.argmax(above >= FEWEST_EXCEEDANCES)])

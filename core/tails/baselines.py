@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special, stats
 
 from core.errors import SpecError
-from core.tails.sample import Array, TailSample, survival_from, to_score
+from core.tails.sample import Array, TailSample, kaplan_meier, to_score
 
 # A log-normal risk may be above 1. From here on a score goes on as the log risk does: cut to one score, all
 # that lies above would be equally likely, and a level could not be told from its refits.
@@ -89,7 +89,7 @@ def fit_lognormal(sample: TailSample) -> LogNormal:
 def fit_empirical(sample: TailSample) -> Empirical:
     """Returns the queries' own distribution. Raises: as `fit_lognormal`."""
     _check(sample)
-    known, reached = survival_from(sample)
+    known, reached = kaplan_meier(sample)
     return Empirical(known, reached, float(known[-1]), len(known))
 
 

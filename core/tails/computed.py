@@ -12,7 +12,7 @@ from core.tails.analysis import FittedTail, fit_tail
 from core.tails.exceedance import chances_above, shares_above
 from core.tails.forecast import Forecast, furthest
 from core.tails.maximum import forecasts
-from core.tails.memo import Kept
+from core.tails.memo import SingleFlightCache
 from core.tails.picture import exceedance, fan, levels_in_doubt, survival_curve
 from core.tails.sample import TailSample, to_score
 from core.tails.simex import NOISY_COPIES
@@ -48,7 +48,7 @@ class Fits:
     ahead: nobody waits for them.
     """
 
-    kept: Kept
+    kept: SingleFlightCache
     ahead: bool = False
 
     def table(self, key: str, sample: TailSample, confidence: float) -> ThresholdTable | None:

@@ -51,7 +51,7 @@ def chances_above(fitted: FittedTail, n: float, taus: Array) -> Array:
 
 
 def left_open(fitted: FittedTail, score: Array) -> tuple[Array, Array]:
-    """Returns `in_doubt` for the fits that take their share from `survival_from`; 1 for the others."""
+    """Returns `in_doubt` for the fits that take their share from `kaplan_meier`; 1 for the others."""
     if fitted.fit.name in ("lognormal", "gev") or not fitted.sample.censored.any():
         return np.ones(len(score)), np.ones(len(score))
     return in_doubt(fitted.sample, score)

@@ -10,7 +10,7 @@ from core.errors import SpecError
 from core.tails.bootstrap import Bootstrap
 from core.tails.mean_risk import mean_risk, mean_risk_draws
 from core.tails.sample import Array, TailSample, to_risk, to_score
-from core.tails.simex import NoiseCorrected, NoiseShift
+from core.tails.simex import NoiseCorrected, SimexShift
 from core.tails.tail import Tail
 
 # A forecast whose interval spans more decades than this tells nobody anything.
@@ -53,7 +53,7 @@ class Predictor:
         self,
         fit: Tail,
         refits: Bootstrap,
-        shift: NoiseShift | None = None,
+        shift: SimexShift | None = None,
         *,
         of_blocks: bool = False,
         trusted: float = math.inf,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import SpecError
-from core.tails.sample import Array, TailSample, expected_log_survival, survival_from
+from core.tails.sample import Array, TailSample, expected_log_survival, kaplan_meier
 
 GUMBEL_LARGEST = 10
 # Of rewordings of few queries, more would be the bulk and no tail.
@@ -59,7 +59,7 @@ def fit_gumbel(sample: TailSample, largest: int | None = None) -> GumbelTail:
     Raises:
         SpecError: fewer known scores than that, or all of them equal.
     """
-    known, reached = survival_from(sample)
+    known, reached = kaplan_meier(sample)
     count = largest_by_default(sample) if largest is None else largest
     if not 3 <= count <= len(known):
         raise SpecError(

@@ -8,7 +8,7 @@ from typing import Any
 from core.errors import TailscopeError
 
 
-class Kept:
+class SingleFlightCache:
     """Results by key. Who asks for one that is being made waits for it; the longest unused ones go.
 
     most: what all results may cost together, in the unit of `get`'s cost. The last one stays, whatever it
@@ -67,7 +67,7 @@ class Kept:
                 total -= freed
 
 
-class Ahead:
+class Prefetcher:
     """Does what may be asked for next, one task after the other, in a thread that ends with the last."""
 
     def __init__(self) -> None:

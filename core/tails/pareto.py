@@ -7,7 +7,7 @@ import numpy as np
 from scipy import special
 
 from core.errors import SpecError
-from core.tails.sample import Array, TailSample, survival_from
+from core.tails.sample import Array, TailSample, kaplan_meier
 
 # Outside, the likelihood has no maximum (below) or the mean is infinite (above): Coles & Dixon (1999).
 SHAPE_RANGE = (-0.5, 1.0)
@@ -61,7 +61,7 @@ def fit_pareto(sample: TailSample, threshold: float, method: str = "ml") -> Pare
     Raises:
         SpecError: fewer than five known scores above the threshold, or an unknown method.
     """
-    known, reached = survival_from(sample)
+    known, reached = kaplan_meier(sample)
     over = known[known > threshold] - threshold
     if len(over) < FEWEST_EXCEEDANCES:
         raise SpecError(
@@ -80,7 +80,7 @@ def fit_pareto(sample: TailSample, threshold: float, method: str = "ml") -> Pare
 
 def fit_pareto_largest(sample: TailSample, largest: int, method: str = "ml") -> ParetoTail:
     """Returns the tail of the k largest; the next one is the threshold. Raises: as `fit_pareto`."""
-    known, _ = survival_from(sample)
+    known, _ = kaplan_meier(sample)
     if largest >= len(known):
         raise SpecError(
             f"largest must be below {len(known)} (the queries with a hit), got {largest}"

@@ -11,7 +11,7 @@ import pandas as pd
 from core.tails.analysis import FittedTail
 from core.tails.exceedance import chances_above, shares_above, takes_noise_out
 from core.tails.maximum import worst_of_n
-from core.tails.sample import LARGEST_RISK, TailSample, survival_from, to_risk, to_score
+from core.tails.sample import LARGEST_RISK, TailSample, kaplan_meier, to_risk, to_score
 
 POINTS = 40
 # As a box plot's box: half of the worst queries lie inside.
@@ -72,7 +72,7 @@ def survival_points(sample: TailSample) -> pd.DataFrame:
     those without a hit nan; zero, doubtful.
     """
     score, censored = sample.score, sample.censored
-    known, reached = survival_from(sample)
+    known, reached = kaplan_meier(sample)
     rows = np.flatnonzero(~censored)
     rows = rows[np.argsort(-score[rows], kind="stable")]
     bounded = np.flatnonzero(censored)

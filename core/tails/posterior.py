@@ -7,7 +7,7 @@ import numpy as np
 
 from core.errors import SpecError
 from core.tails.pareto import FEWEST_EXCEEDANCES, SHAPE_RANGE, ParetoTail, best_scales
-from core.tails.sample import Array, TailSample, survival_from
+from core.tails.sample import Array, TailSample, kaplan_meier
 
 # Shapes of scores lie around 0, which is the line of Jones et al.; 95% of them within 0.4.
 PRIOR_DEVIATION = 0.2
@@ -74,7 +74,7 @@ def pareto_posterior(sample: TailSample, largest: int) -> ParetoPosterior:
     Raises:
         SpecError: fewer known scores than that, or too few for a tail.
     """
-    known, reached = survival_from(sample)
+    known, reached = kaplan_meier(sample)
     if not FEWEST_EXCEEDANCES <= largest < len(known):
         raise SpecError(
             f"largest must be in {FEWEST_EXCEEDANCES}..{len(known) - 1} (the queries with a hit, but one), "

@@ -139,7 +139,7 @@ def tail_sample(
     )
 
 
-def survival_from(sample: TailSample) -> tuple[Array, Array]:
+def kaplan_meier(sample: TailSample) -> tuple[Array, Array]:
     """Returns the known scores, highest first, and for each the share of queries that reach it, (k,).
 
     The product-limit estimate for values known from above only (Kaplan & Meier 1958, with time reversed);
@@ -157,14 +157,14 @@ def survival_from(sample: TailSample) -> tuple[Array, Array]:
 
 
 def in_doubt(sample: TailSample, score: Array) -> tuple[Array, Array]:
-    """Returns what the share above a level may be, of the share that `survival_from` has: least and most.
+    """Returns what the share above a level may be, of the share that `kaplan_meier` has: least and most.
 
-    A query without a hit whose limit lies above the level may lie below it or above. `survival_from` takes it
+    A query without a hit whose limit lies above the level may lie below it or above. `kaplan_meier` takes it
     to be like the others; nothing shows that it is.
 
     score: levels, (k,). least, most: (k,), 1 where nothing is in doubt.
     """
-    known, reached = survival_from(sample)
+    known, reached = kaplan_meier(sample)
     limits = np.sort(sample.score[sample.censored])
     above = np.maximum(np.searchsorted(-known, -score, side="left"), 1)
     hidden = len(limits) - np.searchsorted(limits, score, side="right")
@@ -177,7 +177,7 @@ def survival_draws(
 ) -> tuple[Array, Array]:
     """Returns the known scores, highest first, and shares that may reach each, (count, k).
 
-    As `survival_from`, with a weight a group: the Bayesian bootstrap (Rubin 1981). The wordings of one query
+    As `kaplan_meier`, with a weight a group: the Bayesian bootstrap (Rubin 1981). The wordings of one query
     are alike, so what is in doubt is how much each whole group stands for.
     """
     names, place = np.unique(sample.group, return_inverse=True)

@@ -45,7 +45,7 @@ def noisy(sample: TailSample, generator: np.random.Generator) -> TailSample:
 
 
 @dataclass(frozen=True, eq=False)
-class NoiseShift:
+class SimexShift:
     """How much higher noise makes each level of a tail, in scores. log_survival: descending."""
 
     log_survival: Array
@@ -57,13 +57,13 @@ class NoiseShift:
         return np.asarray(np.interp(wanted, -self.log_survival, self.shift))
 
 
-def noise_shift(
+def simex_shift(
     fit: Tail,
     samples: list[TailSample],
     refit: Callable[[TailSample], Tail],
     furthest: float,
     seed: int = 0,
-) -> NoiseShift:
+) -> SimexShift:
     """Returns what a second helping of noise does to the levels of a tail: the bias of the first one.
 
     The estimates have their noise already. To add it again and refit shows, to first order, how far the
@@ -84,7 +84,7 @@ def noise_shift(
             continue
         moved.append(again.score_at(grid) - plain.score_at(grid))
     if not moved:
-        return NoiseShift(grid, np.zeros_like(grid))
+        return SimexShift(grid, np.zeros_like(grid))
     # The median: one refit with a far heavier tail would move the mean of all.
     found = np.median(np.array(moved), axis=0)
     found = np.where(np.isfinite(found), found, 0.0)
@@ -94,14 +94,14 @@ def noise_shift(
     grid = np.concatenate([first + rise * (1 - fading[:-1]), grid])
     levels = fit.score_at(grid)
     kept = np.maximum.accumulate(levels - np.concatenate([fading[:-1] * found[0], found]))
-    return NoiseShift(grid, levels - kept)
+    return SimexShift(grid, levels - kept)
 
 
 @dataclass(frozen=True, eq=False)
 class NoiseCorrected(OfTail):
     """A tail with the estimates' noise taken out: each level lower by what noise adds to it."""
 
-    shift: NoiseShift
+    shift: SimexShift
 
     def score_at(self, log_survival: Array | float) -> Array:
         """Returns the level that is exceeded with this log-probability."""

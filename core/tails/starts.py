@@ -6,7 +6,7 @@ import numpy as np
 
 from core.tails.gumbel import largest_by_default
 from core.tails.pareto import FEWEST_EXCEEDANCES
-from core.tails.sample import TailSample, survival_from, to_risk
+from core.tails.sample import TailSample, kaplan_meier, to_risk
 from core.tails.spec import FitName
 from core.tails.thresholds import ThresholdTable
 
@@ -47,7 +47,7 @@ def starts(sample: TailSample, fit: FitName, table: ThresholdTable | None) -> St
 
 def _of_line(sample: TailSample) -> Starts | None:
     """Returns numbers of largest that a line goes through, from half of the queries down to five."""
-    known, _ = survival_from(sample)
+    known, _ = kaplan_meier(sample)
     usual = largest_by_default(sample)
     most = max(len(known) // 2, usual)
     if most < FEWEST_EXCEEDANCES:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from core.tails.sample import Array, TailSample, survival_from
+from core.tails.sample import Array, TailSample, kaplan_meier
 
 
 class Tail(Protocol):
@@ -87,5 +87,5 @@ class Spliced(OfTail):
 
 def spliced(sample: TailSample, tail: Tail) -> Spliced:
     """Returns a tail joined to the queries below its threshold."""
-    known, reached = survival_from(sample)
+    known, reached = kaplan_meier(sample)
     return Spliced(tail, known, reached)

@@ -10,7 +10,7 @@ from scipy import stats
 from core.errors import SpecError
 from core.tails.goodness_of_fit import fitness, independent_excesses
 from core.tails.pareto import FEWEST_EXCEEDANCES, pareto_by_likelihood
-from core.tails.sample import Array, TailSample, survival_from, to_risk
+from core.tails.sample import Array, TailSample, kaplan_meier, to_risk
 
 CANDIDATES = 20
 # At most 1.4 m^(2/3) of m queries are a tail: the rate at which bias and variance balance for a second-order
@@ -112,7 +112,7 @@ def candidate_thresholds(sample: TailSample) -> Array:
     Raises:
         SpecError: not even ten queries have a hit.
     """
-    known, _ = survival_from(sample)
+    known, _ = kaplan_meier(sample)
     levels = known[:-1]
     independent = np.array([len(independent_excesses(sample, float(level))) for level in levels])
     enough = independent >= FEWEST_TESTED

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.behaviours.load import Behaviour
 from core.models.loading import LoadedModel
-from core.proposals import Kinds
+from core.proposals import AnyProposalSpec
 from core.runs.defaults import known_default
 from core.steering.build import Direction, built_direction
 from core.steering.files import DirectionMeta, direction_bytes
@@ -61,7 +61,7 @@ def direction_view(behaviour: Behaviour) -> None:
     direction_import(behaviour, loaded)
 
 
-def _measured(loaded: LoadedModel, proposal: Kinds) -> None:
+def _measured(loaded: LoadedModel, proposal: AnyProposalSpec) -> None:
     """Draws the settings that a search has found best."""
     with st.container(border=True):
         st.markdown(f"**Best settings for {plain(loaded.name)}**, by a search on pilot questions")
@@ -88,7 +88,7 @@ def _measured(loaded: LoadedModel, proposal: Kinds) -> None:
                 st.switch_page("pages/proposal/page.py")
 
 
-def in_words(proposal: Kinds) -> str:
+def in_words(proposal: AnyProposalSpec) -> str:
     """Returns a measured proposal as a sentence."""
     layer = getattr(proposal, "layer", None)
     where = "" if layer is None else f" after block {layer}"
@@ -101,7 +101,7 @@ def in_words(proposal: Kinds) -> str:
 def _build(
     loaded: LoadedModel,
     behaviour: Behaviour,
-    measured: Kinds | None,
+    measured: AnyProposalSpec | None,
     task: Task[BuildStep | Built] | None,
 ) -> None:
     """Draws the button that starts the work, and its progress."""
@@ -178,7 +178,7 @@ def _standing(task: Task[BuildStep | Built]) -> tuple[float, str]:
 
 
 def _found(
-    loaded: LoadedModel, behaviour: Behaviour, found: Direction, measured: Kinds | None
+    loaded: LoadedModel, behaviour: Behaviour, found: Direction, measured: AnyProposalSpec | None
 ) -> None:
     """Draws how far safe and unsafe lie apart after each block, and the files to take away."""
     left, right = st.columns([3, 2], gap="large")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core.proposals import Kinds
+from core.proposals import AnyProposalSpec
 from pages.shared.state import change, settings
 
 STRENGTH = "proposal_controls.strength"
@@ -57,7 +57,7 @@ def strength_key(kind: str) -> str:
     return f"{STRENGTH}.{kind}"
 
 
-def sliders(proposal: Kinds, longest: int) -> Kinds:
+def sliders(proposal: AnyProposalSpec, longest: int) -> AnyProposalSpec:
     """Draws the sliders and returns the proposal they stand for; settings follow at once."""
     _follow(proposal)
     one, two = st.columns(2, gap="large")
@@ -114,7 +114,7 @@ def sliders(proposal: Kinds, longest: int) -> Kinds:
     return changed
 
 
-def _follow(proposal: Kinds) -> None:
+def _follow(proposal: AnyProposalSpec) -> None:
     """Moves the sliders where the proposal is, unless they brought it there."""
     key = strength_key(proposal.kind)
     if key in st.session_state and st.session_state.get(SHOWN) == proposal:

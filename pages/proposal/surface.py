@@ -4,7 +4,7 @@ from collections.abc import Container
 
 import streamlit as st
 
-from core.proposals import Kinds
+from core.proposals import AnyProposalSpec
 from core.runs.request import EstimateRequest
 from core.runs.weight_tables import (
     layer_rungs,
@@ -43,7 +43,7 @@ def surface_view(asked: EstimateRequest, plan: SearchPlan, found: SearchResult) 
     _surface(asked, plan, found)
 
 
-def surface_is_behind(proposal: Kinds) -> bool:
+def surface_is_behind(proposal: AnyProposalSpec) -> bool:
     """Returns whether a surface is on the page whose mark for what is in use must move."""
     return st.session_state.pop(DRAWN_FOR, proposal) != proposal
 
@@ -157,7 +157,7 @@ def _valid(key: str, options: Container[object], start: object) -> None:
         st.session_state[key] = start
 
 
-def place_of(found: SearchResult, proposal: Kinds | None) -> Point | None:
+def place_of(found: SearchResult, proposal: AnyProposalSpec | None) -> Point | None:
     """Returns where a proposal lies in the grid, None if it is none of its points."""
     grid = found.grid
     if proposal is None or proposal.t_switch not in grid.switches:

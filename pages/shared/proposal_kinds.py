@@ -8,7 +8,14 @@ import streamlit as st
 
 from core.errors import SpecError, TailscopeError
 from core.models.loading import LoadedModel, embedded_models
-from core.proposals import AblateSpec, AdapterSpec, CheckpointSpec, ContextSpec, Kinds, SteerSpec
+from core.proposals import (
+    AblateSpec,
+    AdapterSpec,
+    AnyProposalSpec,
+    CheckpointSpec,
+    ContextSpec,
+    SteerSpec,
+)
 from core.runs.request import EstimateRequest
 from core.spec import DirectionPosition, SteeredPositions
 from pages.shared import resources
@@ -52,10 +59,10 @@ def kind_picker(asked: EstimateRequest) -> str:
     return kind
 
 
-def _kept(asked: EstimateRequest) -> dict[str, Kinds]:
+def _kept(asked: EstimateRequest) -> dict[str, AnyProposalSpec]:
     """Each kind's last proposal for this model and behaviour: a look at another kind loses nothing."""
     everything = st.session_state.setdefault(KEPT, {})
-    kept: dict[str, Kinds] = everything.setdefault((asked.model, asked.behaviour), {})
+    kept: dict[str, AnyProposalSpec] = everything.setdefault((asked.model, asked.behaviour), {})
     # Sliders have moved since, perhaps: they draw anew only their own part of the page.
     now = settings().proposal
     if now is not None:
@@ -72,7 +79,7 @@ def _kind_changed(asked: EstimateRequest) -> None:
         change(proposal=found)
 
 
-def start_of(kind: str, asked: EstimateRequest) -> Kinds | None:
+def start_of(kind: str, asked: EstimateRequest) -> AnyProposalSpec | None:
     """Returns where a kind starts; None for one that needs a folder or a name first."""
     longest = asked.generation.max_new_tokens
     common = {"alpha_mix": START_ALPHA, "t_switch": longest}
@@ -120,7 +127,7 @@ def _take(fields: dict[str, object], asked: EstimateRequest) -> None:
     if before is not None:
         common = {name: getattr(before, name) for name in ("strength", "alpha_mix", "t_switch")}
     try:
-        proposal: Kinds = builders[kind].build(**{**common, **fields})
+        proposal: AnyProposalSpec = builders[kind].build(**{**common, **fields})
         with st.spinner("Drawing a few answers from it ..."):
             resources.previewed(asked.model_copy(update={"proposal": proposal}).model_dump_json())
     except TailscopeError as error:

@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.proposals import AblateSpec, AdapterSpec, CheckpointSpec, ContextSpec, Kinds, SteerSpec
+from core.proposals import (
+    AblateSpec,
+    AdapterSpec,
+    AnyProposalSpec,
+    CheckpointSpec,
+    ContextSpec,
+    SteerSpec,
+)
 
 KIND_NAMES = {
     "steer": "Steer",
@@ -30,7 +37,7 @@ ANSWERS_OF = {
 TARGET = "The model itself"
 
 
-def short(proposal: Kinds) -> str:
+def short(proposal: AnyProposalSpec) -> str:
     """Returns what a proposal is, in a few words."""
     match proposal:
         case SteerSpec():
@@ -45,7 +52,7 @@ def short(proposal: Kinds) -> str:
             return f"Model {Path(proposal.model).name} {proposal.strength:.3g}"
 
 
-def settings_of(proposal: Kinds) -> str:
+def settings_of(proposal: AnyProposalSpec) -> str:
     """Returns the settings of a proposal that have sliders."""
     return (
         f"strength {proposal.strength:.3g}, mixed {proposal.alpha_mix:.2g}, "
@@ -53,7 +60,7 @@ def settings_of(proposal: Kinds) -> str:
     )
 
 
-def component_names(proposals: Sequence[Kinds]) -> list[str]:
+def component_names(proposals: Sequence[AnyProposalSpec]) -> list[str]:
     """Returns names of an estimate's components, the target last; no two are the same."""
     names = [short(proposal) for proposal in proposals]
     names = [

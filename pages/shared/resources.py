@@ -10,7 +10,7 @@ from core.judges import Judge, behaviour_judge, judge_stamp, load_judge
 from core.judges.remembered import remembered
 from core.models.loading import DEFAULT_MODEL, LoadedModel, load_model
 from core.models.spec import LoadingSpec
-from core.proposals import AblateSpec, Kinds, SteerSpec
+from core.proposals import AblateSpec, AnyProposalSpec, SteerSpec
 from core.proposals.base import direction_of
 from core.runs.defaults import known_default
 from core.runs.extra_components import companions
@@ -147,7 +147,7 @@ def demonstration_query(model_name: str, behaviour: str) -> str:
     return min(known, key=lambda query: distance(query.query_id)).text if known else queries[0].text
 
 
-def default_proposal(loaded: LoadedModel, behaviour: str) -> Kinds:
+def default_proposal(loaded: LoadedModel, behaviour: str) -> AnyProposalSpec:
     """Returns the measured default, or a plain one that fits the model where none was measured."""
     found = known_default(loaded, behaviour, store())
     if found is not None:

@@ -8,7 +8,7 @@ import streamlit as st
 from core.behaviours.load import DEFAULT_BEHAVIOUR
 from core.models.loading import DEFAULT_MODEL
 from core.models.spec import LoadingSpec
-from core.proposals import Kinds
+from core.proposals import AnyProposalSpec
 from core.runs.request import DEFAULT_DEFENSIVE_SHARE, DEFAULT_SAMPLES
 from core.runs.run import RunSpec
 from core.spec import GenerationSpec
@@ -30,7 +30,7 @@ class Settings:
     behaviour: str = DEFAULT_BEHAVIOUR
     query: str | None = None
     generation: GenerationSpec = field(default_factory=GenerationSpec)
-    proposal: Kinds | None = None
+    proposal: AnyProposalSpec | None = None
     defensive_share: float = DEFAULT_DEFENSIVE_SHARE
     judge: str | None = None
     threshold: float | None = None
@@ -86,7 +86,9 @@ def look_at_run(run_id: str | None) -> None:
     st.session_state[RUN_KEY] = run_id
 
 
-def remember_prediction(proposal: Kinds, query: str | None, relative_variance: float) -> None:
+def remember_prediction(
+    proposal: AnyProposalSpec, query: str | None, relative_variance: float
+) -> None:
     """Keeps what a search has predicted for a proposal. query: None for the pilot questions."""
     chosen = settings()
     known = st.session_state.setdefault(PREDICTED_KEY, {})

@@ -13,11 +13,11 @@ from core.tails.spec import TailSpec
 from pages.shared.frame import plain
 from pages.tails.doubtful import leaves_out
 from pages.tails.source import example_csv
-from pages.tails.source_choice import Opened
+from pages.tails.source_choice import EstimateSource
 
 
 def take_away(
-    opened: Opened,
+    opened: EstimateSource,
     read: ReadSample,
     fitted: FittedTail,
     told: tuple[Forecast, Forecast],
@@ -63,7 +63,7 @@ def _json(report: TailsReport) -> bytes:
 
 
 def command_line(
-    opened: Opened, spec: TailSpec, n: int, taus: tuple[float, ...], *, left_out: bool
+    opened: EstimateSource, spec: TailSpec, n: int, taus: tuple[float, ...], *, left_out: bool
 ) -> str:
     """Returns the shell command that makes the same forecast without the app."""
     options = [*opened.options, f"horizon={n}", f"fit={spec.fit}"]

@@ -14,7 +14,7 @@ from pages.shared.frame import plain, sentence
 from pages.tails.source_choice import (
     FILE_LINK,
     SOURCE,
-    Opened,
+    EstimateSource,
     csv_of,
     model_choice,
     model_option,
@@ -41,7 +41,7 @@ class Uploaded:
     stamp: str
 
 
-def file_source() -> Opened | None:
+def file_source() -> EstimateSource | None:
     """Draws the upload and what a file must hold; returns the file that is kept, None where there is none."""
     st.file_uploader(
         "File of estimates",
@@ -60,7 +60,7 @@ def file_source() -> Opened | None:
         return None
     names = models_of(found.table)
     model = model_choice(names, found.stamp)
-    return Opened(
+    return EstimateSource(
         identity=f"{A_FILE}{found.stamp} {model}",
         name=found.name,
         model=model,

@@ -15,7 +15,7 @@ from core.tails.sample import to_risk
 from pages.shared import charts
 from pages.tails import charts as tails_charts
 from pages.tails.fan import differs, fan
-from pages.tails.source_choice import Opened
+from pages.tails.source_choice import EstimateSource
 from pages.tails.state import fits
 from pages.tails.wording import (
     OF_GROUPS,
@@ -36,7 +36,7 @@ _LINES = {
 class Found:
     """A forecast for one horizon, and what it was made from."""
 
-    opened: Opened
+    opened: EstimateSource
     read: ReadSample
     key: str
     fitted: FittedTail

@@ -35,7 +35,7 @@ from pages.tails.source_choice import (
     LIVE,
     LIVE_LINK,
     SOURCE,
-    Opened,
+    EstimateSource,
     csv_of,
     model_choice,
     model_link,
@@ -47,7 +47,7 @@ SOURCES = (AUDIT, FILE, LIVE, EXAMPLE)
 EXAMPLE_FILE = "tailscope-example-{}.csv"
 
 
-def tails_source() -> Opened | None:
+def tails_source() -> EstimateSource | None:
     """Draws the choice of estimates; returns it, None where there are none yet. Raises: TailscopeError."""
     audits, gone = _audits()
     chosen: str = st.segmented_control(
@@ -107,7 +107,7 @@ def _rows(entry: Entry) -> int:
     return 0
 
 
-def _an_audit(audits: list[Entry], gone: list[Entry]) -> Opened | None:
+def _an_audit(audits: list[Entry], gone: list[Entry]) -> EstimateSource | None:
     if gone:
         names = "; ".join(plain(f"{one.title}, {one.saved[:10]}") for one in gone[:3])
         more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
@@ -145,7 +145,7 @@ def _an_audit(audits: list[Entry], gone: list[Entry]) -> Opened | None:
         models = [one.name for one in folder.spec.models]
         model = model_choice(models, chosen)
     path = folder.path
-    return Opened(
+    return EstimateSource(
         identity=f"audit {chosen} {model}",
         name=titles[chosen],
         model=model,
@@ -178,7 +178,7 @@ def _nothing() -> None:
             )
 
 
-def _live() -> Opened | None:
+def _live() -> EstimateSource | None:
     work = _at_work()
     if work is None:
         st.info(
@@ -199,7 +199,7 @@ def _live() -> Opened | None:
             raise SpecError(f"no row of {short_name(str(model))} is done yet; wait for the first")
         return found
 
-    return Opened(
+    return EstimateSource(
         identity=f"live {folder.audit_id} {model}",
         name=_live_name(folder),
         model=model,
@@ -247,7 +247,7 @@ def _standing(work: AuditWork) -> str:
     return f":material/check: The audit has finished: all {now.total:,} rows."
 
 
-def _the_example() -> Opened:
+def _the_example() -> EstimateSource:
     # The riskiest of the first is so risky already that nothing is left to forecast.
     names = list(reversed(embedded_models()))
     with st.container(width=260):
@@ -257,7 +257,7 @@ def _the_example() -> Opened:
         "misuse queries: known from millions of answers each, with hardly any noise."
     )
     name = EXAMPLE_FILE.format(model)
-    return Opened(
+    return EstimateSource(
         identity=f"example {model}",
         name=f"The example: {model}",
         model=None,
@@ -269,7 +269,7 @@ def _the_example() -> Opened:
     )
 
 
-def example_csv(opened: Opened) -> tuple[str, Callable[[], bytes]] | None:
+def example_csv(opened: EstimateSource) -> tuple[str, Callable[[], bytes]] | None:
     """Returns name and content of the example's file, None for another source."""
     if not opened.identity.startswith("example "):
         return None

@@ -16,7 +16,7 @@ AN_EXAMPLE, FILE_LINK, LIVE_LINK = "example-", "file", "live"
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
+class EstimateSource:
     """Where estimates come from. identity: the same for the same source and model, also while rows come in.
 
     table: reads it; stamp: changes with what it reads. options: of the command line. note: what must be said

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from core.tails.computed import Fits, other_starts
-from core.tails.memo import Ahead, Kept
+from core.tails.memo import Prefetcher, SingleFlightCache
 from core.tails.reading import ReadSample, sample_from_table
 from core.tails.sample import TailSample
 from core.tails.spec import TailSpec
@@ -113,13 +113,13 @@ def sample_of(
 
 
 @st.cache_resource(show_spinner=False)
-def _kept() -> Kept:
-    return Kept(KEPT_BYTES)
+def _kept() -> SingleFlightCache:
+    return SingleFlightCache(KEPT_BYTES)
 
 
 @st.cache_resource(show_spinner=False)
-def _ahead() -> Ahead:
-    return Ahead()
+def _ahead() -> Prefetcher:
+    return Prefetcher()
 
 
 def fits() -> Fits:

@@ -18,7 +18,7 @@ from pages.tails.export import take_away
 from pages.tails.file import A_FILE
 from pages.tails.fits import fits_view
 from pages.tails.pictures import Found, fan_view, levels_view, survival_view
-from pages.tails.source_choice import Opened
+from pages.tails.source_choice import EstimateSource
 from pages.tails.state import (
     cells_of,
     fit_ahead,
@@ -54,7 +54,7 @@ MANY = 2_000
 TILE = 265
 
 
-def result(opened: Opened, polling: bool) -> None:
+def result(opened: EstimateSource, polling: bool) -> None:
     """Draws choices and forecast; errors stay here, for a fragment has no page around it."""
     if opened.going() != polling:
         # Polling begins and ends with a run of the whole page.
@@ -69,7 +69,7 @@ def result(opened: Opened, polling: bool) -> None:
     write_link(opened.link)
 
 
-def _result(opened: Opened) -> None:
+def _result(opened: EstimateSource) -> None:
     standing = opened.standing()
     if standing:
         st.caption(standing)

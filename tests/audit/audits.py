@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from cache import MemoryStore
 from core.audit.driver import Audit
-from core.audit.leases import Claims
+from core.audit.leases import Leases
 from core.audit.results import RESULTS, TIMES, in_table_order, table
 from core.audit.rows import AuditRow
 from core.audit.spec import AuditModel, AuditSpec
@@ -70,14 +70,14 @@ def run_audit(
     executor: Executor,
     store: AnyStore | None = None,
     *,
-    claims: Callable[[AnyStore], Claims] = Claims,
+    leases: Callable[[AnyStore], Leases] = Leases,
     expected: dict[str, dict[str, Any]] | None = None,
 ) -> Ran:
     """Runs an audit to its end."""
     store = store if store is not None else MemoryStore()
     rows: list[AuditRow] = []
     drawn = stored = 0
-    with claims(store) as mine:
+    with leases(store) as mine:
         audit = Audit(spec, queries, executor, store, mine)
         for event in audit.run(expected):
             rows += event.rows

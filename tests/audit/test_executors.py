@@ -11,13 +11,13 @@ import pytest
 
 from cache import MemoryStore
 from core.audit.driver import Audit
-from core.audit.leases import Claims
+from core.audit.leases import Leases
 from core.audit.results import in_table_order, table
 from core.errors import TailscopeError
 from core.executors import processes
 from core.executors.processes import ProcessExecutor
 from core.executors.serial import SerialExecutor
-from core.executors.worker import DrawRows, Introduce, JudgeRows
+from core.executors.worker import DrawRows, GetFingerprint, JudgeRows
 from tests.audit.audits import (
     assert_same_table,
     run_audit,
@@ -41,8 +41,8 @@ def pids(executor: ProcessExecutor) -> list[int]:
 def test_workers_that_are_killed_cost_nothing_but_time(executor: ProcessExecutor) -> None:
     spec, queries, store = small_spec(), some_queries(5), MemoryStore()
     rows, killed = [], 0
-    with Claims(store) as claims:
-        audit = Audit(spec, queries, executor, store, claims)
+    with Leases(store) as leases:
+        audit = Audit(spec, queries, executor, store, leases)
         for event in audit.run():
             rows += event.rows
             if killed < 2 and event.drawn > 400 * killed and pids(executor):
@@ -70,7 +70,9 @@ def test_a_task_that_kills_its_worker_does_not_kill_for_ever(
         found += executor.collect(1.0)
     assert [(done.name, done.outcome) for done in found] == [("poison", None)]
     assert found[0].error == "2 workers died over this"
-    (answer,) = executor.everywhere(Introduce(small_spec().request(small_spec().models[0], "a")))
+    (answer,) = executor.everywhere(
+        GetFingerprint(small_spec().request(small_spec().models[0], "a"))
+    )
     assert isinstance(answer, str), "it goes on with other tasks"
 
 

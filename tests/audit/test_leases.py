@@ -13,7 +13,7 @@ import pytest
 
 from cache import MemoryStore, Store, StoreError
 from core.audit import leases as module
-from core.audit.leases import SILENCE, Claims, Owner
+from core.audit.leases import SILENCE, Leases, Owner
 from core.executors.serial import SerialExecutor
 from core.queries.query import Query
 from core.sampling.shards import AnyStore
@@ -28,7 +28,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyStore]:
 
 
 def test_a_claim_is_held_until_it_is_released(store: AnyStore) -> None:
-    with Claims(store) as mine, Claims(store) as theirs:
+    with Leases(store) as mine, Leases(store) as theirs:
         assert mine.take("a")
         assert mine.take("a"), "what is mine I may take again"
         assert not theirs.take("a")
@@ -41,7 +41,7 @@ def test_a_claim_is_held_until_it_is_released(store: AnyStore) -> None:
 
 
 def test_leaving_frees_all_and_leaves_no_sign_of_life(store: AnyStore) -> None:
-    with Claims(store) as theirs, Claims(store) as mine:
+    with Leases(store) as theirs, Leases(store) as mine:
         assert mine.take("a")
         mine.__exit__()
         assert theirs.take("a")
@@ -50,7 +50,7 @@ def test_leaving_frees_all_and_leaves_no_sign_of_life(store: AnyStore) -> None:
 
 
 def test_a_release_frees_no_claim_whose_name_begins_alike(store: AnyStore) -> None:
-    with Claims(store) as mine, Claims(store) as theirs:
+    with Leases(store) as mine, Leases(store) as theirs:
         assert mine.take("scores/x/000-250")
         assert mine.take("scores/x/000-250[:100]")
         mine.release("scores/x/000-250")
@@ -61,11 +61,11 @@ def test_a_release_frees_no_claim_whose_name_begins_alike(store: AnyStore) -> No
 def test_the_claim_of_a_process_that_is_gone_is_free_at_once(store: AnyStore) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    dead, alive = (Claims(store, Owner(pid=pid)) for pid in (gone.pid, Owner().pid))
+    dead, alive = (Leases(store, Owner(pid=pid)) for pid in (gone.pid, Owner().pid))
     for one in (dead, alive):
         one._sign()
         assert one.take(f"of {one.owner.pid}")
-    with Claims(store) as mine:
+    with Leases(store) as mine:
         assert mine.take(f"of {gone.pid}")
         assert not mine.take(f"of {Owner().pid}")
 
@@ -73,10 +73,10 @@ def test_the_claim_of_a_process_that_is_gone_is_free_at_once(store: AnyStore) ->
 def test_an_owner_elsewhere_is_dead_once_it_is_silent(
     store: AnyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    elsewhere = Claims(store, Owner(host="elsewhere", pid=1))
+    elsewhere = Leases(store, Owner(host="elsewhere", pid=1))
     elsewhere._sign()
     assert elsewhere.take("a")
-    with Claims(store) as mine:
+    with Leases(store) as mine:
         assert not mine.take("a")
         now = time.time()
         monkeypatch.setattr(module.time, "time", lambda: now + SILENCE - 5)
@@ -87,7 +87,7 @@ def test_an_owner_elsewhere_is_dead_once_it_is_silent(
 
 def test_signs_of_life_are_renewed(store: AnyStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RENEWED_EVERY", 0.05)
-    with Claims(store) as mine:
+    with Leases(store) as mine:
         key = f"alive/{mine.owner.token}"
         first = store.get_json(key)
         until = time.monotonic() + 10
@@ -99,7 +99,7 @@ def test_signs_of_life_are_renewed(store: AnyStore, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("claim", [{}, [], "x", {"host": "a", "pid": None, "token": "b"}, 3])
 def test_a_claim_that_makes_no_sense_is_free(store: AnyStore, claim: object) -> None:
     store.put_json("claims/a/", claim)
-    with Claims(store) as mine:
+    with Leases(store) as mine:
         assert mine.take("a")
 
 
@@ -111,7 +111,7 @@ def test_where_nothing_can_be_written_the_work_is_done_here(
 
     for name in ("put_json", "put_json_if", "drop"):
         monkeypatch.setattr(store, name, refuse)
-    with Claims(store) as mine:
+    with Leases(store) as mine:
         assert mine.take("a")
         mine.release("a")
 
@@ -122,14 +122,14 @@ def test_what_another_process_does_between_looking_and_claiming_is_not_done_agai
     spec, queries = small_spec(), some_queries(2)
     other: list[int] = []
 
-    class Late(Claims):
+    class Late(Leases):
         def take(self, name: str) -> bool:
             if not other and not name.startswith("default/"):
                 other.append(0)
                 other[0] = run_audit(spec, queries, SerialExecutor(), store).drawn
             return super().take(name)
 
-    ran = run_audit(spec, queries, executor, store, claims=Late)
+    ran = run_audit(spec, queries, executor, store, leases=Late)
     assert other == [602]
     assert (ran.drawn, ran.stored) == (0, 602)
     assert_same_table(ran.table, run_audit(spec, queries, executor).table)
@@ -143,14 +143,14 @@ def test_what_another_process_judges_is_not_judged_again(monkeypatch: pytest.Mon
     run_audit(small_spec(method="mc"), queries, executor, store)
     spec, other = small_spec(method="mc", judge="counting"), list[int]()
 
-    class Late(Claims):
+    class Late(Leases):
         def take(self, name: str) -> bool:
             if not other and name.startswith("scores/"):
                 other.append(0)
                 run_audit(spec, queries, SerialExecutor(), store)
             return super().take(name)
 
-    ran = run_audit(spec, queries, executor, store, claims=Late)
+    ran = run_audit(spec, queries, executor, store, leases=Late)
     assert judge.calls == 602
     assert ran.drawn == 0
 
@@ -161,14 +161,14 @@ def test_rows_that_another_process_has_in_hand_are_waited_for() -> None:
     spec = small_spec(method="mc", samples=250)
     refused: list[str] = []
 
-    class Other(Claims):
+    class Other(Leases):
         def take(self, name: str) -> bool:
             if name.startswith("default/") or refused.count(name) >= 2:
                 return super().take(name)
             refused.append(name)
             return False
 
-    ran = run_audit(spec, [query], executor, store, claims=Other)
+    ran = run_audit(spec, [query], executor, store, leases=Other)
     assert len(refused) == 4
     assert ran.drawn == 251
     assert_same_table(ran.table, run_audit(spec, [query], executor).table)
@@ -179,7 +179,7 @@ def test_every_claim_is_given_back_once_the_rows_are_stored() -> None:
     held: list[tuple[str, bool]] = []
     taken: list[str] = []
 
-    class Watched(Claims):
+    class Watched(Leases):
         def take(self, name: str) -> bool:
             taken.append(name)
             return super().take(name)
@@ -188,7 +188,7 @@ def test_every_claim_is_given_back_once_the_rows_are_stored() -> None:
             held.append((name, bool(store.keys(name))))
             super().release(name)
 
-    ran = run_audit(small_spec(), queries, SerialExecutor(), store, claims=Watched)
+    ran = run_audit(small_spec(), queries, SerialExecutor(), store, leases=Watched)
     assert store.json_keys("claims/") == []
     assert {name for name, _ in held} == set(taken)
     good = [there for name, there in held if not name.startswith("default/")]

@@ -14,7 +14,7 @@ import pytest
 
 from cache import MemoryStore
 from core.audit.driver import Audit
-from core.audit.leases import Claims
+from core.audit.leases import Leases
 from core.audit.results import in_table_order, table
 from core.errors import TailscopeError
 from core.executors.serial import SerialExecutor
@@ -68,8 +68,8 @@ def test_a_node_that_is_killed_half_way_costs_its_shards_in_hand_only(
     assert executor.workers == 2
     store, rows, removed = MemoryStore(), [], False
     spec, queries = alone.audit.spec, alone.audit.queries
-    with Claims(store) as claims:
-        for event in Audit(spec, queries, executor, store, claims).run():
+    with Leases(store) as leases:
+        for event in Audit(spec, queries, executor, store, leases).run():
             rows += event.rows
             if not removed and event.drawn > 700:
                 assert len(executor._running) == 2, "both nodes are at work"
@@ -88,8 +88,8 @@ def test_an_actor_that_is_killed_is_replaced(cluster: Any, alone: Ran) -> None:
     executor = ray_executor(1, cluster.address)
     store, rows, killed = MemoryStore(), [], 0
     spec, queries = alone.audit.spec, alone.audit.queries[:3]
-    with Claims(store) as claims:
-        for event in Audit(spec, queries, executor, store, claims).run():
+    with Leases(store) as leases:
+        for event in Audit(spec, queries, executor, store, leases).run():
             rows += event.rows
             if killed < 2 and event.drawn > 300 * killed and executor._running:
                 for _, _, actor in executor._running.values():

@@ -8,8 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from core.estimation import component_checks as witnesses
-from core.estimation import draw_weights, estimate, estimate_path
+from core.estimation import component_checks, draw_weights, estimate, estimate_path
 from core.estimation.point import point_estimate
 from tests.estimation.toys import (
     Density,
@@ -88,7 +87,7 @@ def test_components_say_what_each_finds_alone():
     assert target.low < 1e-2 < target.high
     assert skips.high < 1e-2 < sees.high
     assert sees.low < 1e-2
-    assert found.disagreement == witnesses(draws, draw_weights(draws)).disagreement
+    assert found.disagreement == component_checks(draws, draw_weights(draws)).disagreement
     assert math.isnan(
         estimate(
             monte_carlo(0.1).draws(np.random.default_rng(0), 50, (0,)), method="mc"

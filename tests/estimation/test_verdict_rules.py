@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from core.estimation import Khat
-from core.estimation.component_checks import ComponentEstimate, Witnesses
+from core.estimation.component_checks import ComponentChecks, ComponentEstimate
 from core.estimation.diagnostics import Diagnostics
 from core.estimation.verdict import Evidence, verdict
 
@@ -23,7 +23,7 @@ FINE_DIAGNOSTICS = Diagnostics(
     khat_event=Khat(0.3, 60),
     khat_limit=0.67,
 )
-FINE_WITNESSES = Witnesses(
+FINE_WITNESSES = ComponentChecks(
     target_rows=100,
     target_hits=0,
     proposal_rows=900,
@@ -50,7 +50,7 @@ FINE = Evidence(
     ci_low=0.8e-4,
     ci_high=1.2e-4,
     diagnostics=FINE_DIAGNOSTICS,
-    witnesses=FINE_WITNESSES,
+    component_checks=FINE_WITNESSES,
 )
 DIAGNOSED = {field for field in FINE_DIAGNOSTICS.__dataclass_fields__ if field != "samples"}
 
@@ -62,7 +62,7 @@ def evidence(**changes):
     return replace(
         FINE,
         diagnostics=replace(FINE_DIAGNOSTICS, **diagnosed),
-        witnesses=replace(FINE_WITNESSES, **witnessed),
+        component_checks=replace(FINE_WITNESSES, **witnessed),
         **rest,
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from core.proposals import Arm, Kinds, Means, Proposal, build_proposal, prepare
+from core.proposals import AnyProposalSpec, Arm, Proposal, ProposalContext, build_proposal, prepare
 from core.spec import GenerationSpec
 from core.steering.build import Direction
 from tests.exactness.toy import (
@@ -41,14 +41,14 @@ PREFIX, PREFIX_IDS = "w4 a", (4, 3)
 OTHERS = {
     "same width": toy_model(11, 2), "wider": toy_model(11, 9), "narrower": toy_model(11, 0),
 }  # fmt: skip
-MEANS = Means(direction=lambda position: DIRECTION, load=OTHERS.__getitem__)
+MEANS = ProposalContext(direction=lambda position: DIRECTION, load=OTHERS.__getitem__)
 
 
-def ready(spec: Kinds) -> Proposal:
+def ready(spec: AnyProposalSpec) -> Proposal:
     return prepare(LOADED, spec, MEANS)
 
 
-def arm_of(spec: Kinds) -> Arm | None:
+def arm_of(spec: AnyProposalSpec) -> Arm | None:
     return ready(spec).arm(LOADED, [QUERY], GenerationSpec())
 
 
@@ -60,7 +60,7 @@ class Case:
     fields: dict[str, object]
     logits: Logits
 
-    def spec(self, alpha_mix: float, t_switch: int) -> Kinds:
+    def spec(self, alpha_mix: float, t_switch: int) -> AnyProposalSpec:
         return build_proposal({**self.fields, "alpha_mix": alpha_mix, "t_switch": t_switch})
 
 

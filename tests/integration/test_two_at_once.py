@@ -10,7 +10,7 @@ import pytest
 from cache import MemoryStore
 from core.judges import load_rule_judge
 from core.models.loading import LoadedModel, load_model
-from core.proposals import AblateSpec, ContextSpec, Kinds, SteerSpec
+from core.proposals import AblateSpec, AnyProposalSpec, ContextSpec, SteerSpec
 from core.runs.request import EstimateRequest, sample
 from core.sampling.scored import JudgedShard
 from core.spec import GenerationSpec
@@ -18,7 +18,7 @@ from core.spec import GenerationSpec
 SAMPLES = 300
 QUERY = "how do i open the larkspur vault ?"
 # Unlike in strength, layer and kind, so that whatever one leaves behind shows in the other.
-PROPOSALS: tuple[Kinds, ...] = (
+PROPOSALS: tuple[AnyProposalSpec, ...] = (
     SteerSpec(strength=3.0, layer=2, alpha_mix=0.05, t_switch=30),
     SteerSpec(strength=-2.0, layer=1, alpha_mix=0.2, t_switch=10, positions="both"),
     AblateSpec(strength=0.8, layer=2, t_switch=20),
@@ -26,7 +26,7 @@ PROPOSALS: tuple[Kinds, ...] = (
 )
 
 
-def draw(loaded: LoadedModel, proposal: Kinds) -> list[JudgedShard]:
+def draw(loaded: LoadedModel, proposal: AnyProposalSpec) -> list[JudgedShard]:
     request = EstimateRequest(
         query=QUERY,
         method="is",

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from core.audit.folder import AuditFolder, open_folder
 from core.audit.spec import audit_id
 from core.runs.catalogue import audits_folder
-from core.tails.memo import Ahead
+from core.tails.memo import Prefetcher
 from tests.pages.audits import QUERIES, SPEC, make_audit
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ OpenPage = Callable[[str], AppTest]
 def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A cache folder of the test's own, and nothing computed that the test does not ask for."""
     monkeypatch.setenv("TAILSCOPE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(Ahead, "want", lambda *_: None)
+    monkeypatch.setattr(Prefetcher, "want", lambda *_: None)
     st.cache_resource.clear()
     yield
     st.cache_resource.clear()

@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from core.errors import ModelError, SpecError
 from core.models.hooks import recorded
 from core.models.loading import LoadedModel, load_model
-from core.proposals import AdapterSpec, Means, Proposal, prepare
+from core.proposals import AdapterSpec, Proposal, ProposalContext, prepare
 from tests.exactness.kinds import save_adapter
 from tests.models.tiny_models import COMMON, tiny_model
 
@@ -30,7 +30,7 @@ def no_direction(position: object) -> None:
 
 
 def ready(loaded: LoadedModel, folder: Path) -> Proposal:
-    return prepare(loaded, AdapterSpec(path=str(folder)), Means(no_direction, load_model))
+    return prepare(loaded, AdapterSpec(path=str(folder)), ProposalContext(no_direction, load_model))
 
 
 def test_the_target_stays_itself_and_lends_its_weights(tmp_path: Path) -> None:

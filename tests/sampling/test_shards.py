@@ -5,7 +5,7 @@ import pytest
 
 from cache import MemoryStore, StoreError, spec_hash
 from core.models.loading import load_model
-from core.proposals import Means, SteerSpec, prepare
+from core.proposals import ProposalContext, SteerSpec, prepare
 from core.sampling.loop import Rows
 from core.sampling.schedule import components, period, whole_shares
 from core.sampling.shards import SHARD_ROWS, draw_rows, draw_shards, sampling_key
@@ -22,7 +22,7 @@ DIRECTION = Direction(
     separation=np.ones(3),
 )
 STEER = SteerSpec(strength=1.0, layer=1, t_switch=4)
-PROPOSALS = (prepare(LOADED, STEER, Means(lambda position: DIRECTION, load=load_model)),)
+PROPOSALS = (prepare(LOADED, STEER, ProposalContext(lambda position: DIRECTION, load=load_model)),)
 SPEC = SamplingSpec(
     model_fingerprint=LOADED.fingerprint,
     query="w10 w11 w12",
@@ -36,7 +36,7 @@ SPEC = SamplingSpec(
 
 def drawn(samples: int, store=None, spec: SamplingSpec = SPEC, **options):
     proposals = tuple(
-        prepare(LOADED, p, Means(lambda position: DIRECTION, load=load_model))
+        prepare(LOADED, p, ProposalContext(lambda position: DIRECTION, load=load_model))
         for p in spec.proposals
     )
     return list(

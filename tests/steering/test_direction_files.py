@@ -15,7 +15,14 @@ from safetensors.numpy import save
 
 from cache import spec_hash
 from core.errors import BehaviourError, SpecError
-from core.proposals import AblateSpec, Means, SteerSpec, build_proposal, measured_direction, prepare
+from core.proposals import (
+    AblateSpec,
+    ProposalContext,
+    SteerSpec,
+    build_proposal,
+    measured_direction,
+    prepare,
+)
 from core.sampling.spec import SamplingSpec
 from core.steering.build import Direction
 from core.steering.files import (
@@ -43,12 +50,12 @@ def direction(blocks: int = 3, hidden: int = 32, seed: int = 0) -> Direction:
     )
 
 
-def means(built: Direction | None = None) -> Means:
+def means(built: Direction | None = None) -> ProposalContext:
     def source(position: str) -> Direction:
         assert built is not None, "the behaviour's direction was asked for"
         return built
 
-    return Means(direction=source, load=lambda name: tiny_model())
+    return ProposalContext(direction=source, load=lambda name: tiny_model())
 
 
 def control_vector(

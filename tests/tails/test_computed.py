@@ -1,7 +1,7 @@
 """What is made ahead is what the page asks for next, and all of it."""
 
 from core.tails.computed import AHEAD_UP_TO, Fits, other_starts
-from core.tails.memo import Kept
+from core.tails.memo import SingleFlightCache
 from core.tails.spec import TailSpec
 from core.tails.starts import starts
 from tests.tails.samples import gumbel_scores, sample_of
@@ -10,7 +10,7 @@ SPEC = TailSpec.build(bootstraps=60)
 
 
 def test_after_it_was_made_ahead_nothing_is_computed() -> None:
-    kept, sample = Kept(1e9), sample_of(gumbel_scores(120), 0.2)
+    kept, sample = SingleFlightCache(1e9), sample_of(gumbel_scores(120), 0.2)
     fits = Fits(kept)
     table = fits.table("key", sample, SPEC.confidence)
     others = list(other_starts(sample, SPEC, table))
@@ -30,7 +30,7 @@ def test_after_it_was_made_ahead_nothing_is_computed() -> None:
 
 def test_the_nearest_starts_come_first_and_the_automatic_one_has_no_number() -> None:
     sample = sample_of(gumbel_scores(120))
-    table = Fits(Kept(1e9)).table("key", sample, SPEC.confidence)
+    table = Fits(SingleFlightCache(1e9)).table("key", sample, SPEC.confidence)
     offered = starts(sample, "pot", table)
     assert offered is not None
     here = offered.largest[2]

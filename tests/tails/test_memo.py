@@ -6,11 +6,11 @@ import time
 import pytest
 
 from core.errors import SpecError
-from core.tails.memo import Ahead, Kept
+from core.tails.memo import Prefetcher, SingleFlightCache
 
 
 def test_a_result_is_made_once_whoever_asks() -> None:
-    kept, made, begun = Kept(10), [], threading.Event()
+    kept, made, begun = SingleFlightCache(10), [], threading.Event()
 
     def make() -> int:
         begun.set()
@@ -29,7 +29,7 @@ def test_a_result_is_made_once_whoever_asks() -> None:
 
 
 def test_the_longest_unused_go_when_they_cost_too_much() -> None:
-    kept = Kept(10)
+    kept = SingleFlightCache(10)
     for name in "abc":
         kept.get(name, str, 4)
     assert [name in kept for name in "abc"] == [False, True, True]
@@ -41,7 +41,7 @@ def test_the_longest_unused_go_when_they_cost_too_much() -> None:
 
 
 def test_of_a_failure_nothing_is_kept() -> None:
-    kept = Kept(10)
+    kept = SingleFlightCache(10)
 
     def refuse() -> None:
         raise SpecError("no")
@@ -53,7 +53,7 @@ def test_of_a_failure_nothing_is_kept() -> None:
 
 
 def test_what_nobody_waits_for_waits_for_those_who_do() -> None:
-    kept, order, go = Kept(10), [], threading.Event()
+    kept, order, go = SingleFlightCache(10), [], threading.Event()
 
     def slow() -> None:
         go.wait(10)
@@ -76,7 +76,7 @@ def test_what_nobody_waits_for_waits_for_those_who_do() -> None:
 
 
 def test_who_asks_for_what_is_being_made_ahead_gets_that() -> None:
-    kept, begun, go, made = Kept(10), threading.Event(), threading.Event(), []
+    kept, begun, go, made = SingleFlightCache(10), threading.Event(), threading.Event(), []
 
     def make() -> str:
         begun.set()
@@ -94,7 +94,7 @@ def test_who_asks_for_what_is_being_made_ahead_gets_that() -> None:
 
 
 def test_new_tasks_take_the_place_of_the_owners_old_ones() -> None:
-    ahead, begun, go, done = Ahead(), threading.Event(), threading.Event(), []
+    ahead, begun, go, done = Prefetcher(), threading.Event(), threading.Event(), []
 
     def first() -> None:
         begun.set()

@@ -11,8 +11,8 @@ from core.tails.sample import (
     LARGEST_RISK,
     expected_log_survival,
     in_doubt,
+    kaplan_meier,
     survival_draws,
-    survival_from,
     tail_sample,
     to_risk,
     to_score,
@@ -39,7 +39,7 @@ def test_expected_log_survival_is_that_of_order_statistics() -> None:
 
 
 def test_survival_without_censoring_is_the_rank_over_m() -> None:
-    known, reached = survival_from(sample_of(gumbel_scores(30)))
+    known, reached = kaplan_meier(sample_of(gumbel_scores(30)))
     assert (np.diff(known) < 0).all()
     np.testing.assert_allclose(reached, np.arange(1, 31) / 30)
 
@@ -51,7 +51,7 @@ def test_survival_with_censoring_is_the_product_limit() -> None:
     bound[bounds] = np.minimum(risk[bounds] * 5, 0.9)
     risk[bounds] = 0.0
     sample = tail_sample(risk, np.zeros(60), bound)
-    known, reached = survival_from(sample)
+    known, reached = kaplan_meier(sample)
     left = stats.CensoredData(
         uncensored=sample.score[~sample.censored], left=sample.score[sample.censored]
     )
@@ -66,7 +66,7 @@ def test_censored_queries_count() -> None:
     whole = sample_of(gumbel_scores(200))
     cut = censored_below(whole, float(np.quantile(whole.score, 0.4)))
     assert cut.censored.sum() == 80
-    _, reached = survival_from(cut)
+    _, reached = kaplan_meier(cut)
     np.testing.assert_allclose(reached[:10], np.arange(1, 11) / 200, rtol=1e-12)
 
 
@@ -85,7 +85,7 @@ def test_a_query_without_a_hit_has_less_than_one_hits_worth(
     # As a file may have it.
     bounds = np.where(hits == 0, float(f"{bound:.3g}"), np.nan)
     sample = tail_sample(hits / answers, np.sqrt(hits) / answers, bounds)
-    known, reached = survival_from(sample)
+    known, reached = kaplan_meier(sample)
     np.testing.assert_allclose(to_risk(known) * answers, np.sort(hits)[:99:-1], rtol=1e-9)
     np.testing.assert_allclose(reached, np.arange(1, 21) / 120, rtol=1e-9)
     _, drawn = survival_draws(sample, 4_000, np.random.default_rng(0))
@@ -96,7 +96,7 @@ def test_of_few_answers_without_a_hit_little_is_known() -> None:
     """20 answers and no hit say nothing of risks of a hundredth: those queries count where they are known."""
     risk = np.array([0.0] * 40 + [0.01 + 0.0001 * n for n in range(20)])
     bound = np.where(risk == 0, stats.beta.ppf(0.975, 1, 20), np.nan)
-    _, reached = survival_from(tail_sample(risk, 0.01 * risk, bound))
+    _, reached = kaplan_meier(tail_sample(risk, 0.01 * risk, bound))
     np.testing.assert_allclose(reached, np.arange(1, 21) / 20, rtol=1e-9)
 
 
@@ -152,7 +152,7 @@ def test_shares_that_may_reach_a_level_know_of_bounds() -> None:
     scores = np.random.default_rng(1).normal(-2, 0.5, 300)
     sample = censored_below(sample_of(scores), -2.0)
     known, reached = survival_draws(sample, 2_000, np.random.default_rng(2))
-    levels, expected = survival_from(sample)
+    levels, expected = kaplan_meier(sample)
     np.testing.assert_array_equal(known, levels)
     np.testing.assert_allclose(reached.mean(0), expected, atol=0.01)
 
@@ -166,7 +166,7 @@ def test_what_few_answers_leave_open_may_lie_on_either_side() -> None:
     sample = tail_sample(risk, np.zeros(50), bound)
     levels = np.array([-3.0, -1.505, -1.3])
     least, most = in_doubt(sample, levels)
-    known, reached = survival_from(sample)
+    known, reached = kaplan_meier(sample)
     told = np.array([reached[-1], reached[(known > -1.505).sum() - 1], (known > -1.3).sum() / 50])
     above = np.array([30, (scores > -1.505).sum(), (scores > -1.3).sum()])
     np.testing.assert_allclose(least * told, above / 50)

@@ -10,7 +10,7 @@ from core.tails.analysis import fit_tail
 from core.tails.maximum import forecasts
 from core.tails.pareto import ParetoTail
 from core.tails.sample import tail_sample, to_risk, to_score
-from core.tails.simex import NoiseCorrected, NoiseShift, noisy, relative_errors
+from core.tails.simex import NoiseCorrected, SimexShift, noisy, relative_errors
 from core.tails.spec import TailSpec
 from tests.tails.samples import LOCATION, SCALE, censored_below, gumbel_scores, sample_of
 
@@ -39,7 +39,7 @@ def test_relative_errors_are_the_nearest_neighbours() -> None:
 def test_a_constant_shift_is_taken_off_both_ways() -> None:
     tail = ParetoTail(0.0, SCALE, 1.0, -3.0, 50)
     grid = np.linspace(-0.01, -15, 40)
-    corrected = NoiseCorrected(tail, NoiseShift(grid, np.full(40, 0.25)))
+    corrected = NoiseCorrected(tail, SimexShift(grid, np.full(40, 0.25)))
     assert float(corrected.score_at(-5.0)) == pytest.approx(float(tail.score_at(-5.0)) - 0.25)
     level = float(corrected.score_at(-7.0))
     assert float(corrected.log_survival(level)) == pytest.approx(-7.0)
