@@ -1,4 +1,4 @@
-"""The trap of design, section 4: a proposal that steers past the words that carry the mass.
+"""The trap (docs/method.md#verdict): a proposal that steers past the words that carry the mass.
 
     python -m benchmarks.trap [--method is] [--seeds 10] [--queries 4]
 

@@ -85,7 +85,7 @@ class GenerationSpec(Spec):
 
 
 class ProposalSpec(Spec):
-    """What every kind of proposal has (design, section 2); `core.proposals` holds the kinds.
+    """What every kind of proposal has (docs/method.md#proposals); `core.proposals` holds the kinds.
 
     strength: how far the proposal is from the target, in the kind's own units; 0 is the target.
     alpha_mix: the target's share at every token before t_switch; from there on the target goes on alone.

@@ -28,7 +28,7 @@ PAD = -1
 
 @dataclass(frozen=True)
 class TokenMixing:
-    """The token level of a proposal (design, section 2): target share alpha_mix before t_switch."""
+    """A proposal's mixing at each token: the target's share is alpha_mix before t_switch, 1 from there on."""
 
     alpha_mix: float
     t_switch: int

@@ -49,7 +49,7 @@ def proposal_log_probs(
 
 
 def mix_log_probs(target: torch.Tensor, proposal: torch.Tensor, alpha_mix: float) -> torch.Tensor:
-    """Returns log((1 - alpha_mix) q + alpha_mix p), elementwise (design, section 2, token level)."""
+    """Returns log((1 - alpha_mix) q + alpha_mix p), elementwise (docs/method.md#proposals)."""
     if alpha_mix == 0.0:
         return proposal
     if alpha_mix == 1.0:
