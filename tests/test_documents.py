@@ -104,19 +104,20 @@ def missing_paths(text: str) -> list[str]:
 
 def broken_links(text: str, folder: Path) -> list[str]:
     """Returns the relative links, seen from `folder`, that lead nowhere."""
-    broken = []
-    for link in LINK.findall(text):
-        path, _, anchor = link.partition("#")
-        target = (folder / path) if path else None
-        if "://" in link:
-            continue
-        if target is not None and not target.exists():
-            broken.append(link)
-        elif anchor and anchor not in anchors(
-            text if target is None else target.read_text("utf-8")
-        ):
-            broken.append(link)
-    return broken
+    return [
+        link
+        for link in LINK.findall(text)
+        if "://" not in link and leads_nowhere(link, text, folder)
+    ]
+
+
+def leads_nowhere(link: str, text: str, folder: Path) -> bool:
+    """Returns whether a link of this text names no file, or a heading that its file does not have."""
+    path, _, anchor = link.partition("#")
+    target = folder / path
+    if path and not target.exists():
+        return True
+    return bool(anchor) and anchor not in anchors(target.read_text("utf-8") if path else text)
 
 
 def anchors(text: str) -> set[str]:

@@ -170,9 +170,7 @@ def _kl(e: Evidence) -> Iterator[Reason]:
     limit = (
         math.log(e.component_checks.proposal_rows) if e.component_checks.proposal_rows else math.inf
     )
-    message = (
-        f"At a divergence of {e.component_checks.kl:.1f} nats this many draws cannot cover the target."
-    )
+    message = f"At a divergence of {e.component_checks.kl:.1f} nats this many draws cannot cover the target."
     yield from above("divergence", e.component_checks.kl, limit, math.inf, message)
 
 
