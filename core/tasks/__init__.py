@@ -10,6 +10,35 @@ from collections.abc import Callable, Iterator
 from typing import Generic, Literal, Self, TypeVar
 
 from core.errors import TailscopeError
+from core.tasks.cancel import (
+    Cancellation,
+    CancelledError,
+    cancelled_by,
+    check_cancelled,
+    woken_by_cancel,
+)
+from core.tasks.progress import Pace, Partial, Progress, Result, Steps, part_of, result_of, timed
+
+__all__ = [
+    "FINISHED",
+    "Cancellation",
+    "CancelledError",
+    "Pace",
+    "Partial",
+    "Progress",
+    "Registry",
+    "Result",
+    "Steps",
+    "Task",
+    "Work",
+    "WorkStatus",
+    "cancelled_by",
+    "check_cancelled",
+    "part_of",
+    "result_of",
+    "timed",
+    "woken_by_cancel",
+]
 
 WorkStatus = Literal["running", "paused", "cancelled", "done", "failed"]
 FINISHED: frozenset[WorkStatus] = frozenset({"cancelled", "done", "failed"})

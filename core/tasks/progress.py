@@ -1,0 +1,117 @@
+"""How far work is: generators that yield their progress and return a result.
+
+The command line runs through one with `result_of`, the app in the background with `core.tasks.task.Task`.
+"""
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+Partial = TypeVar("Partial")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Progress(Generic[Partial]):
+    """How far some work is.
+
+    done, total: in `unit`; part of a unit counts; total 0: not known. stored: of those done, how many were
+    read from the store, which says nothing of the pace. message: what is being done now. partial: the result
+    so far. seconds: spent at the pace, pauses and preparations left out, None until the work is timed.
+    seconds_left: None before there is a pace.
+    """
+
+    done: float = 0.0
+    total: float = 0.0
+    unit: str = ""
+    stored: float = 0.0
+    message: str = ""
+    partial: Partial | None = None
+    seconds: float | None = None
+    seconds_left: float | None = None
+
+    @property
+    def share(self) -> float:
+        """The part that is done, 0..1; 0 where the total is not known."""
+        return min(self.done / self.total, 1.0) if self.total > 0 else 0.0
+
+
+Steps = Generator[Progress[Partial], None, Result]
+
+
+class Pace:
+    """Computes the seconds that work takes a unit and those it still takes; all times left come from here.
+
+    least: units before which there is no pace, where the first ones also wait for workers to begin.
+    """
+
+    def __init__(self, least: float = 0.0) -> None:
+        self._least = least
+        self._seconds, self._units = 0.0, 0.0
+
+    @property
+    def seconds_per_unit(self) -> float | None:
+        """None before there is a pace."""
+        return (
+            self._seconds / self._units if self._units > 0 and self._units >= self._least else None
+        )
+
+    def timed(self, progress: Progress[Partial], seconds: float) -> Progress[Partial]:
+        """Returns the progress with its times, `seconds` of work after the one before."""
+        self._units = progress.done - progress.stored
+        # Loading models and reading the store say nothing of the pace.
+        if self._units > 0:
+            self._seconds += seconds
+        pace = self.seconds_per_unit
+        left = None if pace is None else pace * max(progress.total - progress.done, 0.0)
+        return replace(progress, seconds=self._seconds, seconds_left=left)
+
+
+def timed(steps: Steps[Partial, Result], pace: Pace | None = None) -> Steps[Partial, Result]:
+    """Yields the progress with its times, and returns the result. Progress that is timed stays as it is.
+
+    Time that passes while nobody asks for the next step, as in a pause, does not count.
+    """
+    pace = pace or Pace()
+    while True:
+        began = time.perf_counter()
+        try:
+            progress = next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        if progress.seconds is None:
+            progress = pace.timed(progress, time.perf_counter() - began)
+        yield progress
+
+
+def part_of(
+    whole: Progress[Partial], span: float, steps: Steps[None, Result]
+) -> Steps[Partial, Result]:
+    """Yields the steps' progress as that of greater work, and returns their result.
+
+    whole: the greater work before these steps. span: how many of its units they are.
+    """
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        yield replace(whole, done=whole.done + span * progress.share)
+
+
+def result_of(
+    steps: Steps[Partial, Result], show: Callable[[Progress[Partial]], object] | None = None
+) -> Result:
+    """Returns what the steps return. show: called with each progress, its times included."""
+    timed_steps = timed(steps)
+    while True:
+        try:
+            progress = next(timed_steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        if show is not None:
+            show(progress)
