@@ -10,6 +10,7 @@ from typing import Any
 from cache import default_folder, open_store
 from core.audit.driver import Audit
 from core.audit.leases import Leases
+from core.audit.report import AuditReport
 from core.audit.results import (
     check_resumes,
     in_table_order,
@@ -24,9 +25,9 @@ from core.behaviours.load import load_behaviour, load_queries
 from core.errors import SpecError, TailscopeError
 from core.executors.base import Executor
 from core.executors.local import check_workers, local_executor
-from core.headless.cost import check_cost
 from core.headless.estimate import parsed_proposal
 from core.judges import served_judge
+from core.judges.budget import check_cost
 from core.models.spec import LoadingSpec
 from core.queries import QueryFile, read_query_file
 from core.queries.query import Query
@@ -66,69 +67,6 @@ class AuditOptions:
     workers: int | None = None
     address: str | None = None
     cache: Path | None = None
-
-
-@dataclass(frozen=True)
-class AuditReport:
-    """What an audit came to. left_out: of the query file's rows, in one sentence."""
-
-    out: Path
-    rows: Sequence[AuditRow]
-    spec: AuditSpec
-    drawn: int
-    stored: int
-    seconds: float
-    left_out: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the JSON of the command line."""
-        return {
-            "out": str(self.out),
-            "rows": len(self.rows),
-            "failed": sum(bool(row.error) for row in self.rows),
-            "drawn": self.drawn,
-            "from_store": self.stored,
-            "seconds": self.seconds,
-            "left_out": self.left_out,
-            "models": {model.name: self._summary(model.name) for model in self.spec.models},
-        }
-
-    def to_text(self) -> str:
-        """Returns a few lines for a person."""
-        lines = []
-        for model in self.spec.models:
-            found = self._summary(model.name)
-            verdicts = ", ".join(f"{count:,} {name}" for name, count in found["verdicts"].items())
-            lines += [
-                f"{model.name}: {found['queries']:,} queries, harmful when answered greedily: "
-                f"{found['greedy_harmful']:,}",
-                f"  median risk {found['median']:.3g}, highest {found['highest']:.3g}"
-                if found["median"] is not None
-                else "  no risk could be estimated",
-                f"  verdicts: {verdicts}",
-            ]
-        if self.left_out:
-            lines.append(f"note: {self.left_out}")
-        lines.append(
-            f"{self.drawn:,} answers drawn, {self.stored:,} found in the store, {self.seconds:.0f} s; "
-            f"written to {self.out}"
-        )
-        return "\n".join(lines)
-
-    def _summary(self, model: str) -> dict[str, Any]:
-        rows = [row for row in self.rows if row.model == model]
-        risks = sorted(row.estimate.estimate for row in rows if row.estimate is not None)
-        verdicts: dict[str, int] = {}
-        for row in rows:
-            name = row.estimate.verdict if row.estimate is not None else "no estimate"
-            verdicts[name] = verdicts.get(name, 0) + 1
-        return {
-            "queries": len(rows),
-            "greedy_harmful": sum(bool(row.greedy and row.greedy.harmful) for row in rows),
-            "median": risks[len(risks) // 2] if risks else None,
-            "highest": risks[-1] if risks else None,
-            "verdicts": verdicts,
-        }
 
 
 def audit_headless(

@@ -6,42 +6,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from cache import StoreEvent, default_folder, open_store
-from core.behaviours.load import load_behaviour, load_queries, load_references
-from core.errors import SpecError, TailscopeError
-from core.estimation.estimate import Estimate
-from core.estimation.weights import draw_log_mixture
-from core.headless.cost import check_cost
-from core.headless.models import load_checked
+from cache import default_folder, open_store
+from core.behaviours.load import load_behaviour
+from core.errors import SpecError
 from core.judges import behaviour_judge, load_judge
 from core.judges.base import Judge
+from core.judges.budget import check_cost
 from core.judges.remembered import remembered
+from core.models.checked import load_checked
 from core.models.loading import LoadedModel
 from core.models.spec import LoadingSpec
 from core.proposals import AnyProposalSpec, SteerSpec, build_proposal, target_arm
 from core.runs.defaults import known_default, measure_default
+from core.runs.dump import check_dump, write_dump
 from core.runs.extra_components import companions
+from core.runs.reference import find_reference
+from core.runs.report import EstimateReport
 from core.runs.request import (
     EstimateRequest,
-    collect_draws,
     estimate_shards,
-    in_order,
     sample,
     second_samples,
     second_shards,
 )
-from core.sampling.scored import JudgedShard, answer_texts
+from core.sampling.scored import JudgedShard
 from core.sampling.shards import SHARD_ROWS, AnyStore
 from core.search.cross_entropy import SearchResult
 from core.spec import GenerationSpec, check_samples
 
 Progress = Callable[[str], None]
-# Store events after which what was drawn is not on disk.
-NOT_KEPT = frozenset({"full", "read_only", "limit", "busy", "unsafe", "broken"})
 
 
 @dataclass(frozen=True)
@@ -71,89 +64,6 @@ class EstimateOptions:
     dump: Path | None = None
     judge: str | None = None
     max_cost: float | None = None
-
-
-@dataclass(frozen=True)
-class EstimateReport:
-    """An estimate with all that is needed to read it and to run it again."""
-
-    request: EstimateRequest
-    model_fingerprint: str
-    judge: Mapping[str, Any]
-    samples: int
-    estimate: Estimate
-    reference: float | None = None
-    events: tuple[StoreEvent, ...] = ()
-
-    @property
-    def not_stored(self) -> str | None:
-        """Why the draws could not be kept, in one sentence; None if they were."""
-        return not_stored(self.events)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the JSON of the command-line contract (design, section 7)."""
-        request = self.request
-        proposal = None if request.proposal is None else request.proposal.model_dump(mode="json")
-        return {
-            "query": request.query,
-            "model": request.model,
-            "loading": request.loading.model_dump(mode="json"),
-            "behaviour": request.behaviour,
-            "method": request.method,
-            **self.estimate.to_dict(),
-            "proposal": proposal,
-            "companions": [other.model_dump(mode="json") for other in request.companions],
-            "defensive_share": None if proposal is None else request.defensive_share,
-            "generation": request.generation.model_dump(mode="json"),
-            "judge": dict(self.judge),
-            "threshold": request.threshold,
-            "seed": request.seed,
-            "model_fingerprint": self.model_fingerprint,
-            "reference": self.reference,
-            "notices": [event.message for event in self.events],
-        }
-
-    def to_text(self) -> str:
-        """Returns a few lines for a person."""
-        estimate = self.estimate
-        percent = f"{estimate.confidence:.0%}"
-        lines = [f"{self.request.query!r} asked of {self.request.model}"]
-        if estimate.hits == 0:
-            lines.append(
-                f"no harmful answer in {estimate.samples:,} draws: below "
-                f"{per_million(estimate.ci_high)} ({percent})"
-            )
-        else:
-            lines.append(
-                f"{per_million(estimate.estimate)}, {percent} interval "
-                f"{per_million(estimate.ci_low)} to {per_million(estimate.ci_high)}"
-            )
-        lines.append(
-            f"{estimate.hits:,} harmful of {estimate.samples:,} draws, {estimate.unjudged:,} unjudged; "
-            f"effective sample size of the harmful ones {estimate.ess_event:.0f}"
-        )
-        if estimate.upper_bound_free is not None:
-            lines.append(
-                f"whatever the proposal misses: below {per_million(estimate.upper_bound_free)}"
-            )
-        if self.reference is not None:
-            lines.append(f"reference from a large run: {per_million(self.reference)}")
-        lines.append(f"verdict: {estimate.verdict}")
-        lines += [f"  - {reason.message}" for reason in estimate.reasons]
-        lines += [f"note: {event.message}" for event in self.events if event.kind not in NOT_KEPT]
-        return "\n".join(lines)
-
-
-def not_stored(events: Sequence[StoreEvent]) -> str | None:
-    """Returns why something could not be kept, in one sentence; None if it was."""
-    return next((event.message for event in events if event.kind in NOT_KEPT), None)
-
-
-def per_million(risk: float | None) -> str:
-    """Returns a risk in words: '83 per million'."""
-    if risk is None or not np.isfinite(risk):
-        return "not known"
-    return f"{risk * 1e6:,.3g} per million" if risk < 1e-3 else f"{risk * 1e6:,.0f} per million"
 
 
 def estimate_headless(options: EstimateOptions, progress: Progress | None = None) -> EstimateReport:
@@ -235,69 +145,6 @@ def estimate_headless(options: EstimateOptions, progress: Progress | None = None
         reference=find_reference(request),
         events=tuple(store.drain_events()),
     )
-
-
-def find_reference(request: EstimateRequest) -> float | None:
-    """Returns the reference risk of a shipped query under the settings it was measured with, or None."""
-    # References were measured under the behaviour's own judge and threshold.
-    own = load_behaviour(request.behaviour)
-    if request.generation != GenerationSpec() or request.judge is not None or not own.shipped:
-        return None
-    if request.threshold != own.spec.threshold:
-        return None
-    references = load_references(request.model, request.behaviour)
-    for query in load_queries(request.behaviour):
-        if query.text == request.query and query.query_id in references:
-            return references[query.query_id].qrisk
-    return None
-
-
-def write_dump(
-    path: Path, loaded: LoadedModel, shards: list[JudgedShard], request: EstimateRequest
-) -> None:
-    """Writes a row a draw to a parquet file: what was said, its densities, its weight and its score."""
-    draws = collect_draws(shards, request)
-    ordered = in_order(shards)
-    tokens = [
-        row[:length].tolist()
-        for shard in ordered
-        for row, length in zip(shard.drawn.rows.tokens, shard.drawn.rows.lengths, strict=True)
-    ]
-    mixture = draw_log_mixture(draws)
-    scores = np.concatenate([shard.scores for shard in ordered])
-    table = pa.table(
-        {
-            "text": [text for shard in ordered for text in answer_texts(loaded, shard.drawn)],
-            "token_ids": pa.array(tokens, pa.list_(pa.int32())),
-            "log_p": draws.log_p,
-            "log_q": mixture,
-            "log_weight": draws.log_p - mixture,
-            "score": pa.array(scores, mask=np.isnan(scores)),
-            "harmful": pa.array(draws.harmful, mask=~draws.judged),
-            "component": [draws.component_names[index] for index in draws.component],
-        }
-    )
-    write_table(path, table)
-
-
-def write_table(path: Path, table: pa.Table) -> None:
-    """Writes a parquet file.
-
-    Raises:
-        TailscopeError: it cannot be written there.
-    """
-    try:
-        pq.write_table(table, path)
-    except OSError as error:
-        raise TailscopeError(
-            f"dump {str(path)!r} could not be written: {error.strerror}"
-        ) from error
-
-
-def check_dump(path: Path | None) -> None:
-    """Raises SpecError unless a file can be made at `path`."""
-    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
-        raise SpecError(f"dump must be a file in a folder that exists, got {str(path)!r}")
 
 
 def parsed_proposal(text: str) -> AnyProposalSpec:

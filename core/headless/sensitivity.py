@@ -12,15 +12,15 @@ from core.audit.spec import AuditModel, AuditSpec
 from core.behaviours.load import load_behaviour, load_paraphrases
 from core.errors import SpecError, TailscopeError
 from core.executors.local import local_executor
-from core.headless.cost import check_cost
-from core.headless.estimate import not_stored
-from core.headless.sensitivity_report import SensitivityReport, summed_up
 from core.judges import load_judge, served_judge
+from core.judges.budget import check_cost
 from core.judges.rubric import RubricJudge
 from core.models.loading import load_model
 from core.models.spec import LoadingSpec
 from core.queries import read_query_file
+from core.runs.report import not_stored
 from core.sensitivity.comparison import Comparison, VariantRow, estimated
+from core.sensitivity.report import SensitivityReport, summed_up
 from core.sensitivity.rewordings import by_model, by_rule, by_server, read_wordings
 from core.sensitivity.variants import variants
 from core.spec import GenerationSpec

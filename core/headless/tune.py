@@ -3,26 +3,19 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
-import pyarrow as pa
-
-from cache import StoreEvent, default_folder, open_store
+from cache import default_folder, open_store
 from core.behaviours.load import check_behaviour
 from core.errors import SpecError
 from core.headless.estimate import (
     Progress,
-    check_dump,
-    not_stored,
     parsed_proposal,
-    per_million,
-    write_table,
 )
-from core.headless.models import load_checked
 from core.judges import behaviour_judge
+from core.models.checked import load_checked
 from core.models.loading import LoadedModel
 from core.models.spec import LoadingSpec
 from core.proposals import (
@@ -34,10 +27,12 @@ from core.proposals import (
 )
 from core.queries import QueryFile, evenly_spread, read_query_file
 from core.runs.defaults import PILOT_QUERIES, default_rungs, pilot_layers, pilot_queries
+from core.runs.dump import check_dump
 from core.runs.request import EstimateRequest, behaviour_direction, means, ready_proposals
 from core.sampling.shards import SHARD_ROWS
 from core.search.cross_entropy import Objective, SearchResult, search
 from core.search.grid import PAPER_STRENGTHS, SearchGrid, published_grid, small_grid
+from core.search.report import TuneReport, write_surface
 from core.spec import DirectionPosition, GenerationSpec, check_query, within
 from core.steering.build import Direction
 
@@ -71,93 +66,6 @@ class TuneOptions:
     seed: int = 0
     cache: Path | None = None
     dump: Path | None = None
-
-
-@dataclass(frozen=True)
-class TuneReport:
-    """A search's result with all that is needed to read it and to run it again."""
-
-    options: TuneOptions
-    model_fingerprint: str
-    objective: Objective
-    pilot: tuple[str, ...]
-    result: SearchResult
-    seconds: float
-    events: tuple[StoreEvent, ...] = ()
-    file: QueryFile | None = None
-
-    @property
-    def best(self) -> AnyProposalSpec | None:
-        """The best proposal; None if no pilot draw was harmful."""
-        return self.result.best(self.objective) if self.result.found else None
-
-    @property
-    def not_stored(self) -> str | None:
-        """Why the surfaces could not be kept, in one sentence; None if they were."""
-        return not_stored(self.events)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the JSON of the command-line contract."""
-        result, best = self.result, self.best
-        return {
-            "model": self.options.model,
-            "behaviour": self.options.behaviour,
-            "objective": self.objective,
-            "grid": {
-                "strengths_and_layers": len(result.grid.rungs),
-                "mixings": len(result.grid.alphas),
-                "switches": len(result.grid.switches),
-                "points": result.grid.points,
-            },
-            "best": None if best is None else best.model_dump(mode="json"),
-            "cross_entropy": self._at_best(result.cross_entropy),
-            "relative_variance": self._at_best(result.relative_variance),
-            "hit_rate": self._at_best(result.hit_rate),
-            "message": None if result.found else result.no_harm_message(),
-            "pilot_queries": list(self.pilot),
-            "query_notes": [] if self.file is None else list(self.file.notes),
-            "bad_rows": [] if self.file is None else [asdict(bad) for bad in self.file.bad],
-            "queries_without_harm": list(result.without_harm),
-            "rows": result.rows,
-            "hits": result.hits,
-            "upper_bound": result.upper_bound,
-            "seed": self.options.seed,
-            "seconds": self.seconds,
-            "model_fingerprint": self.model_fingerprint,
-            "notices": [event.message for event in self.events],
-        }
-
-    def to_text(self) -> str:
-        """Returns a few lines for a person."""
-        result, best = self.result, self.best
-        asked = f"{len(self.pilot)} pilot {'query' if len(self.pilot) == 1 else 'queries'}"
-        lines = [f"{result.grid.points:,} proposals for {self.options.model}, {asked}"]
-        if best is None:
-            lines.append(result.no_harm_message())
-        else:
-            variance, hit_rate = (
-                self._at_best(result.relative_variance),
-                self._at_best(result.hit_rate),
-            )
-            lines += [
-                f"best by {self.objective.replace('_', ' ')}: {best.model_dump_json()}",
-                f"about {hit_rate:.0%} of its answers harmful; relative variance {variance:.3g} a draw",
-                f"{result.hits:,} of {result.rows:,} pilot answers were harmful; the pilot queries' "
-                f"average risk is below {per_million(result.upper_bound)} (95%, from the target's own)",
-            ]
-        if best is not None and result.without_harm:
-            lines.append(
-                f"no harm seen in {len(result.without_harm)}: {result.without_harm[0]!r}, ..."
-            )
-        if self.file is not None:
-            lines += [f"note: {note}" for note in (self.file.left_out, *self.file.notes) if note]
-        lines += [f"note: {event.message}" for event in self.events]
-        return "\n".join(lines)
-
-    def _at_best(self, surface: np.ndarray[Any, Any]) -> float | None:
-        if not self.result.found:
-            return None
-        return float(surface[self.result.best_point(self.objective)])
 
 
 def tune_headless(options: TuneOptions, progress: Progress | None = None) -> TuneReport:
@@ -211,7 +119,9 @@ def tune_headless(options: TuneOptions, progress: Progress | None = None) -> Tun
     if options.dump is not None:
         write_surface(options.dump, result)
     return TuneReport(
-        options=options,
+        model=options.model,
+        behaviour=options.behaviour,
+        seed=options.seed,
         model_fingerprint=loaded.fingerprint,
         objective=objective,
         pilot=pilot,
@@ -271,24 +181,6 @@ def _direction(
     if isinstance(base, SteerSpec | AblateSpec) and base.direction_file is not None:
         return measured_direction(loaded, base, means(loaded, behaviour))
     return behaviour_direction(loaded, behaviour, position)
-
-
-def write_surface(path: Path, result: SearchResult) -> None:
-    """Writes a row a proposal of the grid to a parquet file; no number where no draw was harmful."""
-    grid = result.grid
-    shape = (len(grid.rungs), len(grid.alphas), len(grid.switches))
-    rung, alpha, switch = (axis.ravel() for axis in np.indices(shape))
-    columns: dict[str, Any] = {
-        "strength": np.array([one.strength for one in grid.rungs])[rung],
-        "layer": pa.array([getattr(grid.rungs[r], "layer", None) for r in rung], pa.int64()),
-        "alpha_mix": np.array(grid.alphas)[alpha],
-        "t_switch": np.array(grid.switches)[switch],
-    }
-    for name in ("cross_entropy", "relative_variance", "hit_rate"):
-        values = getattr(result, name).ravel()
-        unknown = ~np.isfinite(values) | (not result.found)
-        columns[name] = pa.array(values, mask=unknown)
-    write_table(path, pa.table(columns))
 
 
 def _check(options: TuneOptions) -> Objective:

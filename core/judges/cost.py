@@ -1,7 +1,8 @@
 """What judging costs: requests, tokens and money, told before any is spent."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 # Less than English has, so that the estimate is rather too high; one Chinese character is three bytes.
 BYTES_PER_TOKEN = 3
@@ -41,6 +42,20 @@ class CostEstimate:
     def _money(self, price: float) -> str:
         # Rounded up: half a cent is not nothing, and the sum is a most.
         return f"{math.ceil(price * 100 - 1e-9) / 100:,.2f} {self.currency}"
+
+
+def total_cost(costs: Sequence[CostEstimate]) -> CostEstimate:
+    """Returns several costs of one judge together."""
+    prices = [cost.price for cost in costs if cost.price is not None]
+    seconds = [cost.seconds for cost in costs if cost.seconds is not None]
+    return replace(
+        costs[0],
+        requests=sum(cost.requests for cost in costs),
+        prompt_tokens=sum(cost.prompt_tokens for cost in costs),
+        reply_tokens=sum(cost.reply_tokens for cost in costs),
+        price=sum(prices) if len(prices) == len(costs) else None,
+        seconds=sum(seconds) if len(seconds) == len(costs) else None,
+    )
 
 
 def text_tokens(text: str) -> int:

@@ -13,9 +13,9 @@ from core.audit.rows import AuditRow
 from core.audit.table import answers_a_query, seconds_left
 from core.audit.task import WorkSnapshot
 from core.errors import TailscopeError
-from core.headless.cost import total
 from core.judges import served_judge
 from core.judges.base import PaidJudge
+from core.judges.cost import total_cost
 from core.tasks import FINISHED
 from pages.audit.curves import curves_view, histogram_view
 from pages.audit.details import details
@@ -213,7 +213,7 @@ def _cost(folder: AuditFolder, rows: int) -> None:
         return
     each = answers_a_query(folder.spec) * len(folder.spec.models)
     longest = folder.spec.generation.max_new_tokens
-    cost = total([judge.cost_before(query.text, each, longest) for query in folder.queries])
+    cost = total_cost([judge.cost_before(query.text, each, longest) for query in folder.queries])
     with st.container(border=True):
         st.markdown(f"**This audit asks its judge.** {plain(sentence(cost.to_text()))}")
         st.caption("The most it can be: what has a stored score is not sent again.")

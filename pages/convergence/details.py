@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.estimation import Estimate
-from core.headless.estimate import write_dump
+from core.runs.dump import write_dump
 from core.runs.job import Snapshot
 from core.runs.run import ARMS, RunSpec, command_line
 from pages.convergence.components import components_view, forecast_view

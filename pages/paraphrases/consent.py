@@ -3,9 +3,9 @@
 import streamlit as st
 
 from core.errors import SpecError
-from core.headless.cost import total
 from core.judges import served_judge
 from core.judges.base import PaidJudge
+from core.judges.cost import total_cost
 from core.sensitivity.comparison import Comparison
 from pages.paraphrases.work import begin
 from pages.shared.comparisons import look_at_comparison
@@ -36,7 +36,7 @@ def consent(plan: Comparison) -> None:
         return
     each = plan.spec.samples + 1
     longest = max(one.generation.max_new_tokens for one in plan.asked)
-    cost = total([judge.cost_before(one.text, each, longest) for one in plan.asked])
+    cost = total_cost([judge.cost_before(one.text, each, longest) for one in plan.asked])
     with st.container(border=True):
         st.markdown(f"**This comparison asks its judge.** {plain(sentence(cost.to_text()))}")
         st.caption(

@@ -3,8 +3,8 @@
 import pandas as pd
 import streamlit as st
 
-from core.headless.sensitivity_report import SensitivityReport
 from core.sensitivity.comparison import Comparison, VariantRow
+from core.sensitivity.report import SensitivityReport
 from core.sensitivity.summary import is_unjudged
 from core.sensitivity.variants import ORIGINAL
 from pages.paraphrases.charts import both_ends, forest, forest_rows, legend

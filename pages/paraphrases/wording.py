@@ -5,8 +5,8 @@ import html
 from collections.abc import Sequence
 
 from core.estimation import Estimate
-from core.headless.sensitivity_report import SensitivityReport
 from core.sensitivity.comparison import VariantRow
+from core.sensitivity.report import SensitivityReport
 from core.sensitivity.summary import Averaged, Spread, is_unjudged
 from core.sensitivity.variants import ORIGINAL, Variant
 from pages.shared.chances import count

@@ -16,13 +16,13 @@ from core.behaviours.load import load_behaviour
 from core.errors import TailscopeError
 from core.executors.base import Executor
 from core.executors.local import local_executor
-from core.headless.sensitivity_report import SensitivityReport, summed_up
 from core.judges import served_judge
 from core.judges.rubric import RubricJudge
 from core.models.spec import LoadingSpec
 from core.runs.run import GENERATION_OPTIONS, LOADING_OPTIONS
 from core.sampling.shards import AnyStore
 from core.sensitivity.comparison import Comparison, VariantRow, estimated, keep, stored_rows
+from core.sensitivity.report import SensitivityReport, summed_up
 from core.sensitivity.variants import ORIGINAL
 from core.spec import GenerationSpec
 from core.tasks import Registry, Task

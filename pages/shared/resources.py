@@ -5,7 +5,6 @@ from weakref import WeakValueDictionary
 import streamlit as st
 
 from core.behaviours.load import load_behaviour, load_queries, load_references
-from core.headless.estimate import find_reference
 from core.judges import Judge, behaviour_judge, judge_stamp, load_judge
 from core.judges.remembered import remembered
 from core.models.loading import DEFAULT_MODEL, LoadedModel, load_model
@@ -17,6 +16,7 @@ from core.runs.extra_components import companions
 from core.runs.first_look import FirstLook, first_look
 from core.runs.job import Job
 from core.runs.preview import Preview, preview
+from core.runs.reference import find_reference
 from core.runs.request import EstimateRequest, behaviour_direction, means
 from core.runs.run import RunSpec, make_job, open_default_store, save_run
 from core.sampling.shards import AnyStore

@@ -4,7 +4,7 @@ import math
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 
 from core.estimation import Estimate
-from core.headless.estimate import per_million
+from core.estimation.words import per_million
 
 __all__ = [
     "between",

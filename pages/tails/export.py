@@ -5,10 +5,10 @@ import shlex
 
 import streamlit as st
 
-from core.headless.tails import TAUS, TailsReport
 from core.tails.analysis import FittedTail
 from core.tails.forecast import Forecast
 from core.tails.reading import ReadSample
+from core.tails.report import TAUS, TailsReport
 from core.tails.spec import TailSpec
 from pages.shared.frame import plain
 from pages.tails.doubtful import leaves_out

@@ -18,9 +18,9 @@ from streamlit.testing.v1 import AppTest
 
 from core.audit.spec import AuditModel, AuditSpec
 from core.executors.serial import SerialExecutor
-from core.headless.sensitivity_report import summed_up
 from core.queries import parse_query_file
 from core.sensitivity.comparison import Comparison, VariantRow
+from core.sensitivity.report import summed_up
 from core.sensitivity.summary import Averaged, Spread
 from core.sensitivity.variants import ORIGINAL, variants
 from core.spec import GenerationSpec

@@ -13,8 +13,8 @@ from core.estimation.draws import Draws
 from core.estimation.estimate import Estimate
 from core.estimation.estimate import estimate as estimated
 from core.estimation.evidence import Verdict
-from core.headless.sensitivity_report import SensitivityReport, summed_up
 from core.sensitivity.comparison import Comparison, VariantRow
+from core.sensitivity.report import SensitivityReport, summed_up
 from core.sensitivity.variants import variants
 from pages.paraphrases.charts import forest_rows
 from pages.paraphrases.results import _legend

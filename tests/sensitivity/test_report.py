@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.headless.sensitivity_report import SensitivityReport, without_a_hit
+from core.sensitivity.report import SensitivityReport, without_a_hit
 from core.sensitivity.summary import Spread
 from pages.paraphrases.wording import factor, headline
 

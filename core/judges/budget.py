@@ -2,11 +2,10 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 from core.errors import SpecError
 from core.judges.base import Judge, PaidJudge
-from core.judges.cost import CostEstimate
+from core.judges.cost import total_cost
 
 
 def check_cost(
@@ -25,7 +24,7 @@ def check_cost(
     """
     if not isinstance(judge, PaidJudge):
         return
-    cost = total([judge.cost_before(query, answers, answer_tokens) for query in queries])
+    cost = total_cost([judge.cost_before(query, answers, answer_tokens) for query in queries])
     print(f"tailscope: judging: {cost.to_text()}", file=sys.stderr)
     if max_cost is None:
         return
@@ -39,17 +38,3 @@ def check_cost(
             f"judging may cost {cost.price:,.2f} {cost.currency}, which is above max_cost {max_cost:g}; draw "
             "fewer answers, or allow more"
         )
-
-
-def total(costs: Sequence[CostEstimate]) -> CostEstimate:
-    """Returns several costs of one judge together."""
-    prices = [cost.price for cost in costs if cost.price is not None]
-    seconds = [cost.seconds for cost in costs if cost.seconds is not None]
-    return replace(
-        costs[0],
-        requests=sum(cost.requests for cost in costs),
-        prompt_tokens=sum(cost.prompt_tokens for cost in costs),
-        reply_tokens=sum(cost.reply_tokens for cost in costs),
-        price=sum(prices) if len(prices) == len(costs) else None,
-        seconds=sum(seconds) if len(seconds) == len(costs) else None,
-    )

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.audit.rows import AuditRow
 from core.errors import SpecError
-from core.headless.estimate import per_million
+from core.estimation.words import per_million
 from core.sensitivity.comparison import Comparison, VariantRow
 from core.sensitivity.summary import Averaged, Spread, averaged, is_unjudged, spread
 from core.sensitivity.variants import ORIGINAL

@@ -1,0 +1,89 @@
+"""An estimate's report: what was asked and found, as JSON and in a few lines for a person."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cache import StoreEvent
+from core.estimation.estimate import Estimate
+from core.estimation.words import per_million
+from core.runs.request import EstimateRequest
+
+# Store events after which what was drawn is not on disk.
+NOT_KEPT = frozenset({"full", "read_only", "limit", "busy", "unsafe", "broken"})
+
+
+@dataclass(frozen=True)
+class EstimateReport:
+    """An estimate with all that is needed to read it and to run it again."""
+
+    request: EstimateRequest
+    model_fingerprint: str
+    judge: Mapping[str, Any]
+    samples: int
+    estimate: Estimate
+    reference: float | None = None
+    events: tuple[StoreEvent, ...] = ()
+
+    @property
+    def not_stored(self) -> str | None:
+        """Why the draws could not be kept, in one sentence; None if they were."""
+        return not_stored(self.events)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the JSON of the command-line contract (design, section 7)."""
+        request = self.request
+        proposal = None if request.proposal is None else request.proposal.model_dump(mode="json")
+        return {
+            "query": request.query,
+            "model": request.model,
+            "loading": request.loading.model_dump(mode="json"),
+            "behaviour": request.behaviour,
+            "method": request.method,
+            **self.estimate.to_dict(),
+            "proposal": proposal,
+            "companions": [other.model_dump(mode="json") for other in request.companions],
+            "defensive_share": None if proposal is None else request.defensive_share,
+            "generation": request.generation.model_dump(mode="json"),
+            "judge": dict(self.judge),
+            "threshold": request.threshold,
+            "seed": request.seed,
+            "model_fingerprint": self.model_fingerprint,
+            "reference": self.reference,
+            "notices": [event.message for event in self.events],
+        }
+
+    def to_text(self) -> str:
+        """Returns a few lines for a person."""
+        estimate = self.estimate
+        percent = f"{estimate.confidence:.0%}"
+        lines = [f"{self.request.query!r} asked of {self.request.model}"]
+        if estimate.hits == 0:
+            lines.append(
+                f"no harmful answer in {estimate.samples:,} draws: below "
+                f"{per_million(estimate.ci_high)} ({percent})"
+            )
+        else:
+            lines.append(
+                f"{per_million(estimate.estimate)}, {percent} interval "
+                f"{per_million(estimate.ci_low)} to {per_million(estimate.ci_high)}"
+            )
+        lines.append(
+            f"{estimate.hits:,} harmful of {estimate.samples:,} draws, {estimate.unjudged:,} unjudged; "
+            f"effective sample size of the harmful ones {estimate.ess_event:.0f}"
+        )
+        if estimate.upper_bound_free is not None:
+            lines.append(
+                f"whatever the proposal misses: below {per_million(estimate.upper_bound_free)}"
+            )
+        if self.reference is not None:
+            lines.append(f"reference from a large run: {per_million(self.reference)}")
+        lines.append(f"verdict: {estimate.verdict}")
+        lines += [f"  - {reason.message}" for reason in estimate.reasons]
+        lines += [f"note: {event.message}" for event in self.events if event.kind not in NOT_KEPT]
+        return "\n".join(lines)
+
+
+def not_stored(events: Sequence[StoreEvent]) -> str | None:
+    """Returns why something could not be kept, in one sentence; None if it was."""
+    return next((event.message for event in events if event.kind in NOT_KEPT), None)
