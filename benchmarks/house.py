@@ -2,7 +2,7 @@
 
     python -m benchmarks.house [CHECKOUT ...]
 
-Counted from the sources alone; nothing is imported. Shown are the modules in the root of `core`, files a folder,
+Counted from the sources; nothing is imported. Shown are the modules in the root of `core`, files a folder,
 files past 300 lines, the longest functions, import circles (of modules, imports inside functions included), and
 public names that are declared more than once. `tests/test_architecture.py` holds the limits.
 """
@@ -95,9 +95,7 @@ def measure(checkout: Path) -> House:
         folders=Counter(str(path.relative_to(checkout).parent) for path in known.values()),
         root=tuple(sorted(path.name for path in (checkout / "core").glob("*.py"))),
         functions=tuple(sorted(functions, reverse=True)),
-        circles=tuple(
-            circles({name: set(imported(tree, known)) - {name} for name, tree in trees.items()})
-        ),
+        circles=tuple(circles(arrows)),
         repeated={name: tuple(where) for name, where in sorted(places.items()) if len(where) > 1},
     )
 
@@ -114,7 +112,7 @@ def report(house: House) -> str:
         + ", ".join(f"{folder} {count}" for folder, count in fullest),
         f"files past {LONG_FILE} lines: {len(long_files)}: "
         + ", ".join(f"{name} {count}" for count, name in reversed(long_files)),
-        f"functions past {LONG_FUNCTION} lines: {len(long_functions)} of {len(house.functions)}; the longest: "
+        f"functions past {LONG_FUNCTION} lines: {len(long_functions)} of {len(house.functions)}; longest: "
         + ", ".join(f"{name} {count}" for count, name in house.functions[:SHOWN]),
         f"import circles: {len(house.circles)}"
         + "".join(f"\n  {' <-> '.join(group)}" for group in house.circles),
