@@ -3,7 +3,7 @@
     python -m benchmarks.house [CHECKOUT ...]
 
 Counted from the sources; nothing is imported. Shown are the modules in the root of `core`, files a folder,
-files past 300 lines, the longest functions, import circles (of modules, imports inside functions included), and
+files past 300 lines, the longest functions, import circles (of modules; imports inside functions count), and
 public names that are declared more than once. `tests/test_architecture.py` holds the limits.
 """
 
