@@ -1,4 +1,4 @@
-"""The data behind the pictures that explain a proposal: where weight comes from, and what a search saw."""
+"""Where an estimate's weight comes from: answer by answer, binned, and token by token."""
 
 import math
 from collections.abc import Sequence
@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from core.estimation.weights import draw_weights
 from core.models.loading import LoadedModel
-from core.runs.request import EstimateRequest, collect_draws, estimate_shards, in_order
+from core.runs.request import EstimateRequest, collect_draws, in_order
 from core.sampling.scored import JudgedShard, answer_texts
-from core.search.cross_entropy import Objective, SearchResult
 
 FloatArray = NDArray[np.float64]
 
@@ -20,10 +19,6 @@ FloatArray = NDArray[np.float64]
 BIN_WIDTH = 0.25
 # So many decades below the heaviest answer, one more of them changes nothing that can be seen.
 BIN_REACH = 8.0
-# Below so many hits the pilot stage's own error is a guess, and so is what follows from it.
-MIN_PILOT_HITS = 5
-# A strength whose best variance is so many times the least one is marked as too weak or too strong.
-POOR_FACTOR = 3.0
 END = "(end)"
 
 
@@ -119,127 +114,3 @@ def _word(loaded: LoadedModel, token: int) -> str:
     if token in loaded.stop_token_ids:
         return END
     return str(loaded.tokenizer.decode([token])).strip() or "␣"
-
-
-def shares_by_stage(shards: Sequence[JudgedShard], request: EstimateRequest) -> pd.DataFrame:
-    """Returns how each stage's rows were shared out.
-
-    Columns: stage, first, last (rows, counted from 1), component (its place among the draws'
-    component_names), rows, share (of the stage).
-    """
-    draws = collect_draws(shards, request)
-    lines = []
-    for stage in np.unique(draws.stage):
-        rows = np.flatnonzero(draws.stage == stage)
-        counts = np.bincount(draws.component[rows], minlength=len(draws.component_names))
-        lines += [
-            (int(stage), int(rows[0]) + 1, int(rows[-1]) + 1, j, int(count), count / len(rows))
-            for j, count in enumerate(counts)
-        ]
-    return pd.DataFrame(lines, columns=["stage", "first", "last", "component", "rows", "share"])
-
-
-@dataclass(frozen=True)
-class PilotForecast:
-    """What the pilot stage alone says of the error after all draws: relative standard errors.
-
-    after_pilot: of the pilot's own estimate. predicted: that, had all draws been shared out evenly.
-    achieved: of the estimate from all draws.
-    """
-
-    pilot_rows: int
-    pilot_hits: int
-    rows: int
-    after_pilot: float
-    predicted: float
-    achieved: float
-
-
-def pilot_forecast(shards: Sequence[JudgedShard], request: EstimateRequest) -> PilotForecast | None:
-    """Returns the forecast; None where there is no second stage, or too few hits to make one."""
-    pilot = [shard for shard in shards if shard.stage == 0]
-    if request.method != "mis" or not pilot or len(pilot) == len(shards):
-        return None
-    before, after = estimate_shards(pilot, request), estimate_shards(shards, request)
-    if before.hits < MIN_PILOT_HITS or not before.estimate > 0 or not after.estimate > 0:
-        return None
-    error = before.standard_error / before.estimate
-    return PilotForecast(
-        pilot_rows=before.samples,
-        pilot_hits=before.hits,
-        rows=after.samples,
-        after_pilot=error,
-        predicted=error * math.sqrt(before.samples / after.samples),
-        achieved=after.standard_error / after.estimate,
-    )
-
-
-def search_layers(result: SearchResult) -> tuple[int | None, ...]:
-    """Returns the layers that a search looked at, ascending; (None,) for a kind that has none."""
-    found = {getattr(rung, "layer", None) for rung in result.grid.rungs}
-    return tuple(sorted(found, key=lambda layer: -1 if layer is None else layer))
-
-
-def layer_rungs(result: SearchResult, layer: int | None) -> list[int]:
-    """Returns the places of a layer's rungs, by ascending strength."""
-    rungs = result.grid.rungs
-    places = [r for r, rung in enumerate(rungs) if getattr(rung, "layer", None) == layer]
-    return sorted(places, key=lambda place: rungs[place].strength)
-
-
-def surface_table(
-    result: SearchResult, layer: int | None, alpha: int, objective: Objective
-) -> pd.DataFrame:
-    """Returns the surface at a layer and a mixing, given by its place: one line a cell.
-
-    Columns: rung (its place in the grid), strength, switch, value, relative_variance, hit_rate.
-    """
-    grid, values = result.grid, result.values(objective)
-    return pd.DataFrame(
-        [
-            {
-                "rung": r,
-                "strength": grid.rungs[r].strength,
-                "switch": switch,
-                "value": float(values[r, alpha, s]),
-                "relative_variance": float(result.relative_variance[r, alpha, s]),
-                "hit_rate": float(result.hit_rate[r, alpha, s]),
-            }
-            for r in layer_rungs(result, layer)
-            for s, switch in enumerate(grid.switches)
-        ]
-    )
-
-
-def strength_profile(result: SearchResult, layer: int | None) -> pd.DataFrame:
-    """Returns the least predicted variance of each strength of a layer, over mixings and switches.
-
-    Columns: strength, relative_variance, hit_rate (there), alpha_mix, t_switch, region: "weak" or
-    "strong" where the variance is `POOR_FACTOR` times the layer's least and the strength lies below or
-    above that one's, "good" elsewhere.
-    """
-    grid = result.grid
-    lines = []
-    for r in layer_rungs(result, layer):
-        alpha, switch = np.unravel_index(
-            int(result.relative_variance[r].argmin()), result.relative_variance[r].shape
-        )
-        lines.append(
-            {
-                "strength": grid.rungs[r].strength,
-                "relative_variance": float(result.relative_variance[r, alpha, switch]),
-                "hit_rate": float(result.hit_rate[r, alpha, switch]),
-                "alpha_mix": grid.alphas[int(alpha)],
-                "t_switch": grid.switches[int(switch)],
-            }
-        )
-    table = pd.DataFrame(lines)
-    best = int(table["relative_variance"].to_numpy().argmin())
-    poor = table["relative_variance"] > POOR_FACTOR * table["relative_variance"][best]
-    side = np.where(table.index < best, "weak", "strong")
-    return table.assign(region=np.where(poor, side, "good"))
-
-
-def predicted_error(relative_variance: float, draws: int) -> float:
-    """Returns the relative standard error that a relative variance of one draw means for so many."""
-    return math.sqrt(relative_variance / draws)

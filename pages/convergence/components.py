@@ -7,8 +7,9 @@ import streamlit as st
 
 from core.estimation import Estimate
 from core.runs.run import RunSpec
-from core.runs.weight_tables import pilot_forecast, predicted_error, shares_by_stage
+from core.runs.stage_tables import pilot_forecast, shares_by_stage
 from core.sampling.scored import JudgedShard
+from core.search.tables import predicted_error
 from pages.shared import charts, weight_charts, words
 from pages.shared.proposal_words import component_names
 from pages.shared.state import prediction

@@ -35,7 +35,7 @@ def surface(
     best_value: float,
     ink: str = INK["light"],
 ) -> Chart:
-    """Returns the heat map of `core.runs.weight_tables.surface_table`; a click selects a cell.
+    """Returns the heat map of `core.search.tables.surface_table`; a click selects a cell.
 
     best, applied: strength and switch of the cells to mark, None if they lie on another map.
     best_value: the least value over the whole grid, where the colours begin.

@@ -6,15 +6,15 @@ import streamlit as st
 
 from core.proposals import AnyProposalSpec
 from core.runs.request import EstimateRequest
-from core.runs.weight_tables import (
+from core.search.cross_entropy import Objective, SearchResult
+from core.search.plan import HERE, SearchPlan
+from core.search.tables import (
     layer_rungs,
     predicted_error,
     search_layers,
     strength_profile,
     surface_table,
 )
-from core.search.cross_entropy import Objective, SearchResult
-from core.search.plan import HERE, SearchPlan
 from pages.proposal import search_charts
 from pages.shared import charts
 from pages.shared.frame import plain, sentence

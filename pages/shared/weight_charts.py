@@ -129,7 +129,7 @@ def _domain(rows: pd.DataFrame) -> list[float]:
 
 
 def stage_shares(table: pd.DataFrame, names: Sequence[str], ink: str = INK["light"]) -> Chart:
-    """Returns bars: who drew the answers of each stage (`core.runs.weight_tables.shares_by_stage`)."""
+    """Returns bars: who drew the answers of each stage (`core.runs.stage_tables.shares_by_stage`)."""
     rows = table.assign(
         name=[names[j] for j in table["component"]],
         stage=[
