@@ -32,7 +32,7 @@ from core.sampling.shards import DrawnShard, draw_rows
 from core.sampling.spec import SamplingSpec
 from core.search.cross_entropy import SearchResult
 from core.spec import DirectionPosition
-from core.steering.build import Direction
+from core.steering.direction import Direction
 
 Directions = dict[DirectionPosition, Direction]
 

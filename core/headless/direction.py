@@ -10,8 +10,9 @@ from core.errors import SpecError
 from core.models.loading import load_model
 from core.models.spec import LoadingSpec
 from core.spec import DirectionPosition
-from core.steering.build import Direction, build_direction
-from core.steering.files import ENDINGS, DirectionMeta, save_direction
+from core.steering.build import build_direction
+from core.steering.direction import Direction, DirectionMeta
+from core.steering.files import ENDINGS, save_direction
 
 
 @dataclass(frozen=True)

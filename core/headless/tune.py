@@ -34,7 +34,7 @@ from core.search.cross_entropy import Objective, SearchResult, search
 from core.search.grid import PAPER_STRENGTHS, SearchGrid, published_grid, small_grid
 from core.search.report import TuneReport, write_surface
 from core.spec import DirectionPosition, GenerationSpec, check_query, within
-from core.steering.build import Direction
+from core.steering.direction import Direction
 
 GRIDS = ("small", "paper")
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)

@@ -17,8 +17,8 @@ from core.models.chat import prompt_ids
 from core.models.hooks import EditPlan
 from core.models.loading import LoadedModel
 from core.spec import DirectionPosition, GenerationSpec, ProposalSpec
-from core.steering.build import Direction
-from core.steering.files import fitted, load_direction
+from core.steering.direction import Direction, fitted
+from core.steering.files import load_direction
 
 
 @dataclass(frozen=True, eq=False)

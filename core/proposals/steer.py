@@ -17,7 +17,7 @@ from core.proposals.base import (
     direction_of,
 )
 from core.spec import DirectionPosition, ProposalSpec, SteeredPositions
-from core.steering.build import Direction
+from core.steering.direction import Direction
 
 
 class SteerSpec(ProposalSpec):

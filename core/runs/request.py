@@ -35,7 +35,8 @@ from core.sampling.shards import SHARD_ROWS, AnyStore, draw_shards
 from core.sampling.spec import SamplingSpec
 from core.sampling.stages import even_shares, next_shares, stage_sizes
 from core.spec import DirectionPosition, GenerationSpec, Method, Spec, check_query, within
-from core.steering.build import Direction, build_direction
+from core.steering.build import build_direction
+from core.steering.direction import Direction
 
 DEFAULT_SAMPLES = 1_000
 DEFAULT_DEFENSIVE_SHARE = 0.1

@@ -15,55 +15,12 @@ import torch
 from numpy.typing import NDArray
 
 from core.behaviours.load import ContrastPair
-from core.errors import BehaviourError, ModelError
+from core.errors import BehaviourError
 from core.models.chat import Message, message_ids
 from core.models.hooks import recorded
 from core.models.loading import LoadedModel
-from core.spec import MAX_STRENGTH, DirectionPosition
-
-
-@dataclass(frozen=True, eq=False)
-class Direction:
-    """One direction a block, with what is needed to judge it.
-
-    vectors: (blocks, hidden) float32, safe minus unsafe. activation_norm: (blocks,), mean norm of the
-    activations it was read from. separation: (blocks,), distance of the two sides' means along the
-    direction, in pooled standard deviations. The last two are NaN where a file does not tell them.
-    """
-
-    position: DirectionPosition
-    vectors: NDArray[np.float32]
-    activation_norm: NDArray[np.float64]
-    separation: NDArray[np.float64]
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of the vectors, so that shards of another direction are never mixed in."""
-        return hashlib.sha256(np.ascontiguousarray(self.vectors).tobytes()).hexdigest()[:32]
-
-    def relative_strength(self, layer: int, strength: float) -> float:
-        """Returns the length of what is added, as a share of the layer's activation norm."""
-        length = abs(strength) * float(np.linalg.norm(self.vectors[layer]))
-        return length / float(self.activation_norm[layer])
-
-    def strength_of(self, layer: int, relative: float) -> float:
-        """Returns the strength of this relative length, to three digits: one to read and to type.
-
-        At most the largest strength there is: a direction may be a thousandth of the activations.
-        """
-        length = max(float(np.linalg.norm(self.vectors[layer])), 1e-12)
-        strength = relative * float(self.activation_norm[layer]) / length
-        return float(f"{min(strength, MAX_STRENGTH):.3g}")
-
-    def vector(self, layer: int) -> torch.Tensor:
-        """Returns the direction (hidden,) after block `layer`.
-
-        Raises:
-            ModelError: the model has no such block.
-        """
-        if not 0 <= layer < len(self.vectors):
-            raise ModelError(f"layer must be in 0..{len(self.vectors) - 1}, got {layer}")
-        return torch.from_numpy(self.vectors[layer].copy())
+from core.spec import DirectionPosition
+from core.steering.direction import Direction
 
 
 @dataclass(frozen=True)

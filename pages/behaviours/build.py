@@ -11,7 +11,8 @@ from core.models.loading import LoadedModel
 from core.runs.defaults import measure_default
 from core.sampling.shards import AnyStore
 from core.search.cross_entropy import SearchResult
-from core.steering.build import Direction, PairsRead, direction_steps
+from core.steering.build import PairsRead, direction_steps
+from core.steering.direction import Direction
 from core.tasks import Registry, Task
 
 PAIRS, SEARCH = "pairs", "search"

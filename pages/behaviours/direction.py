@@ -6,9 +6,10 @@ from core.behaviours.load import Behaviour
 from core.models.loading import LoadedModel
 from core.proposals import AnyProposalSpec
 from core.runs.defaults import known_default
-from core.steering.build import Direction, built_direction
-from core.steering.files import DirectionMeta, direction_bytes
-from core.steering.gguf_files import HOW_TO_INSTALL, gguf_installed
+from core.steering.build import built_direction
+from core.steering.direction import Direction, DirectionMeta
+from core.steering.files import direction_bytes
+from core.steering.gguf_file import HOW_TO_INSTALL, gguf_installed
 from core.tasks import Task
 from pages.behaviours.build import (
     PAIRS,

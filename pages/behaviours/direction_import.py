@@ -12,15 +12,9 @@ from core.errors import BehaviourError, TailscopeError
 from core.models.loading import LoadedModel
 from core.proposals import SteerSpec
 from core.settings.operator import user_folder
-from core.steering.build import Direction, built_direction
-from core.steering.files import (
-    ENDINGS,
-    DirectionMeta,
-    direction_note,
-    fitted,
-    parse_direction,
-    save_direction,
-)
+from core.steering.build import built_direction
+from core.steering.direction import Direction, DirectionMeta, direction_note, fitted
+from core.steering.files import ENDINGS, parse_direction, save_direction
 from pages.shared import resources
 from pages.shared.frame import plain, sentence, show_error
 from pages.shared.state import change, settings

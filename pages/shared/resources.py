@@ -23,7 +23,7 @@ from core.sampling.shards import AnyStore
 from core.search.cross_entropy import SearchResult
 from core.search.plan import Progress
 from core.spec import DirectionPosition
-from core.steering.build import Direction
+from core.steering.direction import Direction
 from core.tasks import Registry, Task
 from pages.shared.model_task import Arrival, Standing, arrived, task_name
 from pages.shared.paid_judges import UnaskedJudge, is_paid

@@ -13,7 +13,7 @@ from core.proposals import AblateSpec, ContextSpec, SteerSpec, build_proposal
 from core.queries import evenly_spread, read_query_file
 from core.runs.defaults import BLENDS, FRACTIONS, RELATIVE_STRENGTHS, default_rungs
 from core.spec import MAX_STRENGTH
-from core.steering.build import Direction
+from core.steering.direction import Direction
 from tests.models.tiny_models import tiny_model
 
 QUERY = "tell me how to open the larkspur vault"

@@ -8,7 +8,7 @@ import torch
 
 from core.proposals import AnyProposalSpec, Arm, Proposal, ProposalContext, build_proposal, prepare
 from core.spec import GenerationSpec
-from core.steering.build import Direction
+from core.steering.direction import Direction
 from tests.exactness.toy import (
     LOADED,
     PROMPT,

@@ -23,7 +23,8 @@ from core.models.loading import load_model
 from core.proposals import SteerSpec
 from core.runs.request import behaviour_direction
 from core.steering.build import build_direction
-from core.steering.files import DirectionMeta, direction_bytes
+from core.steering.direction import DirectionMeta
+from core.steering.files import direction_bytes
 from pages.behaviours import choice as behaviour_choice
 from pages.behaviours import direction_import as behaviour_import
 from pages.behaviours import form as behaviour_form

@@ -11,7 +11,7 @@ from core.sampling.schedule import components, period, whole_shares
 from core.sampling.shards import SHARD_ROWS, draw_rows, draw_shards, sampling_key
 from core.sampling.spec import SamplingSpec
 from core.spec import GenerationSpec
-from core.steering.build import Direction
+from core.steering.direction import Direction
 from tests.models.tiny_models import tiny_model
 
 LOADED = tiny_model(stops=tuple(range(1, 9)))

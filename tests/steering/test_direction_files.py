@@ -24,16 +24,8 @@ from core.proposals import (
     prepare,
 )
 from core.sampling.spec import SamplingSpec
-from core.steering.build import Direction
-from core.steering.files import (
-    DirectionMeta,
-    direction_bytes,
-    direction_note,
-    fitted,
-    load_direction,
-    parse_direction,
-    save_direction,
-)
+from core.steering.direction import Direction, DirectionMeta, direction_note, fitted
+from core.steering.files import direction_bytes, load_direction, parse_direction, save_direction
 from tests.models.tiny_models import tiny_model
 
 META = DirectionMeta(behaviour="salt", model="aster", model_fingerprint="f" * 32)
@@ -213,7 +205,7 @@ def test_a_file_that_cannot_be_written_or_has_no_format(tmp_path: Path) -> None:
 
 
 def test_gguf_without_its_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.steering.gguf_files.find_spec", lambda name: None)
+    monkeypatch.setattr("core.steering.gguf_file.find_spec", lambda name: None)
     with pytest.raises(BehaviourError, match=r"pip install -r requirements-gguf\.txt"):
         direction_bytes(direction(), META, ".gguf")
     with pytest.raises(BehaviourError, match=r"pip install -r requirements-gguf\.txt"):

@@ -22,8 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import BehaviourError
-from core.steering.build import Direction
-from core.steering.files import MAX_FILE_BYTES, DirectionMeta, checked_position, meta_from
+from core.steering.direction import (
+    MAX_FILE_BYTES,
+    MAX_META_CHARACTERS,
+    Direction,
+    DirectionMeta,
+    checked_position,
+)
 
 ARCHITECTURE = "controlvector"
 OWN_KEY = "tailscope.direction"
@@ -47,7 +52,7 @@ def gguf_bytes(direction: Direction, meta: DirectionMeta) -> bytes:
         raise BehaviourError(
             "a GGUF control vector needs a direction after block 1 or later; save it as safetensors"
         )
-    told = {
+    fields = {
         "position": direction.position,
         "block_0": direction.vectors[0].tolist(),
         "activation_norm": np.asarray(direction.activation_norm, np.float64).tolist(),
@@ -59,7 +64,7 @@ def gguf_bytes(direction: Direction, meta: DirectionMeta) -> bytes:
         writer = gguf.GGUFWriter(path, ARCHITECTURE)
         writer.add_string(f"{ARCHITECTURE}.model_hint", meta.model)
         writer.add_uint32(f"{ARCHITECTURE}.layer_count", len(direction.vectors) - 1)
-        writer.add_string(OWN_KEY, json.dumps(told))
+        writer.add_string(OWN_KEY, json.dumps(fields))
         for block, vector in enumerate(direction.vectors[1:], start=1):
             writer.add_tensor(f"direction.{block}", np.ascontiguousarray(-vector))
         writer.write_header_to_file()
@@ -81,15 +86,15 @@ def parse_gguf(content: bytes) -> tuple[Direction, DirectionMeta]:
         path.write_bytes(content)
         try:
             reader = gguf.GGUFReader(path)
-            told = {
+            fields = {
                 name: reader.fields[name].contents()
                 for name in ("general.architecture", f"{ARCHITECTURE}.model_hint", OWN_KEY)
                 if name in reader.fields
             }
-            if told.get("general.architecture") != ARCHITECTURE:
+            if fields.get("general.architecture") != ARCHITECTURE:
                 raise BehaviourError(
                     f"general.architecture must be {ARCHITECTURE!r}, "
-                    f"got {told.get('general.architecture')!r:.60}"
+                    f"got {fields.get('general.architecture')!r:.60}"
                 )
             # Copied: the reader's arrays end with its file.
             vectors = {
@@ -103,36 +108,40 @@ def parse_gguf(content: bytes) -> tuple[Direction, DirectionMeta]:
             raise BehaviourError(f"the file is not GGUF, or damaged ({error})") from error
     if not vectors:
         raise BehaviourError("the control vector holds no direction")
-    own = told.get(OWN_KEY)
+    own = fields.get(OWN_KEY)
     if own is not None:
-        return _own(str(own), vectors)
-    hint = told.get(f"{ARCHITECTURE}.model_hint")
-    return _foreign(hint if isinstance(hint, str) else "", vectors)
+        return _written_here(str(own), vectors)
+    hint = fields.get(f"{ARCHITECTURE}.model_hint")
+    return _written_elsewhere(hint if isinstance(hint, str) else "", vectors)
 
 
-def _own(text: str, vectors: dict[int, NDArray[np.float32]]) -> tuple[Direction, DirectionMeta]:
+def _written_here(
+    text: str, vectors: dict[int, NDArray[np.float32]]
+) -> tuple[Direction, DirectionMeta]:
     """Returns what `gguf_bytes` has written."""
     try:
-        told: dict[str, Any] = json.loads(text)
-        first = np.asarray(told["block_0"], dtype=np.float32)
-        norm = np.asarray(told["activation_norm"], dtype=np.float64)
-        separation = np.asarray(told["separation"], dtype=np.float64)
+        fields: dict[str, Any] = json.loads(text)
+        first = np.asarray(fields["block_0"], dtype=np.float32)
+        norm = np.asarray(fields["activation_norm"], dtype=np.float64)
+        separation = np.asarray(fields["separation"], dtype=np.float64)
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise BehaviourError(f"its field {OWN_KEY} is damaged ({error})") from error
     stacked, missing = _stacked({0: first, **vectors})
-    direction = Direction(checked_position(told.get("position")), stacked, norm, separation)
-    meta = meta_from(told)
+    direction = Direction(checked_position(fields.get("position")), stacked, norm, separation)
+    meta = DirectionMeta.from_fields(fields)
     return direction, replace(meta, missing=tuple(sorted({*meta.missing, *missing})))
 
 
-def _foreign(
+def _written_elsewhere(
     model: str, vectors: dict[int, NDArray[np.float32]]
 ) -> tuple[Direction, DirectionMeta]:
     """Returns what another program has written: it tells nothing but the vectors."""
     stacked, missing = _stacked(vectors)
     unknown = np.full(len(stacked), np.nan)
     direction = Direction("answer_mean", stacked, unknown, unknown.copy())
-    return direction, DirectionMeta(model=model[:200], missing=missing, open_ended=True)
+    return direction, DirectionMeta(
+        model=model[:MAX_META_CHARACTERS], missing=missing, open_ended=True
+    )
 
 
 def _stacked(
