@@ -109,7 +109,7 @@ MUTATIONS = (
     ),
     Mutation(
         "keep the wrong rows' cache",
-        "core/sampling/streams.py",
+        "core/sampling/kv_cache.py",
         "(keys.index_select(0, indices), values.index_select(0, indices))",
         "(keys[: len(indices)], values[: len(indices)])",
         tests="tests/sampling/test_log_probs.py",

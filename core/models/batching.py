@@ -19,8 +19,18 @@ OUT_OF_MEMORY = (
 )
 Batch = TypeVar("Batch")
 
+# Matrix kernels treat the last few rows of a batch in their own way. A multiple of 16 rows keeps every
+# row's arithmetic, and so every bit of its result, independent of how many rows run beside it. (But not
+# in a mixture of experts, where an expert's batch is as long as other rows make it: 1e-5 there.)
+ROW_MULTIPLE = 16
+
 # The most that is known to fit for each model that once ran out of memory, in rows times `row_cost`.
 _fits: WeakKeyDictionary[LoadedModel, int] = WeakKeyDictionary()
+
+
+def padded_rows(count: int) -> int:
+    """Returns the number of rows to run so that `count` of them are wanted."""
+    return -(-count // ROW_MULTIPLE) * ROW_MULTIPLE
 
 
 def in_batches(

@@ -8,7 +8,7 @@ from transformers.configuration_utils import PreTrainedConfig
 from transformers.modeling_utils import PreTrainedModel
 
 from core.errors import ModelError
-from core.sampling.streams import padded_rows
+from core.models.batching import padded_rows
 from core.settings.operator import NOTHING, Permissions
 
 ARMS = 3  # the target and the two proposals of the default method

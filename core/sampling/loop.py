@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.sampling.streams import Stream, padded_rows
+from core.models.batching import padded_rows
+from core.sampling.streams import Stream
 from core.sampling.token_distribution import (
     draw_tokens,
     mix_log_probs,

@@ -10,21 +10,11 @@ from typing import Protocol
 
 import torch
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
 
-from core.errors import ModelError
+from core.models.batching import padded_rows
 from core.models.hooks import Edit, edited_positions, steered
 from core.proposals.base import Arm
-
-# Matrix kernels treat the last few rows of a batch in their own way. A multiple of 16 rows keeps every
-# row's arithmetic, and so every bit of its result, independent of how many rows run beside it. (But not
-# in a mixture of experts, where an expert's batch is as long as other rows make it: 1e-5 there.)
-ROW_MULTIPLE = 16
-
-
-def padded_rows(count: int) -> int:
-    """Returns the number of rows to run so that `count` of them are wanted."""
-    return -(-count // ROW_MULTIPLE) * ROW_MULTIPLE
+from core.sampling.kv_cache import keep_rows, with_room
 
 
 class Stream(Protocol):
@@ -50,59 +40,6 @@ class Stream(Protocol):
     def drop(self, arm: int) -> None:
         """Stops computing an arm: from here on it equals the target."""
         ...
-
-
-class RoomyLayer(DynamicLayer):
-    """A cache layer with room for the whole answer, so that a step writes in place and copies nothing."""
-
-    def __init__(self, capacity: int) -> None:
-        super().__init__()
-        self.capacity = capacity
-        self._room: tuple[torch.Tensor, torch.Tensor] | None = None
-        self._length = 0
-
-    def fill(self, keys: torch.Tensor, values: torch.Tensor) -> None:
-        """Takes over keys and values, each (rows, heads, length, width), as the layer's content."""
-        length = keys.shape[-2]
-        room = []
-        for states in (keys, values):
-            rows, heads, _, width = states.shape
-            space = states.new_empty(rows, heads, max(self.capacity, length), width)
-            space[:, :, :length] = states
-            room.append(space)
-        self._room = (room[0], room[1])
-        self.dtype, self.device = keys.dtype, keys.device
-        self.is_initialized = True
-        self._show(length)
-
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: object, **kwargs: object
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Appends one step's keys and values and returns all of them."""
-        if self._room is None:
-            self.fill(key_states, value_states)
-            return self._content()
-        old, new = self._length, self._length + key_states.shape[-2]
-        self._room[0][:, :, old:new] = key_states
-        self._room[1][:, :, old:new] = value_states
-        self._show(new)
-        return self._content()
-
-    def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Keeps these rows, in one copy."""
-        assert self._room is not None, "the layer is filled before it is read"
-        keys, values = self._room
-        self._room = (keys.index_select(0, indices), values.index_select(0, indices))
-        self._show(self._length)
-
-    def _show(self, length: int) -> None:
-        self._length = length
-        self.keys, self.values = self._content()
-
-    def _content(self) -> tuple[torch.Tensor, torch.Tensor]:
-        assert self._room is not None, "the layer is filled before it is read"
-        keys, values = self._room
-        return keys[:, :, : self._length], values[:, :, : self._length]
 
 
 def open_stream(arms: Sequence[Arm], new_tokens: int) -> Stream:
@@ -221,7 +158,7 @@ class ModelStream:
         )
         rows = torch.cat([places + arm * first for arm in range(len(arms))]).to(device)
         self._position = lengths.to(device)[rows]
-        self._layers = [_with_room(layer, rows, longest + new_tokens) for layer in cache.layers]
+        self._layers = [with_room(layer, rows, longest + new_tokens) for layer in cache.layers]
         cache.layers = list(self._layers)
         self._cache = cache
         self._mask = mask.index_select(0, rows) if padded else None
@@ -284,7 +221,7 @@ class ModelStream:
             self._logits, self._layers = self._logits[:0], []
             return
         for layer in self._layers:
-            _keep(layer, rows)
+            keep_rows(layer, rows)
         self._logits = self._logits.index_select(0, rows)
         self._position = self._position.index_select(0, rows)
         if self._mask is not None:
@@ -311,25 +248,3 @@ class ModelStream:
             )
         logits: torch.Tensor = output.logits[:, -1]
         return logits
-
-
-def _with_room(layer: object, rows: torch.Tensor, capacity: int) -> DynamicLayer:
-    """Returns a prompt's cache layer for these rows: with room to grow, unless it slides anyway."""
-    if not isinstance(layer, DynamicLayer) or layer.keys is None or layer.values is None:
-        raise ModelError(
-            f"this model keeps a {type(layer).__name__} in its cache, whose rows cannot be taken apart; "
-            "models with attention layers only are supported"
-        )
-    if type(layer) is not DynamicLayer:
-        _keep(layer, rows)
-        return layer
-    rows = rows.to(layer.keys.device)
-    roomy = RoomyLayer(capacity)
-    roomy.fill(layer.keys.index_select(0, rows), layer.values.index_select(0, rows))
-    return roomy
-
-
-def _keep(layer: DynamicLayer, rows: torch.Tensor) -> None:
-    """Keeps these rows of a layer, which may lie on another device than the logits."""
-    assert layer.keys is not None, "the layer is filled before it is read"
-    layer.batch_select_indices(rows.to(layer.keys.device))
