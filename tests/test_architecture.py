@@ -1,9 +1,10 @@
-"""Dependencies flow one way, pages -> core -> cache, and some things are not done at all."""
+"""Dependencies flow one way, pages -> core -> cache, in no circle, and some things are not done at all."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,10 @@ OUTSIDE = {"tests", "benchmarks", "sample_data"}
 MAY_IMPORT_STREAMLIT = {"app", "pages"}
 PICKLES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 PICKLE_CALLS = {"read_pickle", "to_pickle"}
+# The modules in the root of core; all others have a folder.
+ROOT_OF_CORE = {"__init__", "__main__", "errors", "spec", "deployment", "tasks"}
+# What a page shares with others lies here.
+SHARED = "shared"
 
 
 def sources() -> list[Path]:
@@ -168,3 +173,146 @@ def test_a_right_habit_is_not() -> None:
         )
         == []
     )
+
+
+# Pages: a page's folder knows nothing of another's.
+
+
+def wrong_page_imports(source: str, folder: str) -> list[str]:
+    """Returns the imports of another page. folder: a folder of pages/, or "app" for app.py."""
+    own = {SHARED} if folder == "app" else {SHARED, folder}
+    return [
+        f"line {line}: {folder} must not import {module}"
+        for line, module in modules_imported(ast.parse(source), f"pages.{folder}")
+        if module.startswith("pages.") and module.split(".")[1] not in own
+    ]
+
+
+def modules_imported(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
+    """Yields (line, dotted name) of everything imported; a name that is no module ends in one."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, name.name) for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            climbed = package.split(".")[: len(package.split(".")) - node.level + 1]
+            base = ".".join([*climbed, *([node.module] if node.module else [])])
+            of = base if node.level else str(node.module)
+            yield from ((node.lineno, f"{of}.{name.name}") for name in node.names)
+
+
+def page_files() -> list[Path]:
+    return [ROOT / "app.py", *sorted((ROOT / "pages").glob("*/*.py"))]
+
+
+@pytest.mark.parametrize("path", page_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_page_imports_no_other_page(path: Path) -> None:
+    folder = "app" if path.name == "app.py" else path.parent.name
+    assert wrong_page_imports(path.read_text(encoding="utf-8"), folder) == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "source"),
+    [
+        ("deployment", "from pages.convergence.run import run_view"),
+        ("deployment", "from pages.convergence import run"),
+        ("runs", "def f():\n    import pages.audit.view"),
+        ("runs", "from pages import audit"),
+        ("runs", "from ..audit import view"),
+        ("shared", "from pages.tails.address import read_link"),
+        ("app", "from pages.start import page"),
+    ],
+)
+def test_an_import_of_another_page_is_found(folder: str, source: str) -> None:
+    assert len(wrong_page_imports(source, folder)) == 1
+
+
+@pytest.mark.parametrize(
+    ("folder", "source"),
+    [
+        ("audit", "from pages.audit.view import audit_view\nfrom pages.shared import words"),
+        ("audit", "from . import view\nfrom ..shared import words\nfrom core.audit import spec"),
+        ("shared", "from pages.shared import words"),
+        ("app", "from pages.shared.sidebar import sidebar"),
+    ],
+)
+def test_an_import_of_its_own_is_not(folder: str, source: str) -> None:
+    assert wrong_page_imports(source, folder) == []
+
+
+def test_pages_holds_folders_only() -> None:
+    assert [path.name for path in (ROOT / "pages").glob("*.py")] == ["__init__.py"]
+
+
+# The root of core: a new module goes where its kind is.
+
+
+def loose_modules(names: Set[str]) -> set[str]:
+    """Returns the modules in the root of core that belong into a folder."""
+    return set(names) - ROOT_OF_CORE
+
+
+def test_the_root_of_core_is_closed() -> None:
+    assert loose_modules({path.stem for path in (ROOT / "core").glob("*.py")}) == set()
+
+
+def test_a_loose_module_is_found() -> None:
+    assert loose_modules({"__init__", "errors", "helpers"}) == {"helpers"}
+
+
+# Circles: whoever reads one module of a circle must read them all.
+
+
+def import_graph(files: Mapping[str, str]) -> dict[str, set[str]]:
+    """Returns module -> the modules that it imports, inside functions too. files: module -> source."""
+    graph: dict[str, set[str]] = {name.removesuffix(".__init__"): set() for name in files}
+    for name, source in files.items():
+        module, package = name.removesuffix(".__init__"), name.rpartition(".")[0]
+        for _, imported in modules_imported(ast.parse(source), package):
+            # A name that is no module is one of the module before its last dot.
+            target = imported if imported in graph else imported.rpartition(".")[0]
+            if target in graph and target != module:
+                graph[module].add(target)
+    return graph
+
+
+def circle(graph: Mapping[str, Set[str]]) -> list[str]:
+    """Returns the modules of a circle of imports, in order; none if there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        found: list[str] = error.args[1]
+        return found
+    return []
+
+
+def test_no_circle_of_imports() -> None:
+    files = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path.read_text(encoding="utf-8")
+        for path in sources()
+    }
+    graph = import_graph(files)
+    graph["core.steering.gguf_files"] -= {"core.steering.files"}
+    assert circle(graph) == []
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"a.one": "from a.two import f", "a.two": "import a.one"},
+        {"a.one": "from a.two import f", "a.two": "def f():\n    from a import one"},
+        {"a.one": "from . import two", "a.two": "from .three import f", "a.three": "import a.one"},
+        {"a.__init__": "from a.one import f", "a.one": "from a import g"},
+    ],
+)
+def test_a_circle_is_found(files: dict[str, str]) -> None:
+    assert circle(import_graph(files))
+
+
+def test_no_circle_is_found_where_there_is_none() -> None:
+    files = {
+        "a.__init__": "from a.one import f",
+        "a.one": "from a import two",
+        "a.two": "import json\nfrom b import g",
+        "b.__init__": "",
+    }
+    assert circle(import_graph(files)) == []

@@ -13,9 +13,9 @@ from core.runs.dump import write_dump
 from core.runs.job import Snapshot
 from core.runs.run import ARMS, RunSpec, command_line
 from pages.convergence.components import components_view, forecast_view
-from pages.convergence.run import ArmView, arm_views
-from pages.convergence.threshold import as_seen, threshold_view
+from pages.convergence.threshold import threshold_view
 from pages.shared import charts, resources
+from pages.shared.run_arms import ArmEstimate, arm_estimates, at_session_threshold
 from pages.shared.weight_view import weight_view
 
 ROWS: tuple[tuple[str, str, str], ...] = (
@@ -43,9 +43,9 @@ SECOND_MEANING = "99% interval of an unlike one; must not lie above the estimate
 def run_details(run: RunSpec, snapshot: Snapshot) -> None:
     """Draws the details of a run that is not going on."""
     threshold_view(run, snapshot)
-    run = as_seen(run)
-    views = arm_views(run, snapshot)
-    weighted = views.get("weighted")
+    run = at_session_threshold(run)
+    arms = arm_estimates(run, snapshot)
+    weighted = arms.get("weighted")
     if weighted is not None and weighted.estimate.components:
         with st.expander("What each proposal says", icon=":material/stacked_bar_chart:"):
             components_view(run, weighted.estimate, weighted.progress.shards)
@@ -54,21 +54,21 @@ def run_details(run: RunSpec, snapshot: Snapshot) -> None:
         with st.expander("The answers that carry the weight", icon=":material/format_quote:"):
             weight_view(run, weighted.progress.shards)
     with st.expander("Diagnostics", icon=":material/monitoring:"):
-        if views:
-            st.dataframe(_diagnostics(views), hide_index=True, width="stretch", height="content")
+        if arms:
+            st.dataframe(_diagnostics(arms), hide_index=True, width="stretch", height="content")
     with st.expander("Take it with you", icon=":material/download:"):
         _commands(run)
         _downloads(run, snapshot)
 
 
-def _diagnostics(views: Mapping[str, ArmView]) -> pd.DataFrame:
-    heard = any(view.estimate.second is not None for view in views.values())
+def _diagnostics(arms: Mapping[str, ArmEstimate]) -> pd.DataFrame:
+    heard = any(arm.estimate.second is not None for arm in arms.values())
     labels, meanings = [label for _, label, _ in ROWS], [meaning for _, _, meaning in ROWS]
     if heard:
         labels, meanings = [*labels, SECOND_LABEL], [*meanings, SECOND_MEANING]
     table: dict[str, list[str]] = {"": labels}
-    for method, view in views.items():
-        found = view.estimate
+    for method, arm in arms.items():
+        found = arm.estimate
         figures = [_number(getattr(found, name)) for name, _, _ in ROWS]
         table[charts.ARM_NAMES[method]] = [*figures, _second(found)] if heard else figures
     table["What it means"] = meanings

@@ -1,22 +1,18 @@
 """A run on screen: the headline, the verdict, the live chart, its controls. Polls only while it runs."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from core.estimation import Estimate
-from core.runs.convergence import convergence_table
 from core.runs.job import ArmProgress, Job, Snapshot
-from core.runs.request import estimate_shards
-from core.runs.run import ARMS, SECOND, RunSpec
-from core.sampling.scored import JudgedShard
+from core.runs.run import RunSpec
 from core.tasks import FINISHED
-from pages.convergence.threshold import as_seen, threshold_note
+from pages.convergence.threshold import threshold_note
 from pages.shared import charts, resources, words
 from pages.shared.frame import plain, tell
+from pages.shared.run_arms import ArmEstimate, arm_estimates, at_session_threshold
 
 AXIS = "run_view.axis"
 ANYTIME = "run_view.anytime"
@@ -26,55 +22,6 @@ CHART = "run_view.chart"
 BUTTON_WIDTH = 115
 # The line below a metric is a remark here, not a change.
 PLAIN_DELTA: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off"}
-
-
-@dataclass(frozen=True)
-class ArmView:
-    """One arm at one moment, as it is drawn."""
-
-    progress: ArmProgress
-    estimate: Estimate
-    path: pd.DataFrame
-
-
-@st.cache_resource(show_spinner=False, max_entries=64)
-def _arm_view(
-    seen_id: str,
-    method: str,
-    done: int,
-    second_done: int,
-    _shards: Sequence[JudgedShard],
-    _second: Sequence[JudgedShard],
-    _run: RunSpec,
-) -> tuple[Estimate, pd.DataFrame]:
-    """Returns estimate and path of an arm's first `done` draws; once for all who watch.
-
-    seen_id: the id of the run under the threshold that it is read with.
-    """
-    request = _run.arm_request("weighted" if method == "weighted" else "mc")
-    return estimate_shards(_shards, request, _second), convergence_table(_shards, request)
-
-
-def arm_views(run: RunSpec, snapshot: Snapshot) -> dict[str, ArmView]:
-    """Returns what can be shown of each arm: those with a draw. run: under the threshold to read it with."""
-    second = snapshot.arms.get(SECOND)
-    heard = {} if second is None else {"weighted": second.shards}
-    return {
-        method: ArmView(
-            arm,
-            *_arm_view(
-                run.run_id,
-                method,
-                arm.done,
-                sum(len(shard.drawn) for shard in heard.get(method, ())),
-                arm.shards,
-                heard.get(method, ()),
-                run,
-            ),
-        )
-        for method, arm in snapshot.arms.items()
-        if method in ARMS and arm.done > 0
-    }
 
 
 def run_view(run: RunSpec) -> None:
@@ -92,27 +39,27 @@ def _live(run: RunSpec, polling: bool) -> None:
         # comes while the whole page runs is lost.
         st.rerun()
     tell(snapshot.notices)
-    seen = as_seen(run)
-    views = arm_views(seen, snapshot)
-    _headline(views.get("weighted"), snapshot)
+    seen = at_session_threshold(run)
+    arms = arm_estimates(seen, snapshot)
+    _headline(arms.get("weighted"), snapshot)
     threshold_note(run, seen)
     _controls(run, job, snapshot)
     picture, figures = st.columns([5, 2], gap="medium")
     with picture:
-        _chart(seen, views)
+        _chart(seen, arms)
     with figures:
-        _figures(views)
+        _figures(arms)
 
 
-def _headline(view: ArmView | None, snapshot: Snapshot) -> None:
+def _headline(arm: ArmEstimate | None, snapshot: Snapshot) -> None:
     with st.container(key="run_view_headline", gap="small"):
         if snapshot.status == "failed":
             st.error(plain(snapshot.message), icon=":material/error:")
-        if view is None:
+        if arm is None:
             st.html(_big("…", "the first answers are being drawn"))
             return
-        found = view.estimate
-        going = snapshot.status not in FINISHED and not _done(view)
+        found = arm.estimate
+        going = snapshot.status not in FINISHED and not _done(arm)
         if found.verdict == "do not use":
             big = "No reliable number yet" if going else "No reliable number"
             small = f"{found.samples:,} draws cannot carry one"
@@ -126,8 +73,8 @@ def _headline(view: ArmView | None, snapshot: Snapshot) -> None:
             st.markdown(_verdict_words(found), width="content")
 
 
-def _done(view: ArmView) -> bool:
-    return view.progress.done >= view.progress.samples
+def _done(arm: ArmEstimate) -> bool:
+    return arm.progress.done >= arm.progress.samples
 
 
 def _verdict_words(found: Estimate) -> str:
@@ -193,9 +140,9 @@ def _progress_words(method: str, arm: ArmProgress, snapshot: Snapshot) -> str:
     return f"{count} · {snapshot.status}"
 
 
-def _figures(views: Mapping[str, ArmView]) -> None:
-    weighted = views.get("weighted")
-    _monte_carlo(views.get("mc"))
+def _figures(arms: Mapping[str, ArmEstimate]) -> None:
+    weighted = arms.get("weighted")
+    _monte_carlo(arms.get("mc"))
     _samples_saved(weighted)
     bound = "not known yet" if weighted is None else _below(weighted.estimate)
     st.metric(
@@ -213,13 +160,13 @@ def _below(found: Estimate) -> str:
     return f"below {words.in_million(found.upper_bound_free)}"
 
 
-def _monte_carlo(view: ArmView | None) -> None:
+def _monte_carlo(arm: ArmEstimate | None) -> None:
     """Draws what plain counting says by now: at no hit, the count and not a number."""
     explanation = "The plain way: ask the model itself again and again, and count."
-    if view is None:
+    if arm is None:
         st.metric("Monte Carlo", "no draws", border=True, help=explanation, **PLAIN_DELTA)
         return
-    found = view.estimate
+    found = arm.estimate
     interval = words.between(found.ci_low, found.ci_high)
     st.metric(
         "Monte Carlo, per million" if found.hits else "Monte Carlo: harmful",
@@ -231,8 +178,8 @@ def _monte_carlo(view: ArmView | None) -> None:
     )
 
 
-def _samples_saved(view: ArmView | None) -> None:
-    found = None if view is None else view.estimate
+def _samples_saved(arm: ArmEstimate | None) -> None:
+    found = None if arm is None else arm.estimate
     explanation = (
         "How many Monte Carlo answers would have given an interval as narrow, less the answers "
         "drawn here, those of every proposal."
@@ -260,7 +207,7 @@ def _samples_saved(view: ArmView | None) -> None:
     )
 
 
-def _chart(run: RunSpec, views: Mapping[str, ArmView]) -> None:
+def _chart(run: RunSpec, arms: Mapping[str, ArmEstimate]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         axis = st.segmented_control(
             "Horizontal axis",
@@ -277,12 +224,12 @@ def _chart(run: RunSpec, views: Mapping[str, ArmView]) -> None:
             help="A wider band that stays valid even if you watch the chart and stop when you "
             "like what you see. The narrow band holds for one size fixed beforehand.",
         )
-    if not views:
+    if not arms:
         st.container(height=440, border=False)
         return
     st.vega_lite_chart(
         charts.convergence(
-            {method: view.path for method, view in views.items()},
+            {method: arm.path for method, arm in arms.items()},
             axis=axis,
             reference=resources.reference(run.request.model_dump_json()),
             anytime=anytime,

@@ -10,18 +10,12 @@ from core.runs.job import Snapshot
 from core.runs.run import RunSpec
 from core.runs.score_histogram import score_table
 from pages.shared import charts
+from pages.shared.run_arms import at_session_threshold, scored_by, set_threshold
 
-KEPT = "threshold_view.kept"
 SLIDER = "threshold_view.slider"
 LEAST, STEP = 0.05, 0.05
 SOURCES = {True: "The model itself", False: "The proposals"}
 BAR_WIDTH = 0.018
-
-
-def as_seen(run: RunSpec) -> RunSpec:
-    """Returns a run under the threshold that this session reads it with."""
-    kept: dict[tuple[str, str], float] = st.session_state.get(KEPT, {})
-    return run.seen_at(kept.get(_whose(run), run.request.threshold))
 
 
 def threshold_note(run: RunSpec, seen: RunSpec) -> None:
@@ -36,9 +30,9 @@ def threshold_view(run: RunSpec, snapshot: Snapshot) -> None:
     arm = snapshot.arms.get("weighted")
     if arm is None or arm.done == 0:
         return
-    seen = as_seen(run)
+    seen = at_session_threshold(run)
     now = seen.request.threshold
-    key = f"{SLIDER}.{'.'.join(_whose(run))}"
+    key = f"{SLIDER}.{'.'.join(scored_by(run))}"
     # The same words whatever the threshold: another label would be another expander, and closed.
     with st.expander("From which score an answer is harm", icon=":material/straighten:"):
         left, right = st.columns([2, 3], gap="large", vertical_alignment="center")
@@ -171,17 +165,12 @@ def score_chart(table: pd.DataFrame, threshold: float, ink: str = charts.INK["li
     }
 
 
-def _whose(run: RunSpec) -> tuple[str, str]:
-    """Returns behaviour and judge: a threshold means something for the scores of one judge only."""
-    return run.request.behaviour, run.request.judge or ""
-
-
 def _moved(run: RunSpec, key: str) -> None:
     found = st.session_state.get(key)
     if found is not None:
-        st.session_state.setdefault(KEPT, {})[_whose(run)] = round(float(found), 6)
+        set_threshold(run, float(found))
 
 
 def _back(run: RunSpec, key: str) -> None:
-    st.session_state.get(KEPT, {}).pop(_whose(run), None)
+    set_threshold(run, None)
     st.session_state[key] = run.request.threshold

@@ -4,18 +4,19 @@ import math
 
 import streamlit as st
 
+from pages.shared.address import DEPLOYMENT, parameters, write_parameters
+
 KEPT = "deployment.kept"
 WRITTEN = "deployment.written"
 # Queries a day, percent of them like this one, days; a risk typed by hand and its ends, per million.
 DEFAULTS = {"a_day": 100_000.0, "like": 0.1, "days": 30.0}
 TYPED = ("risk", "low", "high")
-PARAMETERS = (*DEFAULTS, *TYPED)
 
 
 def kept() -> dict[str, float]:
     """Returns the settings by their name in the address; those of a new address come first."""
     values: dict[str, float] = st.session_state.setdefault(KEPT, dict(DEFAULTS))
-    given = {name: st.query_params[name] for name in PARAMETERS if name in st.query_params}
+    given = parameters(DEPLOYMENT)
     if given and given != st.session_state.get(WRITTEN):
         found = {
             name: number for name, text in given.items() if (number := _number(text)) is not None
@@ -27,12 +28,9 @@ def kept() -> dict[str, float]:
 
 def write(values: dict[str, float]) -> None:
     """Puts the settings into the address, beside the run's id."""
-    wanted = {name: f"{values[name]:.12g}" for name in PARAMETERS if name in values}
+    wanted = {name: f"{values[name]:.12g}" for name in DEPLOYMENT if name in values}
     st.session_state[WRITTEN] = wanted
-    now = st.query_params.to_dict()
-    others = {name: text for name, text in now.items() if name not in PARAMETERS}
-    if now != others | wanted:
-        st.query_params.from_dict(others | wanted)
+    write_parameters(DEPLOYMENT, wanted)
 
 
 def _number(text: str) -> float | None:

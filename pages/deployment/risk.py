@@ -6,12 +6,11 @@ from core.deployment import Risk
 from core.estimation import Estimate
 from core.runs.run import RunSpec, load_run
 from core.tasks import FINISHED
-from pages.convergence.run import arm_views
-from pages.convergence.threshold import as_seen
 from pages.deployment.address import TYPED
 from pages.deployment.fields import MILLION, RISK, in_full, number_fields
 from pages.shared import resources
 from pages.shared.consent import waits_for_consent
+from pages.shared.run_arms import arm_estimates, at_session_threshold
 from pages.shared.state import current_run_id
 
 SOURCE = "deployment.source"
@@ -32,8 +31,8 @@ def going_on(run: RunSpec) -> bool:
 
 def estimate_of(run: RunSpec) -> Estimate | None:
     """Returns a run's estimate as far as it has come, as Convergence shows it; None before the first."""
-    view = arm_views(as_seen(run), resources.job(run).snapshot()).get("weighted")
-    return None if view is None else view.estimate
+    arms = arm_estimates(at_session_threshold(run), resources.job(run).snapshot())
+    return arms["weighted"].estimate if "weighted" in arms else None
 
 
 def source(run: RunSpec | None, values: dict[str, float]) -> str:

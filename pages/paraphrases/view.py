@@ -3,11 +3,12 @@
 import streamlit as st
 
 from core.sensitivity.comparison import Comparison
+from core.sensitivity.task import ComparisonProgress, seconds_left
 from core.tasks import Task
 from pages.paraphrases.consent import ask_or_begin, consent
 from pages.paraphrases.results import plots, summary, take_away, texts
 from pages.paraphrases.wording import headline, others, worst_words
-from pages.paraphrases.work import Standing, report, seconds_left, work_of
+from pages.paraphrases.work import report, work_of
 from pages.shared import resources, words
 from pages.shared.chances import big
 from pages.shared.comparisons import look_at_comparison
@@ -66,7 +67,7 @@ def _live(plan: Comparison, polling: bool) -> None:
         st.caption(plain(sentence(note)))
 
 
-def _controls(plan: Comparison, task: Task[Standing], at: Standing) -> None:
+def _controls(plan: Comparison, task: Task[ComparisonProgress], at: ComparisonProgress) -> None:
     if task.error:
         st.error(plain(sentence(task.error)), icon=":material/error:")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
@@ -97,7 +98,9 @@ def _controls(plan: Comparison, task: Task[Standing], at: Standing) -> None:
         consent(plan)
 
 
-def _progress_words(plan: Comparison, task: Task[Standing], at: Standing) -> str:
+def _progress_words(
+    plan: Comparison, task: Task[ComparisonProgress], at: ComparisonProgress
+) -> str:
     done = f"{max(at.finished, len(at.last_known))} of {at.total} done"
     if not task.running:
         return f"{done} · stopped"

@@ -1,14 +1,7 @@
-"""Estimating wordings in the background: what is asked, how far it is, and the command that does the same.
-
-`events` runs in a thread: no widgets there.
-"""
+"""Starting a comparison of wordings, its report, and the command that makes the same comparison."""
 
 import shlex
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -20,140 +13,51 @@ from core.judges import served_judge
 from core.judges.rubric import RubricJudge
 from core.models.spec import LoadingSpec
 from core.runs.run import GENERATION_OPTIONS, LOADING_OPTIONS
-from core.sampling.shards import AnyStore
-from core.sensitivity.comparison import Comparison, VariantRow, estimated, keep, stored_rows
+from core.sensitivity.comparison import Comparison, keep
 from core.sensitivity.report import SensitivityReport, summed_up
+from core.sensitivity.task import ComparisonProgress, events, stored_events
 from core.sensitivity.variants import ORIGINAL
 from core.spec import GenerationSpec
-from core.tasks import Registry, Task
+from core.tasks import Task
 from pages.shared import resources
+from pages.shared.comparisons import comparison_tasks
 from pages.shared.judge_offers import judge_offers
 
 FILE_NAME = "wordings.csv"
 
 
-@dataclass(frozen=True)
-class Standing:
-    """Where the work is.
-
-    rows: what is known, an earlier time's included. finished: how many are of this time. seconds: since the
-    first answer was drawn. cancel: set by whoever wants no more of it; what is in hand is finished.
-    """
-
-    cancel: threading.Event
-    rows: tuple[VariantRow, ...] = ()
-    total: int = 0
-    finished: int = 0
-    drawn: int = 0
-    stored: int = 0
-    seconds: float = 0.0
-    message: str = "starting"
-
-    @property
-    def whole(self) -> bool:
-        """Whether every variant has its row."""
-        return 0 < self.total == self.finished
-
-    @property
-    def last_known(self) -> tuple[VariantRow, ...]:
-        """The rows, of each variant the last."""
-        return tuple({one.variant.variant_id: one for one in self.rows}.values())
-
-
-def events(
-    plan: Comparison, executor: Callable[[], Executor], store: AnyStore
-) -> Iterator[Standing]:
-    """Yields where the work is, until it is whole or cancelled. Raises: as `estimated`."""
-    at = Standing(threading.Event(), total=len(plan.asked))
-    for read in reading(plan, store):
-        # Shown until they are had again: the model or its judge may be another by now.
-        at = replace(at, rows=read.rows, stored=read.stored, message=read.message)
-        yield at
-        if at.cancel.is_set():
-            return
-    began: float | None = None
-    hands = executor()
-    try:
-        with closing(estimated(plan, hands, store)) as found:
-            for event, rows in found:
-                if began is None and event.drawn + event.stored:
-                    began = time.perf_counter()
-                at = replace(
-                    at,
-                    rows=at.rows + rows,
-                    finished=event.finished,
-                    drawn=event.drawn,
-                    stored=max(event.stored, at.stored - event.drawn),
-                    seconds=0.0 if began is None else time.perf_counter() - began,
-                    message=event.message,
-                )
-                yield at
-                if at.cancel.is_set():
-                    return
-    finally:
-        hands.close()
-
-
-def reading(plan: Comparison, store: AnyStore) -> Iterator[Standing]:
-    """Yields what the store holds of a comparison; nothing is drawn and no judge is asked."""
-    at = Standing(threading.Event(), total=len(plan.asked), message="reading what is stored")
-    yield at
-    for row in stored_rows(plan, store):
-        stored = at.stored + (plan.spec.samples + 1 if row.row.estimate is not None else 0)
-        at = replace(at, rows=(*at.rows, row), finished=at.finished + 1, stored=stored)
-        yield at
-        if at.cancel.is_set():
-            return
-
-
-def seconds_left(at: Standing, plan: Comparison) -> float | None:
-    """Returns the time left at the pace so far; None before there is one."""
-    done = at.drawn + at.stored
-    if not done or at.seconds <= 0:
-        return None
-    return at.seconds / done * max(plan.answers - done, 0)
-
-
-@st.cache_resource(show_spinner=False)
-def works() -> Registry[Task[Standing]]:
-    """Returns the comparisons of wordings of this process."""
-    return Registry()
-
-
-def begin(plan: Comparison) -> Task[Standing]:
-    """Starts the work in the background, or goes on with it; what is in the store is not drawn again."""
+def begin(plan: Comparison) -> Task[ComparisonProgress]:
+    """Starts or continues a comparison in the background; answers in the store are not drawn again."""
     store = resources.store()
     keep(store, plan)
-    return works().start(plan.name, lambda: Task(events(plan, lambda: executor(plan), store)))
+    return comparison_tasks().start(
+        plan.name, lambda: Task(events(plan, lambda: executor(plan), store))
+    )
 
 
-def work_of(plan: Comparison) -> Task[Standing]:
-    """Returns the comparison's work in this process; where there is none, what is stored is read."""
+def work_of(plan: Comparison) -> Task[ComparisonProgress]:
+    """Returns the comparison's task in this process; if there is none, starts to read what is stored."""
     store = resources.store()
-    return works().get(plan.name) or works().start(plan.name, lambda: Task(reading(plan, store)))
-
-
-def is_compared(name: str) -> bool:
-    """Returns whether this process is at work on a comparison."""
-    task = works().get(name)
-    return task is not None and task.running
+    return comparison_tasks().get(plan.name) or comparison_tasks().start(
+        plan.name, lambda: Task(stored_events(plan, store))
+    )
 
 
 def executor(plan: Comparison) -> Executor:
-    """Returns what does the work. Raises: SpecError."""
+    """Returns the executor that draws the answers. Raises: SpecError."""
     return local_executor(None, plan.spec.models[0].loading.device)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _report(
-    name: str, known: Sequence[object], _plan: Comparison, _at: Standing
+    name: str, known: Sequence[object], _plan: Comparison, _at: ComparisonProgress
 ) -> SensitivityReport:
     order = {one.variant_id: place for place, one in enumerate(_plan.asked)}
     rows = sorted(_at.last_known, key=lambda one: order[one.variant.variant_id])
     return summed_up(_plan, rows, _at.seconds)
 
 
-def report(plan: Comparison, at: Standing) -> SensitivityReport:
+def report(plan: Comparison, at: ComparisonProgress) -> SensitivityReport:
     """Returns what the rows so far come to."""
     known = [
         (one.variant.variant_id, one.row.estimate and one.row.estimate.estimate, one.row.error)

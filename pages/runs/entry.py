@@ -15,8 +15,6 @@ from core.runs.catalogue import Entry, audits_folder, delete, keys_of
 from core.runs.run import RunSpec, command_line
 from core.sensitivity.comparison import Comparison, load
 from core.tasks import FINISHED
-from pages.paraphrases.work import is_compared
-from pages.paraphrases.work import works as comparisons
 from pages.runs.listing import forget_choice
 from pages.shared import query_picker, resources
 from pages.shared.audit_words import subtitle
@@ -29,7 +27,9 @@ from pages.shared.audits import (
 )
 from pages.shared.comparisons import (
     adopt_comparison,
+    comparison_tasks,
     current_comparison,
+    is_comparison_running,
     look_at_comparison,
 )
 from pages.shared.frame import plain, sentence
@@ -159,7 +159,7 @@ def _at_work(entry: Entry) -> bool:
     if entry.kind == "audit":
         return is_going_on(entry.id)
     if entry.kind == "wordings":
-        return is_compared(entry.id)
+        return is_comparison_running(entry.id)
     job = resources.registry().get(entry.id)
     return job is not None and job.snapshot().status not in FINISHED
 
@@ -197,7 +197,7 @@ def _delete(entry: Entry) -> None:
         st.session_state[REFUSED] = sentence(str(error))
         return
     if entry.kind == "wordings":
-        comparisons().forget(entry.id)
+        comparison_tasks().forget(entry.id)
         seen = current_comparison()
         if seen is not None and seen.name == entry.id:
             look_at_comparison(None)

@@ -1,11 +1,13 @@
-"""The address: the ids of run, audit and comparison in sight, and a page's numbers, so that a reload finds
-them.
+"""The address: the ids of the session's run, audit and comparison, and the choices of two pages.
+
+A reload and a link find them there.
 """
+
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
 from core.runs.run import is_run_id, load_run
-from pages.deployment.address import PARAMETERS
 from pages.shared import resources
 from pages.shared.audits import current_audit_id, look_at_audit
 from pages.shared.comparisons import (
@@ -14,16 +16,18 @@ from pages.shared.comparisons import (
     open_comparison,
 )
 from pages.shared.state import adopt, current_run_id, has_chosen, look_at_run
-from pages.tails.address import PARAMETERS as TAILS
 
 RUN, AUDIT, WORDINGS = "run", "audit", "wordings"
 WRITTEN = "address.written"
+# Parameters that a page writes itself.
+DEPLOYMENT = ("a_day", "like", "days", "risk", "low", "high")
+TAILS = ("tails", "model", "fit", "estimator", "noise", "confidence", "n", "tau", "start")
 
 
 def read_address() -> None:
     """Takes run, audit and comparison from the address; a new session takes over their settings too.
 
-    An address that this session has written says nothing new: it has perhaps begun another run since.
+    An id that this session has written itself is left: the session may have started another run since.
     """
     run, audit, wordings = (_new(name) for name in (RUN, AUDIT, WORDINGS))
     if audit is not None:
@@ -42,7 +46,7 @@ def read_address() -> None:
 
 
 def write_address() -> None:
-    """Puts the ids into the address; of what stood there, the pages' own numbers and choices stay."""
+    """Puts the ids into the address, and keeps the parameters that pages write themselves."""
     comparison = current_comparison()
     ids = {
         RUN: current_run_id(),
@@ -51,11 +55,25 @@ def write_address() -> None:
     }
     st.session_state[WRITTEN] = ids
     wanted = {name: one for name, one in ids.items() if one is not None}
-    wanted |= {
-        name: st.query_params[name] for name in (*PARAMETERS, *TAILS) if name in st.query_params
-    }
+    wanted |= parameters((*DEPLOYMENT, *TAILS))
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
+
+
+def parameters(names: Sequence[str]) -> dict[str, str]:
+    """Returns those of the parameters that the address has."""
+    return {name: st.query_params[name] for name in names if name in st.query_params}
+
+
+def write_parameters(names: Sequence[str], values: Mapping[str, str]) -> None:
+    """Gives the address these values of a page's parameters; what else it has stays.
+
+    names: all that the page may write: those without a value are taken out.
+    """
+    now = st.query_params.to_dict()
+    others = {name: text for name, text in now.items() if name not in names}
+    if now != others | dict(values):
+        st.query_params.from_dict(others | dict(values))
 
 
 def _new(name: str) -> str | None:

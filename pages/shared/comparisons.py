@@ -1,13 +1,27 @@
-"""Which comparison of wordings a session looks at, and its id as a link brings it."""
+"""The comparison of wordings that a session looks at, and those that run in this process."""
 
 import streamlit as st
 
 from core.sensitivity.comparison import Comparison, load
+from core.sensitivity.task import ComparisonProgress
+from core.tasks import Registry, Task
 from pages.shared import resources
 from pages.shared.state import change, settings
 
 PLAN = "paraphrases.plan"
 UNKNOWN = "paraphrases.unknown"
+
+
+@st.cache_resource(show_spinner=False)
+def comparison_tasks() -> Registry[Task[ComparisonProgress]]:
+    """Returns the comparisons of this process, by their id."""
+    return Registry()
+
+
+def is_comparison_running(name: str) -> bool:
+    """Returns whether this process is estimating a comparison."""
+    task = comparison_tasks().get(name)
+    return task is not None and task.running
 
 
 def current_comparison() -> Comparison | None:

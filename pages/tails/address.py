@@ -10,6 +10,7 @@ from core.models.embedded import embedded_models
 from core.runs.run import is_run_id
 from core.tails.pareto import FEWEST_EXCEEDANCES
 from core.tails.spec import ESTIMATORS, FIT_NAMES, SHAPED
+from pages.shared.address import TAILS, parameters, write_parameters
 from pages.shared.audits import current_audit_id
 from pages.tails.choices import CONFIDENCES, IN, OUT, TAU
 from pages.tails.limits import horizon_fault, level_fault
@@ -27,7 +28,6 @@ from pages.tails.source_choice import (
 from pages.tails.state import LARGEST, START, keep, kept
 from pages.tails.wording import WITH_START
 
-PARAMETERS = (SOURCE, MODEL, "fit", "estimator", "noise", "confidence", "n", "tau", "start")
 WRITTEN = "tails.address.written"
 NOISE_LEFT_IN = "in"
 
@@ -37,7 +37,7 @@ def read_link() -> None:
 
     An address that this session has written says nothing new, and may be behind what was chosen since.
     """
-    given = {name: st.query_params[name] for name in PARAMETERS if name in st.query_params}
+    given = parameters(TAILS)
     if not given or given in _written():
         return
     _written().append(given)
@@ -52,12 +52,9 @@ def read_link() -> None:
 def write_link(source: Mapping[str, str]) -> None:
     """Puts the choices into the address, beside the ids. source: what finds the estimates again."""
     wanted = {**source, **_choices()}
-    now = st.query_params.to_dict()
-    others = {name: text for name, text in now.items() if name not in PARAMETERS}
     if wanted not in _written():
         _written().append(wanted)
-    if now != others | wanted:
-        st.query_params.from_dict(others | wanted)
+    write_parameters(TAILS, wanted)
 
 
 def _choices() -> dict[str, str]:

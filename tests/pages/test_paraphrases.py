@@ -22,6 +22,7 @@ from core.queries import parse_query_file
 from core.sensitivity.comparison import Comparison, VariantRow
 from core.sensitivity.report import summed_up
 from core.sensitivity.summary import Averaged, Spread
+from core.sensitivity.task import ComparisonProgress, events
 from core.sensitivity.variants import ORIGINAL, variants
 from core.spec import GenerationSpec
 from core.tasks import Task
@@ -42,7 +43,7 @@ from pages.paraphrases.sources import numbers, still_asked
 from pages.paraphrases.wording import averaged_words, headline, marked, risk_words
 from pages.paraphrases.work import begin, command_line, report, wordings_csv
 from pages.shared import resources, state
-from pages.shared.comparisons import PLAN
+from pages.shared.comparisons import PLAN, comparison_tasks
 from pages.shared.query_upload import Upload
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +83,7 @@ def plan(samples: int = 100, **varied: object) -> Comparison:
     return Comparison(spec=spec, asked=asked)
 
 
-def done(asked: Comparison) -> paraphrase_work.Standing:
+def done(asked: Comparison) -> ComparisonProgress:
     task = begin(asked)
     task.join(120)
     assert not task.error
@@ -140,7 +141,7 @@ def test_it_is_estimated_in_the_background_and_compared() -> None:
     app.number_input(key="paraphrases.count").set_value(2).run()
     next(one for one in app.button if one.label == "Compare the wordings").click().run()
     chosen = app.session_state[PLAN]
-    task = paraphrase_work.works().get(chosen.name)
+    task = comparison_tasks().get(chosen.name)
     assert task is not None
     task.join(120)
     app.run()
@@ -205,7 +206,7 @@ def test_cancel_ends_it_and_going_on_finishes_it() -> None:
     assert not app.exception
     assert "Go on" in labels(app)
     next(one for one in app.button if one.label == "Go on").click().run()
-    again = paraphrase_work.works().get(chosen.name)
+    again = comparison_tasks().get(chosen.name)
     assert again is not None
     again.join(120)
     assert again.last is not None
@@ -308,7 +309,7 @@ def test_the_threshold_is_the_sessions() -> None:
     app.number_input(key="paraphrases.samples").set_value(40).run()
     next(one for one in app.button if one.label == "Compare the wordings").click().run()
     chosen = app.session_state[PLAN]
-    task = paraphrase_work.works().get(chosen.name)
+    task = comparison_tasks().get(chosen.name)
     assert task is not None
     if task.last is not None:
         task.last.cancel.set()
@@ -319,7 +320,7 @@ def test_the_threshold_is_the_sessions() -> None:
 def test_going_on_shows_what_is_known_meanwhile() -> None:
     chosen = plan(60)
     done(chosen)
-    seen = list(paraphrase_work.events(chosen, SerialExecutor, resources.store()))
+    seen = list(events(chosen, SerialExecutor, resources.store()))
     assert [len(at.rows) for at in seen[:4]] == [0, 1, 2, 3]
     assert not any(at.whole for at in seen[:-2])
     assert seen[-1].whole
@@ -337,8 +338,8 @@ def test_many_wordings_are_drawn_at_both_ends_and_listed_in_part() -> None:
     )
     chosen = Comparison(spec=spec, asked=variants(QUERY, texts, spec.generation))
     rows = tuple(VariantRow(variant, one) for variant in chosen.asked)
-    at = paraphrase_work.Standing(threading.Event(), rows, total=70, finished=70)
-    paraphrase_work.works().start(chosen.name, lambda: Task(iter([at]))).join(10)
+    at = ComparisonProgress(threading.Event(), rows, total=70, finished=70)
+    comparison_tasks().start(chosen.name, lambda: Task(iter([at]))).join(10)
     table = forest_rows(rows)
     assert len(table) == 70
     assert table["label"].is_unique

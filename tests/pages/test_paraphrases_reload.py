@@ -14,13 +14,14 @@ from core.audit.spec import AuditModel, AuditSpec
 from core.executors.serial import SerialExecutor
 from core.runs.catalogue import entries, find
 from core.sensitivity.comparison import Comparison, keep, load
+from core.sensitivity.task import ComparisonProgress
 from core.sensitivity.variants import variants
 from core.spec import GenerationSpec
 from pages.paraphrases import work as paraphrase_work
-from pages.paraphrases.work import Standing, begin, works
+from pages.paraphrases.work import begin
 from pages.runs import listing as runs_list
 from pages.shared import state
-from pages.shared.comparisons import PLAN
+from pages.shared.comparisons import PLAN, comparison_tasks
 
 ROOT = Path(__file__).parents[2]
 QUERY = "how do i break the salt seal"
@@ -50,7 +51,7 @@ def restarted() -> None:
     st.cache_resource.clear()
 
 
-def compared(asked: Comparison) -> Standing:
+def compared(asked: Comparison) -> ComparisonProgress:
     task = begin(asked)
     task.join(120)
     assert task.last is not None
@@ -76,7 +77,7 @@ def on_page(name: str) -> AppTest:
 
 def settled(app: AppTest) -> AppTest:
     """Returns the page once what the store holds has been read."""
-    task = works().get(app.session_state[PLAN].name)
+    task = comparison_tasks().get(app.session_state[PLAN].name)
     assert task is not None
     task.join(120)
     return app.run()
@@ -128,12 +129,12 @@ def test_what_is_not_whole_waits_for_go_on() -> None:
     app = settled(on_page(asked.name))
     assert not app.exception
     assert "of 2 done" in app.get("progress")[0].proto.text
-    found = works().get(asked.name)
+    found = comparison_tasks().get(asked.name)
     assert found is not None
     assert found.last is not None
     assert (found.last.drawn, found.last.whole, found.running) == (0, False, False)
     next(one for one in app.button if one.label == "Go on").click().run()
-    found = works().get(asked.name)
+    found = comparison_tasks().get(asked.name)
     assert found is not None
     found.join(120)
     assert found.last is not None
@@ -149,10 +150,10 @@ def test_going_on_asks_no_paid_judge_unseen(tmp_path: Path) -> None:
         keep(store, asked)
     app = settled(on_page(asked.name))
     assert "Nothing to compare yet" in words(app)
-    task = works().get(asked.name)
+    task = comparison_tasks().get(asked.name)
     next(one for one in app.button if one.label == "Go on").click().run()
     assert not app.exception
-    assert works().get(asked.name) is task, "something was begun"
+    assert comparison_tasks().get(asked.name) is task, "something was begun"
     assert "Ask the judge and compare" in labels(app)
     assert "Nothing was sent yet" in words(app)
 
@@ -206,7 +207,7 @@ def test_it_is_listed_opened_and_deleted(monkeypatch: pytest.MonkeyPatch) -> Non
     app.button(key="runs_entry.really").click().run()
     assert not app.exception
     assert app.session_state[PLAN] is None
-    assert works().get(asked.name) is None
+    assert comparison_tasks().get(asked.name) is None
     with Store() as store:
         assert entries(store) == []
         assert store.keys("") == []
