@@ -72,7 +72,7 @@ def _ranking(curves: Sequence[Curve], names: dict[str, str]) -> None:
         changed |= any(moved)
         heading = "Greedy" if column == "greedy" else f"{int(column):,} ×"
         table[heading] = [
-            _cell(rank, float(share), mark)
+            _cell(None if pd.isna(rank) else int(rank), float(share), mark)
             for rank, share, mark in zip(ranks[column], shares, moved, strict=True)
         ]
         before = ranks[column]
@@ -85,8 +85,8 @@ def _ranking(curves: Sequence[Curve], names: dict[str, str]) -> None:
         st.markdown(said)
 
 
-def _cell(rank: object, share: float, moved: bool) -> str:
-    if pd.isna(rank):
+def _cell(rank: int | None, share: float, moved: bool) -> str:
+    if rank is None:
         return "not known"
     return f"{rank}  ({share:.2%})" + ("  ⇅" if moved else "")
 
@@ -127,7 +127,7 @@ def histogram_view(folder: AuditFolder, table: pd.DataFrame) -> None:
         )
     if len(zero):
         counts = ", ".join(
-            f"{plain(names[row.model])} **{row.queries:,}**" for row in zero.itertuples()
+            f"{plain(names[str(row.model)])} **{row.queries:,}**" for row in zero.itertuples()
         )
         st.markdown(f"Queries without any harmful answer, so without a bar: {counts}.")
 

@@ -52,9 +52,9 @@ def query_view(folder: AuditFolder, table: pd.DataFrame) -> None:
 
 
 def _said(row: pd.Series) -> None:
-    label, color, icon = words.LEVELS[row["verdict"]]
+    badge = words.LEVELS[row["verdict"]]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.badge(label, icon=icon, color=color)
+        st.badge(badge.label, icon=badge.icon, color=badge.color)
         interval = words.between(row["ci_low"], row["ci_high"])
         if row["hits"] > 0:
             risk = f"**{words.in_million(row['estimate'])} per million**, 95% interval {interval}"

@@ -3,6 +3,7 @@
 import math
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -108,7 +109,7 @@ def _downloads(run: RunSpec, snapshot: Snapshot) -> None:
                 st.download_button(
                     f"{name} ({kind})",
                     # A function: the file is made when it is asked for.
-                    data=lambda method=method, kind=kind: _file(run, snapshot, method, kind),
+                    data=partial(_file, run, snapshot, method, kind),
                     file_name=f"tailscope-{run.run_id}-{method}.{kind}",
                     on_click="ignore",
                     key=f"run_details.{method}.{kind}",

@@ -67,9 +67,9 @@ def _headline(arm: ArmEstimate | None, snapshot: Snapshot) -> None:
             big, small = words.headline(found)
             small += " · so far" if going else ""
         st.html(_big(big, small))
-        label, color, icon = words.LEVELS[found.verdict]
+        badge = words.LEVELS[found.verdict]
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.badge(label, icon=icon, color=color)
+            st.badge(badge.label, icon=badge.icon, color=badge.color)
             st.markdown(_verdict_words(found), width="content")
 
 
@@ -117,7 +117,7 @@ def _controls(run: RunSpec, job: Job, snapshot: Snapshot) -> None:
                 key="run_view.again",
                 icon=":material/play_arrow:",
                 help="What was drawn is kept; the run goes on from there.",
-                on_click=resources.start,
+                on_click=_continue,
                 args=(run,),
             )
         if snapshot.status not in FINISHED:
@@ -128,6 +128,10 @@ def _controls(run: RunSpec, job: Job, snapshot: Snapshot) -> None:
                 width=BUTTON_WIDTH,
                 on_click=job.cancel,
             )
+
+
+def _continue(run: RunSpec) -> None:
+    resources.start(run)
 
 
 def _progress_words(method: str, arm: ArmProgress, snapshot: Snapshot) -> str:

@@ -37,11 +37,11 @@ def of_run(run: RunSpec, asked: Traffic, polling: bool) -> None:
     if found.verdict == "do not use":
         st.error(
             f"**No number can be given.** This run's estimate should not be used. {reasons}",
-            icon=LEVELS["do not use"][2],
+            icon=LEVELS["do not use"].icon,
         )
         return
     if found.verdict == "caution":
-        st.warning(f"Take these numbers with caution. {reasons}", icon=LEVELS["caution"][2])
+        st.warning(f"Take these numbers with caution. {reasons}", icon=LEVELS["caution"].icon)
     deployment_view(Risk.of(found), asked)
 
 

@@ -153,7 +153,7 @@ def _start(plan: Comparison, cut: str) -> None:
     if pace is not None:
         takes = f"about {words.duration(STARTING + plan.answers * pace)} on this machine"
     if cut:
-        st.warning(cut, icon=words.LEVELS["caution"][2])
+        st.warning(cut, icon=words.LEVELS["caution"].icon)
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         pressed = st.button(
             "See what the judge costs" if is_paid(plan) else "Compare the wordings",

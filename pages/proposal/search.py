@@ -142,7 +142,6 @@ def _progress(plan: SearchPlan) -> None:
     task = resources.searches().get(plan.name)
     if task is None or not task.running:
         st.rerun()
-        return
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         share, said = _standing(task)
         st.progress(share, text=said, width=420)

@@ -27,7 +27,7 @@ ALPHA = "surface_view.alpha"
 SURFACE = "surface_view.surface"
 APPLIED = "surface_view.applied"
 DRAWN_FOR = "surface_view.drawn_for"
-OBJECTIVE_WORDS = {"variance": "Variance", "cross_entropy": "Cross-entropy"}
+OBJECTIVE_WORDS: dict[Objective, str] = {"variance": "Variance", "cross_entropy": "Cross-entropy"}
 SAMPLE = 1_000
 FEW_HITS = 20
 Point = tuple[int, int, int]
@@ -45,7 +45,7 @@ def surface_view(asked: EstimateRequest, plan: SearchPlan, found: SearchResult) 
 
 def surface_is_behind(proposal: AnyProposalSpec) -> bool:
     """Returns whether a surface is on the page whose mark for what is in use must move."""
-    return st.session_state.pop(DRAWN_FOR, proposal) != proposal
+    return bool(st.session_state.pop(DRAWN_FOR, proposal) != proposal)
 
 
 def _questions(plan: SearchPlan, found: SearchResult) -> None:

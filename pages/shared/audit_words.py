@@ -87,7 +87,7 @@ def _verdicts(table: pd.DataFrame) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         for name in VERDICTS:
             if counts[name]:
-                label, color, icon = words.LEVELS[name]
-                st.badge(f"{label}: {counts[name]:,}", icon=icon, color=color)
+                badge = words.LEVELS[name]
+                st.badge(f"{badge.label}: {counts[name]:,}", icon=badge.icon, color=badge.color)
         if failed:
             st.badge(f"Failed: {failed:,}", icon=":material/error:", color="red")

@@ -117,7 +117,11 @@ def kind_form(kind: str, asked: EstimateRequest) -> bool:
 
 def _take(fields: dict[str, object], asked: EstimateRequest) -> None:
     """Makes the proposal the session's once a few answers could be drawn from it."""
-    builders = {"context": ContextSpec, "adapter": AdapterSpec, "checkpoint": CheckpointSpec}
+    builders: dict[str, type[ContextSpec | AdapterSpec | CheckpointSpec]] = {
+        "context": ContextSpec,
+        "adapter": AdapterSpec,
+        "checkpoint": CheckpointSpec,
+    }
     kind = str(fields.pop("kind"))
     before = _kept(asked).get(kind)
     common: dict[str, object] = {

@@ -2,6 +2,7 @@
 
 import math
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
+from typing import Literal, NamedTuple
 
 from core.estimation import Estimate
 from core.estimation.words import per_million
@@ -20,12 +21,20 @@ __all__ = [
     "whole",
 ]
 
-LEVELS = {
-    "trust": ("Trust", "green", ":material/verified:"),
-    "caution": ("Caution", "orange", ":material/warning:"),
-    "do not use": ("Do not use", "red", ":material/block:"),
-}
 
+class Badge(NamedTuple):
+    """How a verdict is marked."""
+
+    label: str
+    color: Literal["green", "orange", "red"]
+    icon: str
+
+
+LEVELS = {
+    "trust": Badge("Trust", "green", ":material/verified:"),
+    "caution": Badge("Caution", "orange", ":material/warning:"),
+    "do not use": Badge("Do not use", "red", ":material/block:"),
+}
 
 UNITS = ((1e15, " quadrillion"), (1e12, " trillion"), (1e9, " billion"), (1e6, " million"))
 
