@@ -1,4 +1,4 @@
-"""Results kept on disk: keys, sealed bytes, and the store. Imports neither core nor Streamlit."""
+"""Results kept on disk: keys, sealed bytes and the store. It imports neither core nor Streamlit."""
 
 from cache.errors import EventKind, StoreError, StoreEvent
 from cache.keys import canonical_json, shard_key, spec_hash

@@ -22,7 +22,7 @@ from cache.folder import DATABASE
 # Smaller values live in the database, larger ones in a file each.
 INLINE_BELOW = 8 * 1024
 
-# Nothing is ever evicted: a shard that vanished silently would be sampled again without a word.
+# Nothing is ever evicted: a shard that vanished silently would be drawn again without notice.
 SETTINGS = {
     "eviction_policy": "none",
     "cull_limit": 0,
@@ -49,13 +49,13 @@ class BytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache ships no typ
         self._written = threading.local()
 
     def put(self, key: object) -> tuple[str, bool]:
-        """Returns key as the database keeps it."""
+        """Returns a key in the form in which the database stores it."""
         if type(key) is not str:
             raise TypeError(f"a key must be text, got {type(key).__name__}")
         return key, True
 
     def get(self, key: object, raw: object) -> str:
-        """Returns a key of the database."""
+        """Returns a key read from the database."""
         if type(key) is not str or not raw:
             raise DamagedError("its key is not text")
         return key
@@ -107,13 +107,13 @@ class BytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache ships no typ
         return name, self._full_path(name)
 
     def remove(self, file_path: object) -> None:
-        """Removes a value file, and never anything else that a row may point to."""
+        """Removes a value file; anything else that a row may point to is left alone."""
         if isinstance(file_path, str) and VALUE_FILE.fullmatch(file_path):
             with contextlib.suppress(OSError):
                 os.remove(self._full_path(file_path))
 
     def discard_written(self) -> None:
-        """Removes the file that this thread wrote last, for a row that never came to be."""
+        """Removes the file that this thread wrote last, because its row was not committed."""
         path = getattr(self._written, "path", None)
         if path is not None:
             with contextlib.suppress(OSError):
@@ -124,7 +124,7 @@ class BytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache ships no typ
 
 
 class BytesCache(diskcache.Cache):  # type: ignore[misc]  # diskcache ships no types
-    """A diskcache of bytes that can be written."""
+    """A writable diskcache of bytes."""
 
     def __init__(self, folder: Path, timeout: float) -> None:
         super().__init__(str(folder), timeout=timeout, disk=BytesDisk, **SETTINGS)
@@ -140,7 +140,7 @@ class BytesCache(diskcache.Cache):  # type: ignore[misc]  # diskcache ships no t
         return [key for (key,) in rows]
 
     def check_index(self) -> None:
-        """Raises sqlite3.DatabaseError if the database contradicts itself; reads all of it."""
+        """Reads the whole database; raises sqlite3.DatabaseError if it is inconsistent."""
         ((verdict,),) = self._sql("PRAGMA integrity_check(1)").fetchall()
         if verdict != "ok":
             raise sqlite3.DatabaseError(f"database disk image is malformed: {verdict}")
@@ -152,7 +152,7 @@ class BytesCache(diskcache.Cache):  # type: ignore[misc]  # diskcache ships no t
 
 
 class ReadOnlyBytesCache(BytesCache):
-    """The same, over a folder that cannot be written: no setting is changed, no journal is made."""
+    """A diskcache of bytes in a folder that cannot be written: changes no setting, makes no journal."""
 
     def __init__(self, folder: Path, timeout: float) -> None:
         # diskcache's own __init__ writes its settings; what reading needs is set here instead.

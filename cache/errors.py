@@ -1,4 +1,4 @@
-"""What a store tells its user: errors that stop a call, and events that do not."""
+"""What a store reports: errors, which stop a call, and events, which do not."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Literal
 
 EventKind = Literal[
     "damaged",  # an entry failed its checksum and was dropped: it will be computed again
-    "unreadable",  # an entry is there, but the disk would not hand it over
-    "rebuilt",  # the index was damaged and made anew from the entries' own files
-    "permissions",  # others could reach the folder; it is private again
+    "unreadable",  # an entry exists, but the disk could not read it
+    "rebuilt",  # the index was damaged and was rebuilt from the entries' own files
+    "permissions",  # other users could reach the folder; it is private again
     "full",  # no space left on the disk
     "read_only",  # the folder cannot be written
     "limit",  # the store has reached its own size limit
     "busy",  # another process held the store for longer than the timeout
     "unsafe",  # the folder belongs to somebody else, or holds other files
-    "broken",  # anything else the disk or the database refused
+    "broken",  # any other refusal of the disk or the database
 ]
 
 
 class StoreError(Exception):
-    """The store refuses, or cannot do, what was asked; the message is one sentence for the user.
+    """The store cannot or must not do what was requested; the message is one sentence for the user.
 
     Attributes: kind, as in `EventKind`; path, the store's folder.
     """
@@ -33,16 +33,16 @@ class StoreError(Exception):
 
 
 class DamagedError(Exception):
-    """Stored bytes are not what was written; the message says what is wrong with them."""
+    """Stored bytes differ from what was written; the message says how."""
 
 
 class UnreadableError(Exception):
-    """Stored bytes are there, but the disk does not hand them over."""
+    """Stored bytes exist, but the disk cannot read them."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreEvent:
-    """Something the user should hear of. key is empty if the event concerns the whole store."""
+    """A message for the user. key: empty if it concerns the whole store."""
 
     kind: EventKind
     key: str

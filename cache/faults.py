@@ -1,4 +1,4 @@
-"""What went wrong with the disk or the database: from an exception to a kind, and to a sentence."""
+"""Errors of the disk or the database: from an exception to its kind and to a sentence."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ADVICE: dict[EventKind, str] = {
     "change its permissions, or set TAILSCOPE_CACHE to another place.",
     "busy": "This result was not saved: another process holds the cache folder {path}; "
     "try again when it is done.",
-    "damaged": "The index of the cache folder {path} is damaged and cannot be made anew "
+    "damaged": "The index of the cache folder {path} is damaged and cannot be rebuilt "
     "({error}); delete the folder, or set TAILSCOPE_CACHE to another place.",
     "broken": "The cache folder {path} cannot be used ({error}); "
     "set TAILSCOPE_CACHE to another place.",
@@ -50,16 +50,16 @@ ADVICE: dict[EventKind, str] = {
 
 
 def fault_kind(error: BaseException, folder: Path) -> EventKind:
-    """Returns what kind of trouble an OSError, sqlite3.Error or diskcache.Timeout stands for.
+    """Returns the kind of fault that an OSError, sqlite3.Error or diskcache.Timeout stands for.
 
-    diskcache turns every refusal to begin a transaction into a Timeout, and a failed rollback hides
-    the failure before it, so the errors behind the error are asked as well, the oldest first.
+    diskcache turns every failure to begin a transaction into a Timeout, and a failed rollback hides the
+    failure before it; so the chained errors are examined too, the oldest first.
     """
     for link in reversed(list(_chain(error))):
         kind = _own_kind(link)
         if kind is not None:
             return kind
-    # SQLite says only "disk I/O error" or "unable to open" where it cannot make its journal.
+    # Where SQLite cannot make its journal, it reports only "disk I/O error" or "unable to open".
     if not is_writable(folder):
         return "read_only"
     if _no_space(folder):
@@ -68,7 +68,7 @@ def fault_kind(error: BaseException, folder: Path) -> EventKind:
 
 
 def fault(error: BaseException, folder: Path) -> StoreError:
-    """Returns the StoreError that tells the user about error."""
+    """Returns the StoreError that describes an error to the user."""
     kind = fault_kind(error, folder)
     return StoreError(kind, folder, ADVICE[kind].format(path=folder, error=error))
 

@@ -1,4 +1,4 @@
-"""A store that lasts as long as the process: for tests, and for a machine with no usable disk."""
+"""A store in memory, for tests and for machines without a usable disk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cache.shard import Shard
 
 
 class MemoryStore:
-    """Has the methods of `Store`; keeps everything in memory."""
+    """The methods of `Store`, with everything kept in memory until the process ends."""
 
     path = None
     read_only = False
@@ -41,7 +41,7 @@ class MemoryStore:
         self._json[key] = json.dumps(value, allow_nan=False)
 
     def put_json_if(self, key: str, value: Any, accepts: Callable[[Any | None], bool]) -> bool:
-        """Keeps a JSON value if `accepts` says so of the present one; returns whether it did."""
+        """Stores a JSON value if `accepts` is true of the present one; returns whether it was stored."""
         with self._lock:
             if not accepts(self.get_json(key)):
                 return False
@@ -57,7 +57,7 @@ class MemoryStore:
         return sorted(key for key in self._json if key.startswith(prefix))
 
     def drop(self, prefix: str) -> int:
-        """Forgets every entry whose key begins with prefix, and returns how many there were."""
+        """Deletes every entry whose key begins with prefix and returns how many there were."""
         shards, values = self.keys(prefix), self.json_keys(prefix)
         for key in shards:
             del self._shards[key]

@@ -1,9 +1,9 @@
 """Sealed bytes: a body with its kind, its key and a SHA-256 over all three.
 
 Layout: magic (8 bytes), digest (32), length of the label (4, little endian), label, body.
-The label is "kind:key", filled up with zeros so that the body begins on a multiple of 8 bytes and
-arrays in it are aligned. With the key inside, an entry that ends up under another key is noticed,
-and an index that was lost can be made anew from the entries alone.
+The label is "kind:key", padded with zeros so that the body begins at a multiple of 8 bytes and arrays in
+it are aligned. Because the key is inside, an entry under a wrong key is detected, and a lost index can be
+rebuilt from the entries alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A shard: named arrays and a little JSON, as plain bytes and back, without pickle."""
+"""Shards: named arrays and some JSON, encoded as plain bytes without pickle."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The store: shards and JSON values by key, on disk, shared by any number of processes.
 
-Every entry is sealed with a checksum and written in one transaction: a killed process loses at most
-the entry it was writing, and an entry that has changed since is dropped and reported, never used.
+Every entry is sealed with a checksum and written in one transaction: a killed process loses at most the
+entry it was writing, and an entry that has changed since is dropped and reported, never used.
 """
 
 from __future__ import annotations
@@ -83,14 +83,14 @@ class Store:
         self.read_only = False
         self._timeout = timeout
         self._events: list[StoreEvent] = []
-        self._said: set[EventKind] = set()
+        self._reported_kinds: set[EventKind] = set()
         self._lock = threading.RLock()
         self._cache = self._open()
 
     def get(self, key: str) -> Shard | None:
         """Returns the shard under key, or None.
 
-        A damaged entry counts as none: it is dropped, and `drain_events` tells.
+        A damaged entry counts as none: it is dropped and reported by `drain_events`.
         """
         return self._load(SHARD + key, decode)
 
@@ -102,7 +102,7 @@ class Store:
         self._save(SHARD + key, encode(shard))
 
     def get_json(self, key: str) -> Any | None:
-        """Returns the JSON value under key, or None, as `get` does. Apart from the shards' keys."""
+        """Returns the JSON value under key, or None, as `get` does; shards have keys of their own."""
         return self._load(JSON + key, _parse_json)
 
     def put_json(self, key: str, value: Any) -> None:
@@ -110,9 +110,9 @@ class Store:
         self._save(JSON + key, json.dumps(value, allow_nan=False).encode("utf-8"))
 
     def put_json_if(self, key: str, value: Any, accepts: Callable[[Any | None], bool]) -> bool:
-        """Keeps a JSON value if `accepts` says so of the present one; returns whether it did.
+        """Stores a JSON value if `accepts` is true of the present one; returns whether it was stored.
 
-        No other process writes in between. accepts: is given the present value, or None.
+        No other process writes in between. accepts: takes the present value, or None.
 
         Raises: as `put_json`.
         """
@@ -155,9 +155,9 @@ class Store:
         return int(self._cache.volume())
 
     def drain_events(self) -> list[StoreEvent]:
-        """Returns what the user should hear of since the last call, oldest first.
+        """Returns the messages for the user since the last call, oldest first.
 
-        A full, busy or read-only folder is named once, and again only after a `put` that worked.
+        A full, busy or read-only folder is reported once, and again only after a successful `put`.
         """
         with self._lock:
             events, self._events = self._events, []
@@ -233,14 +233,14 @@ class Store:
         make_private_file(database)
 
     def _rebuild_from_files(self, cache: BytesCache) -> None:
-        found = sweep(self.path, cache, settled_seconds=0.0)
+        adopted = sweep(self.path, cache, settled_seconds=0.0)
         damaged = (self.path / f"{DATABASE}.damaged").exists()
-        if found or damaged:
+        if adopted or damaged:
             self._report(
                 "rebuilt",
                 "",
-                f"The index of the cache folder {self.path} was damaged or missing; it was made "
-                f"anew with {found} saved results, and others will be computed again.",
+                f"The index of the cache folder {self.path} was damaged or missing; it was rebuilt "
+                f"with {adopted} saved results, and others will be computed again.",
             )
 
     def _replace_damaged_index(self) -> None:
@@ -304,7 +304,7 @@ class Store:
         except DISK_ERRORS as error:
             raise self._refusal(error) from error
         with self._lock:
-            self._said.clear()
+            self._reported_kinds.clear()
 
     def _write(self, label: str, sealed: bytes) -> None:
         try:
@@ -315,7 +315,7 @@ class Store:
                 self._replace_damaged_index()
             elif kind != "full":
                 raise
-            # On a full disk, giving up the first try may have freed the journal: often enough.
+            # On a full disk, the failed first try may have freed the journal, which is often enough.
             self._set(label, sealed)
 
     def _set(self, label: str, sealed: bytes) -> None:
@@ -367,10 +367,10 @@ class Store:
     def _report(self, kind: EventKind, label: str, message: str) -> None:
         key = label.partition(":")[2]
         with self._lock:
-            if not key and kind in self._said:
+            if not key and kind in self._reported_kinds:
                 return
             if not key:
-                self._said.add(kind)
+                self._reported_kinds.add(kind)
             self._events.append(StoreEvent(kind, key, message))
 
 

@@ -1,7 +1,7 @@
-"""Value files without a row: adopted if they are whole, removed if they are not.
+"""Value files without a row: adopted if they are intact, removed if they are not.
 
-A process killed between writing a file and committing its row leaves one behind, and a lost index
-leaves all of them. Every file knows its key, so nothing in them need be computed again.
+A process killed between writing a file and committing its row leaves one such file behind; a lost index
+leaves all of them. Every file holds its own key, so nothing in them has to be computed again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def sweep(folder: Path, cache: BytesCache, settled_seconds: float = SETTLED_SECO
     in_use = cache.files_in_use()
     known = set(cache.keys_from(""))
     adopted = 0
-    # Listed before anything is adopted, for an adopted entry gets a new file that is in use.
+    # Listed before anything is adopted, because an adopted entry gets a new file that is in use.
     for name in list(_value_files(folder)):
         if name in in_use:
             continue
@@ -43,7 +43,7 @@ def sweep(folder: Path, cache: BytesCache, settled_seconds: float = SETTLED_SECO
         with contextlib.suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime < settled_seconds:
                 continue
-            label, sealed = _whole(path)
+            label, sealed = _intact(path)
             if label is not None and label not in known:
                 cache.set(label, sealed)
                 known.add(label)
@@ -60,7 +60,7 @@ def _value_files(folder: Path) -> Iterator[str]:
             yield name
 
 
-def _whole(path: Path) -> tuple[str | None, bytes]:
+def _intact(path: Path) -> tuple[str | None, bytes]:
     sealed = path.read_bytes()
     try:
         return unseal(sealed)[0], sealed

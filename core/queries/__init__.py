@@ -1,7 +1,6 @@
 """Reads queries that a user keeps in a file: CSV, TSV, JSON, JSON Lines, parquet or plain text.
 
-What is wrong with single rows is listed by number and the rest goes on; only a file of which nothing can
-be used is refused.
+Bad rows are listed by number and the others are used; a file is refused only if nothing in it can be used.
 """
 
 from collections.abc import Sequence
@@ -33,10 +32,11 @@ _ROWS_NAMED = 5
 
 @dataclass(frozen=True)
 class QueryFile:
-    """The queries of a file, at least one, and what a person should know of how they were read.
+    """The queries of a file, at least one, and notes on how they were read.
 
-    A query without a group has the empty group. format: "StrongREJECT", "HarmBench", "AdvBench",
+    bad: rows left out. notes: sentences for the user. format: "StrongREJECT", "HarmBench", "AdvBench",
     "JailbreakBench" or "plain". counted: what a bad row's number counts, "row" or "line".
+    A query without a group has the empty group.
     """
 
     queries: tuple[Query, ...]
@@ -61,10 +61,22 @@ class QueryFile:
 
 
 def read_query_file(path: Path) -> QueryFile:
-    """Returns the queries of a file; its name's ending tells what kind it is.
+    """Returns the queries of a file.
 
-    Raises:
-        SpecError: it cannot be read, or nothing in it can be used.
+    Parameters
+    ----------
+    path
+        CSV, TSV, JSON, JSON Lines, parquet or text file; the ending of its name gives the kind.
+
+    Returns
+    -------
+    QueryFile
+        At least one query, the rows that were left out, and notes on how columns were chosen.
+
+    Raises
+    ------
+    SpecError
+        The file cannot be read, or nothing in it can be used.
     """
     try:
         with path.open("rb") as file:
@@ -77,7 +89,7 @@ def read_query_file(path: Path) -> QueryFile:
 
 
 def parse_query_file(name: str, content: bytes) -> QueryFile:
-    """Returns the queries of a file's content, for instance of an upload.
+    """Returns the queries of a file's content, such as an upload.
 
     Raises:
         SpecError: nothing in it can be used.
@@ -85,13 +97,13 @@ def parse_query_file(name: str, content: bytes) -> QueryFile:
     try:
         table = read_table(name, content)
         format, columns, notes = _columns(table, content)
-        found = checked_rows(table, format, columns)
+        checked = checked_rows(table, format, columns)
     except SpecError as error:
         raise SpecError(f"queries {name!r} {error}") from None
     return QueryFile(
-        queries=found.queries,
-        bad=found.bad,
-        notes=(*notes, *found.notes),
+        queries=checked.queries,
+        bad=checked.bad,
+        notes=(*notes, *checked.notes),
         format=format,
         columns=columns,
         counted=table.counted,
@@ -99,7 +111,7 @@ def parse_query_file(name: str, content: bytes) -> QueryFile:
 
 
 def _columns(table: Table, content: bytes) -> tuple[str, Columns, tuple[str, ...]]:
-    """Returns as `choose_columns`. Raises SpecError, which names no column where they are no text."""
+    """Returns `choose_columns`; its SpecError names no columns if the file turns out to hold no text."""
     try:
         return choose_columns(table.columns)
     except SpecError:
@@ -121,6 +133,6 @@ def read_queries(path: Path) -> tuple[str, ...]:
 
 
 def evenly_spread(queries: Sequence[str], count: int) -> tuple[str, ...]:
-    """Returns `count` of the queries at even distances, from the first on; all if there are no more."""
+    """Returns `count` evenly spaced queries, beginning with the first; all of them if there are fewer."""
     count = min(count, len(queries))
     return tuple(queries[k * len(queries) // count] for k in range(count))

@@ -1,4 +1,4 @@
-"""Which rows hold a query that can be asked, and under which id."""
+"""Checks which rows hold a usable query, and gives each query an id."""
 
 import re
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ _ESCAPED_BYTES = range(0xDC80, 0xDD00)
 
 
 @dataclass(frozen=True)
-class Checked:
-    """The rows that can be used, those that cannot, and what was done to the others."""
+class CheckedRows:
+    """The queries of usable rows, the rows that are not usable, and notes on what was changed."""
 
     queries: tuple[Query, ...]
     bad: tuple[BadRow, ...]
     notes: tuple[str, ...]
 
 
-def checked_rows(table: Table, format: str, columns: Columns) -> Checked:
-    """Returns the queries that can be asked; of those that differ in white space alone the first.
+def checked_rows(table: Table, format: str, columns: Columns) -> CheckedRows:
+    """Returns the usable queries; of several that differ in white space only, the first.
 
     Raises:
         SpecError: there is none, or there are too many rows.
@@ -56,7 +56,7 @@ def checked_rows(table: Table, format: str, columns: Columns) -> Checked:
         kept.append(row)
         texts.append(text)
     if not kept:
-        raise SpecError(_nothing(bad, table.counted))
+        raise SpecError(_no_query_message(bad, table.counted))
     ids, notes = _ids([(row.row, _cell(row, columns.id)) for row in kept], columns.id is not None)
     groups = [_key(_cell(row, columns.group)) or "" for row in kept]
     queries = tuple(map(Query, ids, texts, groups))
@@ -68,11 +68,11 @@ def checked_rows(table: Table, format: str, columns: Columns) -> Checked:
             f"{_queries(copyrighted)} ask for copyrighted text, which HarmBench finds by comparing the "
             "answer with the text itself"
         )
-    return Checked(queries, tuple(bad), tuple(notes))
+    return CheckedRows(queries, tuple(bad), tuple(notes))
 
 
 def _query(row: Row, columns: Columns) -> tuple[str, bool]:
-    """Returns a row's query, and whether a context was put before it. Raises ValueError if it has none."""
+    """Returns a row's query and whether a context precedes it. Raises ValueError if the row has no query."""
     if isinstance(row.cells, str):
         return _askable(row.cells), False
     text = _text(row, columns.text or "query")
@@ -84,7 +84,7 @@ def _query(row: Row, columns: Columns) -> tuple[str, bool]:
     context = _text(row, columns.context)
     if not context.strip():
         return _askable(text), False
-    # As HarmBench's own DirectRequest does.
+    # The same form as HarmBench's own DirectRequest.
     return _askable(f"{context}\n\n---\n\n{text}"), True
 
 
@@ -99,7 +99,7 @@ def _text(row: Row, column: str) -> str:
 
 
 def _askable(text: str) -> str:
-    """Returns the text. Raises ValueError if no model can be asked it."""
+    """Returns the text. Raises ValueError if it is not a valid query."""
     if "\0" in text:
         raise ValueError("the query holds a NUL character")
     half = None if text.isascii() else _HALF_PAIR.search(text)
@@ -112,9 +112,9 @@ def _askable(text: str) -> str:
 
 
 def _ids(given: Sequence[tuple[int, object]], expected: bool) -> tuple[list[str], list[str]]:
-    """Returns distinct ids, those given where they can be kept, and notes on the others.
+    """Returns distinct ids, keeping the given ones where possible, and notes on the ids that were changed.
 
-    given: (row number, the id's cell). expected: whether there is a column of ids.
+    given: (row number, cell of the id column). expected: whether there is an id column.
     """
     wanted = [(row, _key(value)) for row, value in given]
     taken = {name for _, name in wanted if name is not None}
@@ -153,12 +153,12 @@ def _cell(row: Row, column: str | None) -> object:
 
 
 def _missing(value: object) -> bool:
-    """Returns whether a value is what tables have where nothing is: null or NaN."""
+    """Returns whether a value is null or NaN, as in an empty cell of a table."""
     return value is None or value != value
 
 
 def _key(value: object) -> str | None:
-    """Returns an id or a group as a text that is safe as a key; None if it cannot be one."""
+    """Returns an id or a group as text that is safe to use as a key; None if there is none."""
     # Whole numbers turn into floats in tables with a gap.
     if isinstance(value, float) and value.is_integer():
         value = int(value)
@@ -170,16 +170,16 @@ def _key(value: object) -> str | None:
     return name
 
 
-def _nothing(bad: Sequence[BadRow], counted: str) -> str:
-    found = "must hold at least one query that can be asked, got none"
+def _no_query_message(bad: Sequence[BadRow], counted: str) -> str:
+    message = "must hold at least one query that can be asked, got none"
     if not bad:
-        return found
+        return message
     more = (
         f" (and {len(bad) - 1:,} more bad {counted}{'s' if len(bad) > 2 else ''})"
         if len(bad) > 1
         else ""
     )
-    return f"{found}: {counted} {bad[0].row}: {bad[0].reason}{more}"
+    return f"{message}: {counted} {bad[0].row}: {bad[0].reason}{more}"
 
 
 def _queries(count: int) -> str:

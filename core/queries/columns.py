@@ -1,4 +1,4 @@
-"""Which column holds what: four published benchmarks by their columns, anything else by usual names."""
+"""Chooses the columns: four published benchmarks are known by theirs, other files by usual names."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from core.errors import SpecError
 
 MAX_COLUMNS = 1_000
-# In the order in which they are taken.
+# In order of preference.
 TEXT_NAMES = (
     "query", "prompt", "question", "instruction", "text", "goal", "input", "forbidden_prompt", "behavior",
     "paraphrase", "wording",
 )  # fmt: skip
 ID_NAMES = ("query_id", "id", "behaviorid", "index")
 GROUP_NAMES = ("group", "category", "semanticcategory", "functionalcategory", "paraphrase group")
-# What a query may need and only HarmBench says how to put with it.
+# Columns that a query may depend on; only HarmBench defines how to combine them with the text.
 _BESIDE_TEXT = ("context", "contextstring", "imagefilename")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The names, as they stand in the file, of the columns that were taken; None where there is none.
+    """The chosen columns by their names in the file; None where there is none.
 
-    context: what is put before the text, as HarmBench does.
+    context: put before the text, as HarmBench does.
     """
 
     text: str | None = None
@@ -32,7 +32,7 @@ class Columns:
 
     @property
     def taken(self) -> tuple[str, ...]:
-        """The names without the Nones."""
+        """The names that are not None."""
         return tuple(
             name for name in (self.text, self.id, self.group, self.context) if name is not None
         )
@@ -40,7 +40,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class _Benchmark:
-    """A published file: the columns it is known by, and those to take."""
+    """A published file: the columns that identify it, and those to use."""
 
     format: str
     known_by: tuple[str, ...]
@@ -50,7 +50,7 @@ class _Benchmark:
     context: tuple[str, ...] = ()
 
 
-# The first that fits is it. JailbreakBench has AdvBench's columns too, and its "Behavior" is a short name.
+# The first match counts. JailbreakBench also has AdvBench's columns, and its "Behavior" is a short name.
 _BENCHMARKS = (
     _Benchmark(
         "HarmBench",
@@ -78,10 +78,10 @@ _BENCHMARKS = (
 
 
 def choose_columns(columns: Sequence[str]) -> tuple[str, Columns, tuple[str, ...]]:
-    """Returns the format, the columns to take, and notes; no columns are right for bare texts.
+    """Returns the format, the columns to use, and notes. columns: empty for files of bare texts.
 
     Raises:
-        SpecError: none of the columns is known to hold queries, or there are too many.
+        SpecError: no column has a name that queries are known by, or there are too many columns.
     """
     if len(columns) > MAX_COLUMNS:
         raise SpecError(f"must have at most {MAX_COLUMNS:,} columns, got {len(columns):,}")
@@ -92,14 +92,16 @@ def choose_columns(columns: Sequence[str]) -> tuple[str, Columns, tuple[str, ...
         names.setdefault(_plain(column), column)
     format, chosen = _benchmark(names) or ("plain", _usual(names))
     if chosen.text is None:
-        there = ", ".join(map(_shown, columns[:20]))
+        given = ", ".join(map(_shown, columns[:20]))
         raise SpecError(
-            f"must have a column named {', '.join(TEXT_NAMES[:-1])} or {TEXT_NAMES[-1]}, got {there}"
+            f"must have a column named {', '.join(TEXT_NAMES[:-1])} or {TEXT_NAMES[-1]}, got {given}"
         )
     notes = []
-    could = [_shown(names[_plain(name)]) for name in TEXT_NAMES if _plain(name) in names]
-    if format == "plain" and len(could) > 1:
-        notes.append(f"columns {', '.join(could)} could hold the queries; {could[0]} was taken")
+    candidates = [_shown(names[_plain(name)]) for name in TEXT_NAMES if _plain(name) in names]
+    if format == "plain" and len(candidates) > 1:
+        notes.append(
+            f"columns {', '.join(candidates)} could hold the queries; {candidates[0]} was taken"
+        )
     for name in _BESIDE_TEXT:
         if name in names and names[name] != chosen.context:
             notes.append(f"column {_shown(names[name])} is not part of the queries")
@@ -107,19 +109,19 @@ def choose_columns(columns: Sequence[str]) -> tuple[str, Columns, tuple[str, ...
 
 
 def recognises(columns: Sequence[str]) -> bool:
-    """Returns whether one of the columns is known to hold queries."""
+    """Returns whether one of the columns has a name that queries are known by."""
     return not {_plain(column) for column in columns}.isdisjoint(map(_plain, TEXT_NAMES))
 
 
 def _benchmark(names: Mapping[str, str]) -> tuple[str, Columns] | None:
-    # A column `query` is our own name: whoever wrote it knows what should be asked.
+    # `query` is this program's own name for the column, so it wins over a benchmark's.
     if "query" in names:
         return None
-    for one in _BENCHMARKS:
-        if all(_plain(name) in names for name in one.known_by):
-            text = names[_plain(one.text)]
-            rest = (_first(names, wanted) for wanted in (one.id, one.group, one.context))
-            return one.format, Columns(text, *rest)
+    for benchmark in _BENCHMARKS:
+        if all(_plain(name) in names for name in benchmark.known_by):
+            text = names[_plain(benchmark.text)]
+            others = (benchmark.id, benchmark.group, benchmark.context)
+            return benchmark.format, Columns(text, *(_first(names, wanted) for wanted in others))
     return None
 
 
@@ -132,10 +134,10 @@ def _first(names: Mapping[str, str], wanted: Sequence[str]) -> str | None:
 
 
 def _plain(name: str) -> str:
-    """Returns a column's name as it is compared: "Query ID" and "query_id" are one."""
+    """Returns a column's name in the form used for comparison: "Query ID" and "query_id" are the same."""
     return re.sub(r"[\s_-]+", "", name).lower()
 
 
 def _shown(name: str) -> str:
-    """Returns a column's name as it stands in a message: short, on one line, without quotation marks."""
+    """Returns a column's name as text for a message: short, on one line, without quotation marks."""
     return repr(name)[1:-1][:60]

@@ -13,15 +13,17 @@ _NOT_JSON = (ValueError, RecursionError)
 
 
 def json_table(text: str, by_line: bool) -> Table:
-    """Returns the rows of a list, of columns, or of a value a line; the ending of the name may be wrong.
+    """Returns the rows of a JSON list, of a JSON object of columns, or of JSON Lines.
+
+    by_line: what the ending of the file's name says; the content decides if the two disagree.
 
     Raises:
-        SpecError: it is not JSON, or nothing in it looks like rows.
+        SpecError: the text is not JSON, or nothing in it looks like rows.
     """
     try:
         data = json.loads(text)
     except _NOT_JSON as error:
-        # Values one after the other are lines, whatever the file is called.
+        # Several values in a row are JSON Lines, whatever the file is called.
         if by_line or str(error).startswith("Extra data"):
             return _table(list(_lines(text)), "line")
         raise SpecError(f"is not JSON: {error}") from None
@@ -73,7 +75,7 @@ def _records(data: Any) -> Sequence[object]:
     lists = {name: value for name, value in data.items() if isinstance(value, list)}
     if len(lists) == 1:
         (only,) = lists.values()
-        # A row may have a list in it as well, of tags for instance; it holds no objects.
+        # A single row may also hold a list, of tags for instance, but not a list of objects.
         if not recognises(tuple(data)) or any(isinstance(value, dict) for value in only):
             return only
     if recognises(tuple(data)):
@@ -85,13 +87,13 @@ def _records(data: Any) -> Sequence[object]:
 def _from_lists(columns: Mapping[str, list[object]]) -> list[object]:
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{shown(name)} with {length:,}" for name, length in lengths.items())
-        raise SpecError(f"must have columns of one length, got {told}")
+        described = ", ".join(f"{shown(name)} with {length:,}" for name, length in lengths.items())
+        raise SpecError(f"must have columns of one length, got {described}")
     return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
 
 
 def _from_objects(columns: Mapping[str, Mapping[str, object]]) -> list[object]:
-    """Returns the rows of what pandas writes: a column is an object from the row's label to its value."""
+    """Returns the rows of an object as pandas writes it: each column maps row labels to values."""
     labels = dict.fromkeys(label for values in columns.values() for label in values)
     return [
         {name: values[label] for name, values in columns.items() if label in values}

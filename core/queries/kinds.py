@@ -1,4 +1,4 @@
-"""Which reader a file needs, by the ending of its name and by its first bytes."""
+"""Chooses the reader of a file by the ending of its name and by its first bytes."""
 
 import codecs
 import io
@@ -35,7 +35,8 @@ def read_table(name: str, content: bytes) -> Table:
     """Returns a file's rows.
 
     Raises:
-        SpecError: it is empty, too large, or of a kind that is not read; the sentence lacks its subject.
+        SpecError: the file is empty, too large, or of a kind that is not read. The message begins with its
+            verb; the caller puts the file's name before it.
     """
     ending = PurePath(name).suffix.lower()
     if len(content) > MAX_FILE_BYTES:
@@ -56,7 +57,7 @@ def read_table(name: str, content: bytes) -> Table:
 
 
 def _refuse_others(ending: str, content: bytes) -> None:
-    """Raises SpecError for a kind of file that is not read."""
+    """Raises SpecError if files of this kind are not read."""
     zipped = content.startswith(_ZIP_BYTES)
     if ending in _EXCEL or content.startswith(_OLD_EXCEL_BYTES) or (zipped and b"xl/" in content):
         raise SpecError("is a spreadsheet; save it as CSV (UTF-8) and give that")
@@ -68,7 +69,7 @@ def _refuse_others(ending: str, content: bytes) -> None:
 
 
 def _decoded(content: bytes) -> str:
-    """Returns the text; bytes that are not UTF-8 become lone surrogates, to be found row by row."""
+    """Returns the text; bytes that are not UTF-8 become lone surrogates, which the checks of rows report."""
     if not content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return content.decode("utf-8-sig", errors="surrogateescape")
     try:
@@ -80,7 +81,7 @@ def _decoded(content: bytes) -> str:
 
 
 def _lines(text: str) -> Table:
-    """Returns a text's lines without the white space around them; blank ones part the others."""
+    """Returns the lines of a text, stripped; blank lines are skipped."""
 
     def rows(_: object) -> Iterator[Row]:
         for number, line in enumerate(io.StringIO(text, newline=None), start=1):

@@ -1,4 +1,4 @@
-"""What every kind of file is turned into before its queries are looked at: rows with a number."""
+"""Numbered rows: the form into which every kind of query file is read first."""
 
 import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,9 +11,9 @@ MAX_ROWS = 1_000_000
 class BadRow:
     """A row that cannot be used.
 
-    row: its number as a person counts it. In CSV, TSV, JSON and parquet 1 is the first record, whatever
-    lines it takes; blank lines of a CSV file do not count. In JSON Lines and text it is the line.
-    reason: why, with the value.
+    row: its number, from 1. In CSV, TSV, JSON and parquet it counts records, however many lines each takes;
+    blank lines of a CSV file do not count. In JSON Lines and text it counts lines.
+    reason: why it cannot be used, with the value.
     """
 
     row: int
@@ -22,7 +22,7 @@ class BadRow:
 
 @dataclass(frozen=True)
 class Row:
-    """A row that could be told from its neighbours; a single text is the query itself."""
+    """A row that could be parsed. cells: by column, or a single text, which is the query itself."""
 
     row: int
     cells: Mapping[str, object] | str
@@ -30,9 +30,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A file's columns, and its rows with at least the columns asked for.
+    """A file's columns, and a function that yields its rows.
 
-    columns: empty where rows are single texts. counted: what the numbers count, "row" or "line".
+    columns: empty where rows are single texts. rows: takes the columns wanted; may yield more. counted: what
+    row numbers count, "row" or "line".
     """
 
     columns: tuple[str, ...]
@@ -41,5 +42,5 @@ class Table:
 
 
 def shown(value: object) -> str:
-    """Returns a value as it is named in a message: short, on one line."""
+    """Returns a value as text for a message: short, on one line."""
     return "null" if value is None else reprlib.repr(value)

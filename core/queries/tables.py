@@ -17,21 +17,21 @@ MAX_UNPACKED_BYTES = 1_000_000_000
 _DELIMITERS = (",", ";", "\t")
 _BROKEN_PARQUET = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError)
 
-# A longer cell is a bad row by its length; the csv module would go on in the middle of it.
+# Long cells are refused as bad rows later; the csv module would resume parsing inside the cell.
 csv.field_size_limit(2**31 - 1)
 
 
 def csv_table(text: str, tabs_first: bool) -> Table:
-    """Returns a table whose cells are parted by comma, semicolon or tab, whichever the header shows.
+    """Returns a table whose cells are separated by comma, semicolon or tab; the header decides which.
 
     Raises:
         SpecError: there is no header.
     """
     order = ("\t", ",", ";") if tabs_first else _DELIMITERS
     headers = {delimiter: _header(text, delimiter) for delimiter in order}
-    # The first of equals is taken.
+    # Of equally good delimiters the first wins.
     delimiter = max(
-        order, key=lambda one: (recognises(headers[one][:MAX_COLUMNS]), len(headers[one]))
+        order, key=lambda each: (recognises(headers[each][:MAX_COLUMNS]), len(headers[each]))
     )
     header = headers[delimiter]
     if not header:
@@ -58,8 +58,8 @@ def _header(text: str, delimiter: str) -> list[str]:
 
 
 def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
-    """Yields (number, cells or what is wrong) of every record that is not a blank line; 0 is the header."""
-    # Without `strict` a cell with a stray quotation mark would be changed and not reported.
+    """Yields (number, cells or an error in words) of every record but blank lines; number 0 is the header."""
+    # Without `strict`, a cell with a stray quotation mark would be altered silently.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     number = 0
     while True:
@@ -80,7 +80,7 @@ def parquet_table(content: bytes) -> Table:
     """Returns a parquet file's table.
 
     Raises:
-        SpecError: it is not one, or too large.
+        SpecError: the content is not parquet, or is too large.
     """
     try:
         file = pq.ParquetFile(pa.BufferReader(content))
@@ -110,7 +110,7 @@ def parquet_table(content: bytes) -> Table:
 
 
 def _values(column: Any) -> list[object]:
-    """Returns a column's values; texts byte by byte, so that a wrong one spoils its row alone."""
+    """Returns a column's values; texts are decoded one by one, so that invalid bytes spoil their row only."""
     if types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if types.is_string(column.type) or types.is_large_string(column.type):
@@ -127,6 +127,6 @@ def _not_parquet(error: Exception) -> SpecError:
 
 
 def _miscounted(fields: int, expected: int, delimiter: str) -> str:
-    found = f"it has {fields} field{'' if fields == 1 else 's'} where the header has {expected}"
+    message = f"it has {fields} field{'' if fields == 1 else 's'} where the header has {expected}"
     hint = f" (a cell with {delimiter!r} in it needs quotation marks)" if fields > expected else ""
-    return found + hint
+    return message + hint

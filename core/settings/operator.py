@@ -1,6 +1,6 @@
-"""What the operator of this machine allows, and where a user's own files lie.
+"""What the operator of this machine allows, and the folder of the user's own files.
 
-Only a file on the machine grants anything here: no widget, link, model or query file can.
+Only a file on this machine can grant permissions; no widget, link, model or query file can.
 """
 
 import os
@@ -49,7 +49,7 @@ class OperatorSpec(Spec):
 
 @dataclass(frozen=True)
 class Permissions:
-    """What may be done with a model's files: read weights from pickle, run the code they bring."""
+    """What may be done with a model's files: reading weights from pickle, running the model's own code."""
 
     pickle: bool = False
     remote_code: bool = False
@@ -70,10 +70,10 @@ def user_folder() -> Path:
 
 
 def operator() -> OperatorSpec:
-    """Returns the operator's configuration; nothing is allowed where there is no file.
+    """Returns the operator's configuration; without a file nothing is allowed.
 
     Raises:
-        SpecError: the file cannot be read; a slip in it must not pass for "not allowed" unnoticed.
+        SpecError: the file cannot be read. An error in it must not silently mean "not allowed".
     """
     path = user_folder() / "config.toml"
     try:
@@ -87,7 +87,7 @@ def operator() -> OperatorSpec:
 
 
 def as_path(name: str) -> Path:
-    """Returns a name as a path, with ~ for the home folder if there is one of that name."""
+    """Returns a name as a path; a leading ~ becomes the home folder if that user exists."""
     try:
         return Path(name).expanduser()
     except RuntimeError:  # no such user
@@ -95,12 +95,12 @@ def as_path(name: str) -> Path:
 
 
 def _named(model: str, names: tuple[str, ...]) -> bool:
-    """Returns whether one of the names is this model, however its folder is spelled."""
+    """Returns whether one of the names means this model, however its folder is written."""
     folder = as_path(model)
     if ALL in names:
         return True
     if not folder.is_dir():
         return model in names
-    # Relative names are Hub ids: they must not let in a folder that happens to be called like one.
+    # Relative names are Hub ids; they must not admit a local folder of the same name.
     paths = [as_path(name) for name in names]
     return any(path.is_absolute() and path.is_dir() and path.samefile(folder) for path in paths)

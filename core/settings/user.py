@@ -1,4 +1,4 @@
-"""What a user has set on this machine, kept in `settings.json` in the user's folder."""
+"""The user's settings on this machine, kept in `settings.json` in the user's folder."""
 
 import json
 import os
@@ -31,7 +31,7 @@ class UserSettings(Spec):
 
 
 def user_settings() -> UserSettings:
-    """Returns what is set; the defaults where there is no file.
+    """Returns the user's settings; the defaults if there is no file.
 
     Raises:
         SpecError: the file cannot be read.
@@ -50,11 +50,11 @@ def user_settings() -> UserSettings:
 def save_user_settings(settings: UserSettings) -> None:
     """Writes the settings, whole or not at all. Raises: TailscopeError if they cannot be written."""
     path = _path()
-    beside = path.with_suffix(f".{os.getpid()}.part")
+    temporary = path.with_suffix(f".{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps(settings.model_dump(mode="json"), indent=1) + "\n", "utf-8")
-        beside.replace(path)
+        temporary.write_text(json.dumps(settings.model_dump(mode="json"), indent=1) + "\n", "utf-8")
+        temporary.replace(path)
     except OSError as error:
         raise TailscopeError(
             f"the settings {str(path)!r} could not be written: {error.strerror}"
@@ -62,7 +62,7 @@ def save_user_settings(settings: UserSettings) -> None:
 
 
 def apply_limit(store: Store | MemoryStore) -> int | None:
-    """Has an open store keep to the limit that is set, and returns it. Raises: as `user_settings`."""
+    """Applies the user's size limit to an open store and returns it. Raises: as `user_settings`."""
     limit = user_settings().store_limit
     if isinstance(store, Store):
         store.size_limit = limit
