@@ -1,6 +1,7 @@
 """Speed of both sampling loops on a GPU against the machine's limit, in one script of at most eight minutes.
 
-    python -m benchmarks.gpu [--shapes 1b 8b] [--new-tokens 150] [--budget 460] [--device cuda] [--json FILE]
+    python -m benchmarks.gpu [--shapes 1b 8b] [--attentions eager sdpa sdpa-without-cudnn] [--largest-only]
+        [--new-tokens 150] [--budget 460] [--device cuda] [--json FILE]
 
 Models of the shapes of Llama-3.2-1B and Llama-3.1-8B with random weights in bfloat16; nothing is downloaded.
 For each: the Monte Carlo loop and the importance-sampling loop (two arms at every token, and with a switch),
@@ -15,7 +16,7 @@ Without a GPU `--device cpu --shapes tiny` runs every part of it on a small shap
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -53,6 +54,8 @@ SHAPES = {
         "vocab_size": 512, "tie_word_embeddings": True,
     },
 }  # fmt: skip
+# The first is what the product uses. The last keeps torch from cuDNN's kernels.
+ATTENTIONS = ("eager", "sdpa", "sdpa-without-cudnn")
 # What the loop needs beside weights and cache, as a share of the memory: logits in float32, their cumulative
 # sums in float64, a copy of the cache while places split.
 ROOM = 0.5
@@ -271,8 +274,17 @@ def timed_parts(device: torch.device) -> Iterator[dict[str, float]]:
 class Bench:
     """Measures one thing after the other until the budget is spent; what fails is noted and left out."""
 
-    def __init__(self, device: torch.device, steps: int, budget: float) -> None:
+    def __init__(
+        self,
+        device: torch.device,
+        steps: int,
+        budget: float,
+        attentions: Sequence[str],
+        largest_only: bool,
+    ) -> None:
         self.device, self.steps = device, steps
+        self.attentions, self.largest_only = attentions, largest_only
+        self.attention = "eager"
         self.lines: list[Line] = []
         self.notes: list[str] = []
         self._ends = time.monotonic() + budget
@@ -295,9 +307,14 @@ class Bench:
     def shape(self, name: str) -> None:
         loaded = build(name, self.device)
         model, steps = loaded.model, self.steps
-        for attention in ("eager", "sdpa"):
-            model.set_attn_implementation(attention)
-            for batch in sorted({64, largest_batch(loaded, steps, 2)}):
+        largest = largest_batch(loaded, steps, 2)
+        batches = sorted({largest} if self.largest_only else {64, largest})
+        for attention in self.attentions:
+            model.set_attn_implementation(attention.partition("-")[0])
+            # cuDNN makes a plan for every length of the cache that it meets for the first time.
+            torch.backends.cuda.enable_cudnn_sdp("without" not in attention)
+            self.attention = attention
+            for batch in batches:
                 for what, switch in (
                     ("Monte Carlo loop", None),
                     (f"importance sampling, switch {steps}", steps),
@@ -307,22 +324,25 @@ class Bench:
                         f"{name} {attention} {batch} {what}",
                         partial(self.loop, loaded, what, batch, switch),
                     )
-        largest = largest_batch(loaded, steps, 2)
         self.attempt(f"{name} parts", partial(self.parts, loaded, largest))
-        for batch in sorted({64, largest}):
+        for batch in batches:
             self.attempt(f"{name} step {batch}", partial(self.bare, loaded, batch))
             self.attempt(f"{name} generate {batch}", partial(self.generate, loaded, batch))
 
     def add(self, loaded: LoadedModel, what: str, batch: int, took: float, rows: float) -> None:
         """Notes a time of so many seconds a step. rows: that go through the model, in the mean."""
         limit = limit_ms(loaded, self.peak, rows, self.steps)
-        attention = str(loaded.model.config._attn_implementation)
-        line = Line(loaded.name, what, attention, batch, 1e3 * took, limit, batch / took)
+        line = Line(loaded.name, what, self.attention, batch, 1e3 * took, limit, batch / took)
         self.lines.append(line)
 
     def loop(self, loaded: LoadedModel, what: str, batch: int, switch: int | None) -> None:
-        draw(loaded, batch, 4, switch and min(switch, 2))
+        first = seconds(self.device, lambda: draw(loaded, batch, self.steps, switch))
         took = seconds(self.device, lambda: draw(loaded, batch, self.steps, switch))
+        if first > 1.5 * took:
+            self.notes.append(
+                f"{loaded.name}, {what}, {self.attention}, {batch} rows: the first sample took "
+                f"{first:.1f} s, the second {took:.1f} s"
+            )
         rows = batch * (1 + (switch or 0) / self.steps)
         self.add(loaded, what, batch, took / self.steps, rows)
 
@@ -364,6 +384,8 @@ class Bench:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shapes", nargs="+", default=["1b", "8b"], choices=sorted(SHAPES))
+    parser.add_argument("--attentions", nargs="+", default=list(ATTENTIONS), choices=ATTENTIONS)
+    parser.add_argument("--largest-only", action="store_true", help="no small batch")
     parser.add_argument("--new-tokens", type=int, default=150)
     parser.add_argument("--budget", type=float, default=460.0, help="seconds; nothing begins later")
     parser.add_argument("--device", default="cuda")
@@ -372,7 +394,9 @@ def main() -> None:
 
     device = torch.device(options.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
-    bench = Bench(device, options.new_tokens, options.budget)
+    bench = Bench(
+        device, options.new_tokens, options.budget, options.attentions, options.largest_only
+    )
     print(
         f"{name}, torch {torch.__version__}: copies {bench.peak.bandwidth / 1e12:.2f} TB/s, products "
         f"{bench.peak.matrix_rate / 1e12:.0f} TFLOP/s; prompt {PROMPT_TOKENS}, answers {options.new_tokens}"
