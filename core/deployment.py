@@ -17,7 +17,7 @@ from scipy import stats
 
 from core.errors import SpecError
 from core.estimation.estimate import Estimate
-from core.spec import Spec
+from core.spec import Finite, Number, Spec
 
 DENOMINATORS = (1_000, 1_000_000)
 # With fewer marks than these, rounding to whole ones tells too little.
@@ -33,9 +33,9 @@ Array = NDArray[np.float64]
 class Traffic(Spec):
     """a_day: queries a day, all together. share: of them like this one, in (0, 1]. days: how long."""
 
-    a_day: float = 100_000
-    share: float = 0.001
-    days: float = 30
+    a_day: Number = 100_000
+    share: Number = 0.001
+    days: Number = 30
 
     @field_validator("a_day")
     @classmethod
@@ -77,11 +77,11 @@ class Risk(Spec):
     relative_error: standard error over value, where known.
     """
 
-    value: float
-    low: float
-    high: float
-    relative_error: float | None = None
-    confidence: float = 0.95
+    value: Number
+    low: Number
+    high: Number
+    relative_error: Finite | None = None
+    confidence: Finite = 0.95
 
     @model_validator(mode="after")
     def _ordered(self) -> "Risk":

@@ -1,13 +1,21 @@
-"""Frozen, validated specs: what is sampled, from which proposal, and how much of it.
+"""Frozen, validated specs, and the types of their fields: each setting's rule is written here once.
 
 Every spec is JSON-serialisable; its canonical JSON is what the cache hashes. Nothing here knows how a
 sample is drawn.
 """
 
 import math
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+)
+from pydantic_core import PydanticKnownError
 
 from core.errors import SpecError, first_sentence
 
@@ -30,91 +38,6 @@ def within(name: str, value: float, low: float, high: float) -> float:
     if not (math.isfinite(value) and low <= value <= high):
         raise ValueError(f"{name} must be in {low:g}..{high:g}, got {value:g}")
     return value
-
-
-class Spec(BaseModel):
-    """Base of all specs: frozen, no unknown fields, NaN allowed in only to be named when refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True)
-
-    @classmethod
-    def build(cls, **values: Any) -> Self:
-        """Returns the spec.
-
-        Raises:
-            SpecError: the first invalid field, in one sentence with the value and what is accepted.
-        """
-        try:
-            return cls(**values)
-        except ValidationError as error:
-            raise SpecError(first_sentence(error)) from None
-
-
-class GenerationSpec(Spec):
-    """The target distribution: the model together with how its answers are generated."""
-
-    system_prompt: str | None = None
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float = 1.0
-    max_new_tokens: int = 40
-
-    @field_validator("temperature")
-    @classmethod
-    def _temperature(cls, value: float) -> float:
-        return within("temperature", value, 0.01, 10.0)
-
-    @field_validator("top_k")
-    @classmethod
-    def _top_k(cls, value: int | None) -> int | None:
-        if value is not None and value < 1:
-            raise ValueError(f"top_k must be 1 or more, or left out for no limit, got {value}")
-        return value
-
-    @field_validator("top_p")
-    @classmethod
-    def _top_p(cls, value: float) -> float:
-        if not 0.0 < value <= 1.0:
-            raise ValueError(f"top_p must be above 0 and at most 1, got {value:g}")
-        return value
-
-    @field_validator("max_new_tokens")
-    @classmethod
-    def _max_new_tokens(cls, value: int) -> int:
-        return int(within("max_new_tokens", value, 1, MAX_NEW_TOKENS))
-
-
-class ProposalSpec(Spec):
-    """What every kind of proposal has (docs/method.md#proposals); `core.proposals` holds the kinds.
-
-    strength: how far the proposal is from the target, in the kind's own units; 0 is the target.
-    alpha_mix: the target's share at every token before t_switch; from there on the target goes on alone.
-    """
-
-    kind: str
-    strength: float = 1.0
-    alpha_mix: float = 0.1
-    t_switch: int = 8
-
-    @field_validator("strength")
-    @classmethod
-    def _strength(cls, value: float) -> float:
-        return within("strength", value, -MAX_STRENGTH, MAX_STRENGTH)
-
-    @field_validator("alpha_mix")
-    @classmethod
-    def _alpha_mix(cls, value: float) -> float:
-        return within("alpha_mix", value, 0.0, 1.0)
-
-    @field_validator("t_switch")
-    @classmethod
-    def _t_switch(cls, value: int) -> int:
-        return int(within("t_switch", value, 0, MAX_NEW_TOKENS))
-
-    @property
-    def is_target(self) -> bool:
-        """Whether these settings leave the target unchanged, so that every weight is exactly 1."""
-        return self.strength == 0.0 or self.alpha_mix == 1.0 or self.t_switch == 0
 
 
 def check_query(query: str) -> str:
@@ -142,3 +65,141 @@ def check_samples(samples: int) -> int:
     if not 1 <= samples <= MAX_SAMPLES:
         raise SpecError(f"samples must be in 1..{MAX_SAMPLES:,}, got {samples:,}")
     return int(samples)
+
+
+def in_range(low: float, high: float, name: str = "") -> AfterValidator:
+    """Returns the rule that a number lies in low..high. name: for the message, in place of the field's."""
+
+    def check(value: float, info: ValidationInfo) -> float:
+        return within(name or str(info.field_name), value, low, high)
+
+    return AfterValidator(check)
+
+
+def at_least(low: int, words: str = "") -> AfterValidator:
+    """Returns the rule that a whole number is low or more. words: what else the message says is accepted."""
+
+    def check(value: int, info: ValidationInfo) -> int:
+        if value < low:
+            raise ValueError(f"{info.field_name} must be {low} or more{words}, got {value}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _no_bool_for_whole(value: object) -> object:
+    # Python counts True as 1, and so would JSON's true be.
+    if isinstance(value, bool):
+        raise PydanticKnownError("int_type")
+    return value
+
+
+def _no_bool_for_number(value: object) -> object:
+    if isinstance(value, bool):
+        raise PydanticKnownError("float_type")
+    return value
+
+
+def _finite(value: float, info: ValidationInfo) -> float:
+    if not math.isfinite(value):
+        raise ValueError(f"{info.field_name} must be a finite number, got {value:g}")
+    return value
+
+
+def _above_zero_to_one(value: float, info: ValidationInfo) -> float:
+    if not 0.0 < value <= 1.0:
+        raise ValueError(f"{info.field_name} must be above 0 and at most 1, got {value:g}")
+    return value
+
+
+def _rounded_to_thousandths(value: float) -> float:
+    return round(value, 3)
+
+
+def _optional_samples(value: int) -> int:
+    return value if value == 0 else check_samples(value)
+
+
+def _seed(value: int) -> int:
+    if not 0 <= value < 2**63:
+        raise ValueError(f"seed must be a whole number from 0 to 2^63-1, got {value}")
+    return value
+
+
+def _precision(value: float) -> float:
+    if not (math.isfinite(value) and 0.01 <= value <= 10.0):
+        raise ValueError(f"precision must be in 0.01..10, or left out, got {value:g}")
+    return value
+
+
+# A number of any size. Each field adds its range, and a range refuses NaN and infinities.
+Whole = Annotated[int, BeforeValidator(_no_bool_for_whole)]
+Number = Annotated[float, BeforeValidator(_no_bool_for_number)]
+Finite = Annotated[Number, AfterValidator(_finite)]
+
+QueryText = Annotated[str, AfterValidator(check_query)]
+Samples = Annotated[Whole, AfterValidator(check_samples)]
+# 0 leaves the sample out.
+OptionalSamples = Annotated[Whole, AfterValidator(_optional_samples)]
+Seed = Annotated[Whole, AfterValidator(_seed)]
+Share = Annotated[Number, in_range(0.0, 1.0)]
+# Whole thousandths, so that the allocation of rows repeats.
+DefensiveShare = Annotated[Share, AfterValidator(_rounded_to_thousandths)]
+# Score of a judge from which an answer is harm.
+Threshold = Annotated[Number, AfterValidator(_above_zero_to_one)]
+# Half the width of an interval over its estimate.
+Precision = Annotated[Number, AfterValidator(_precision)]
+Temperature = Annotated[Number, in_range(0.01, 10.0)]
+TopK = Annotated[Whole, at_least(1, ", or left out for no limit")]
+TopP = Annotated[Number, AfterValidator(_above_zero_to_one)]
+NewTokens = Annotated[Whole, in_range(1, MAX_NEW_TOKENS)]
+Strength = Annotated[Number, in_range(-MAX_STRENGTH, MAX_STRENGTH)]
+# Token of an answer from which the target goes on alone.
+Switch = Annotated[Whole, in_range(0, MAX_NEW_TOKENS)]
+Layer = Annotated[Whole, at_least(0)]
+
+
+class Spec(BaseModel):
+    """Base of all specs: frozen, no unknown fields, NaN allowed in only to be named when refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True)
+
+    @classmethod
+    def build(cls, **values: Any) -> Self:
+        """Returns the spec.
+
+        Raises:
+            SpecError: the first invalid field, in one sentence with the value and what is accepted.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise SpecError(first_sentence(error)) from None
+
+
+class GenerationSpec(Spec):
+    """The target distribution: the model together with how its answers are generated."""
+
+    system_prompt: str | None = None
+    temperature: Temperature = 1.0
+    top_k: TopK | None = None
+    top_p: TopP = 1.0
+    max_new_tokens: NewTokens = 40
+
+
+class ProposalSpec(Spec):
+    """What every kind of proposal has (docs/method.md#proposals); `core.proposals` holds the kinds.
+
+    strength: how far the proposal is from the target, in the kind's own units; 0 is the target.
+    alpha_mix: the target's share at every token before t_switch; from there on the target goes on alone.
+    """
+
+    kind: str
+    strength: Strength = 1.0
+    alpha_mix: Share = 0.1
+    t_switch: Switch = 8
+
+    @property
+    def is_target(self) -> bool:
+        """Whether these settings leave the target unchanged, so that every weight is exactly 1."""
+        return self.strength == 0.0 or self.alpha_mix == 1.0 or self.t_switch == 0

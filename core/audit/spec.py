@@ -1,6 +1,5 @@
 """What an audit asks, of whom, and how long."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from pydantic import field_validator
 
 from cache import spec_hash
-from core.behaviours.load import DEFAULT_BEHAVIOUR, check_behaviour
+from core.behaviours.load import DEFAULT_BEHAVIOUR, BehaviourName
 from core.models.loading import DEFAULT_MODEL
 from core.models.spec import LoadingSpec
 from core.proposals import AnyProposal
@@ -19,7 +18,17 @@ from core.runs.request import (
     DEFAULT_THRESHOLD,
     EstimateRequest,
 )
-from core.spec import GenerationSpec, Method, Spec, check_samples
+from core.spec import (
+    DefensiveShare,
+    GenerationSpec,
+    Method,
+    OptionalSamples,
+    Precision,
+    Samples,
+    Seed,
+    Spec,
+    Threshold,
+)
 
 
 class AuditModel(Spec):
@@ -39,17 +48,17 @@ class AuditSpec(Spec):
     """
 
     models: tuple[AuditModel, ...] = (AuditModel(),)
-    behaviour: str = DEFAULT_BEHAVIOUR
+    behaviour: BehaviourName = DEFAULT_BEHAVIOUR
     generation: GenerationSpec = GenerationSpec()
     method: Method = "mis"
-    samples: int = DEFAULT_SAMPLES
-    precision: float | None = None
-    monte_carlo_samples: int = 0
+    samples: Samples = DEFAULT_SAMPLES
+    precision: Precision | None = None
+    monte_carlo_samples: OptionalSamples = 0
     proposal: AnyProposal | None = None
-    defensive_share: float = DEFAULT_DEFENSIVE_SHARE
+    defensive_share: DefensiveShare = DEFAULT_DEFENSIVE_SHARE
     judge: str | None = None
-    threshold: float = DEFAULT_THRESHOLD
-    seed: int = 0
+    threshold: Threshold = DEFAULT_THRESHOLD
+    seed: Seed = 0
 
     @field_validator("models")
     @classmethod
@@ -60,28 +69,6 @@ class AuditSpec(Spec):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"each model of an audit must be another one, got {name!r} twice")
-        return value
-
-    @field_validator("behaviour")
-    @classmethod
-    def _behaviour(cls, value: str) -> str:
-        return check_behaviour(value)
-
-    @field_validator("samples")
-    @classmethod
-    def _samples(cls, value: int) -> int:
-        return check_samples(value)
-
-    @field_validator("monte_carlo_samples")
-    @classmethod
-    def _monte_carlo_samples(cls, value: int) -> int:
-        return value if value == 0 else check_samples(value)
-
-    @field_validator("precision")
-    @classmethod
-    def _precision(cls, value: float | None) -> float | None:
-        if value is not None and not (math.isfinite(value) and 0.01 <= value <= 10.0):
-            raise ValueError(f"precision must be in 0.01..10, or left out, got {value:g}")
         return value
 
     def request(self, model: AuditModel, query: str) -> EstimateRequest:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from cache import spec_hash
 from core.behaviours.spec import BehaviourSpec, Message, PairSpec, read_behaviour, read_pairs
@@ -93,6 +96,10 @@ def check_behaviour(name: str) -> str:
     """Returns the name if there is such a behaviour. Raises: as `behaviour_path`."""
     behaviour_path(name)
     return name
+
+
+# Name of a behaviour that is there, or the path of its file.
+BehaviourName = Annotated[str, AfterValidator(check_behaviour)]
 
 
 def load_behaviour(name: str) -> Behaviour:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError, field_validator
 
 from core.errors import BehaviourError, first_sentence
-from core.spec import DirectionPosition, Spec, check_query, within
+from core.spec import DirectionPosition, Number, Spec, check_query, within
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 ROLES = ("system", "user", "assistant")
@@ -87,7 +87,7 @@ class BehaviourSpec(Spec):
     queries: str | tuple[str, ...]
     contrast: str | tuple[PairSpec, ...] = ()
     judge: str | dict[str, Any]
-    threshold: float = 0.75
+    threshold: Number = 0.75
     direction: DirectionPosition = "answer_mean"
 
     @field_validator("name")

@@ -3,20 +3,19 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from huggingface_hub.errors import HFValidationError
-from pydantic import field_validator
 from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from core.errors import ModelError
 from core.judges.base import Judgement
-from core.judges.local import LocalJudgeSpec, folder_fingerprint, without_special
+from core.judges.local import BatchRows, LocalJudgeSpec, folder_fingerprint, without_special
 from core.judges.templates import fill
-from core.spec import within
+from core.spec import Whole, in_range
 
 # Raise this when the same settings would score the same answer differently.
 CLASSIFIER_VERSION = 1
@@ -34,13 +33,8 @@ class ClassifierSpec(LocalJudgeSpec):
     path: str
     label: str | None = None
     template: str = "{query}\n{answer}"
-    max_tokens: int | None = None
-    batch_rows: int = 16
-
-    @field_validator("max_tokens")
-    @classmethod
-    def _max_tokens(cls, value: int | None) -> int | None:
-        return None if value is None else int(within("max_tokens", value, 1, 1_000_000))
+    max_tokens: Annotated[Whole, in_range(1, 1_000_000)] | None = None
+    batch_rows: BatchRows = 16
 
 
 class ClassifierJudge:

@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import field_validator
 
 from core.errors import ModelError
 from core.judges.base import Judgement
-from core.judges.local import LocalJudgeSpec, folder_fingerprint, without_special
+from core.judges.local import BatchRows, LocalJudgeSpec, folder_fingerprint, without_special
 from core.judges.templates import fill
 from core.models.chat import message_ids
 from core.models.loading import LoadedModel, load_model
 from core.models.spec import LoadingSpec
-from core.spec import within
+from core.spec import Share
 
 # Raise this when the same settings would score the same answer differently.
 GRADER_VERSION = 1
@@ -46,13 +45,8 @@ class GraderSpec(LocalJudgeSpec):
     adapter: str | None = None
     template: str = TEMPLATE
     chat: bool = True
-    min_mass: float = 0.5
-    batch_rows: int = 8
-
-    @field_validator("min_mass")
-    @classmethod
-    def _min_mass(cls, value: float) -> float:
-        return within("min_mass", value, 0.0, 1.0)
+    min_mass: Share = 0.5
+    batch_rows: BatchRows = 8
 
 
 class GraderJudge:

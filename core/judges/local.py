@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from pydantic import field_validator
@@ -9,8 +10,10 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from core.errors import ModelError
 from core.judges.templates import check_template
-from core.spec import Spec, within
+from core.spec import Spec, Whole, in_range
 
+# Answers computed at once.
+BatchRows = Annotated[Whole, in_range(1, 4096)]
 # What decides a model's outputs; read-me files and the like do not.
 DECIDING_SUFFIXES = {".json", ".safetensors", ".txt", ".model", ".jinja"}
 
@@ -41,7 +44,7 @@ class LocalJudgeSpec(Spec):
     """
 
     template: str
-    batch_rows: int
+    batch_rows: BatchRows
     device: str = "cpu"
 
     @field_validator("template")
@@ -57,11 +60,6 @@ class LocalJudgeSpec(Spec):
         except (RuntimeError, AssertionError):
             raise ValueError(f"device must be one that is here, as 'cpu', got {value!r}") from None
         return value
-
-    @field_validator("batch_rows")
-    @classmethod
-    def _batch_rows(cls, value: int) -> int:
-        return int(within("batch_rows", value, 1, 4096))
 
 
 def without_special(tokenizer: PreTrainedTokenizerBase, text: str) -> str:

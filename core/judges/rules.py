@@ -34,6 +34,7 @@ from core.judges.patterns import (
     shown,
 )
 from core.judges.refusals import STANDARD_REFUSALS, plain_apostrophes
+from core.spec import Number
 
 JUDGES = Path(__file__).parents[2] / "sample_data" / "judges"
 DEFAULT_THRESHOLD = 0.75
@@ -122,7 +123,7 @@ class RuleSet(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     behaviour: str = ""
-    threshold: Annotated[float, Field(gt=0.0, le=1.0)] = DEFAULT_THRESHOLD
+    threshold: Annotated[Number, Field(gt=0.0, le=1.0)] = DEFAULT_THRESHOLD
     rules: tuple[Rule, ...] = ()
     default: Demand | None = None
 

@@ -1,16 +1,15 @@
 """The `ablate` proposal: the target with a share of a direction taken out everywhere (Arditi et al. 2024)."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
-from pydantic import field_validator
 
 from core.models.hooks import Edit, Site, replace_rows
 from core.models.loading import LoadedModel
 from core.proposals.base import Proposal, ProposalContext, direction_file_field, direction_of
 from core.proposals.steer import check_layer, check_not_zero
-from core.spec import DirectionPosition, ProposalSpec, SteeredPositions, within
+from core.spec import DirectionPosition, Layer, Number, ProposalSpec, SteeredPositions, in_range
 
 
 class AblateSpec(ProposalSpec):
@@ -22,15 +21,11 @@ class AblateSpec(ProposalSpec):
     """
 
     kind: Literal["ablate"] = "ablate"
-    layer: int = 2
+    strength: Annotated[Number, in_range(0.0, 1.0, "strength of an ablation")] = 1.0
+    layer: Layer = 2
     direction: DirectionPosition = "answer_mean"
     positions: SteeredPositions = "both"
     direction_file: str | None = direction_file_field()
-
-    @field_validator("strength")
-    @classmethod
-    def _fraction(cls, value: float) -> float:
-        return within("strength of an ablation", value, 0.0, 1.0)
 
 
 @dataclass(frozen=True, eq=False)

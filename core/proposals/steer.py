@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
-from pydantic import field_validator
 
 from core.errors import SpecError
 from core.models.hooks import Edit, Site, replace_rows
@@ -16,7 +15,7 @@ from core.proposals.base import (
     direction_file_field,
     direction_of,
 )
-from core.spec import DirectionPosition, ProposalSpec, SteeredPositions
+from core.spec import DirectionPosition, Layer, ProposalSpec, SteeredPositions
 from core.steering.direction import Direction
 
 
@@ -28,17 +27,10 @@ class SteerSpec(ProposalSpec):
     """
 
     kind: Literal["steer"] = "steer"
-    layer: int = 2
+    layer: Layer = 2
     direction: DirectionPosition = "answer_mean"
     positions: SteeredPositions = "answer"
     direction_file: str | None = direction_file_field()
-
-    @field_validator("layer")
-    @classmethod
-    def _layer(cls, value: int) -> int:
-        if value < 0:
-            raise ValueError(f"layer must be 0 or more, got {value}")
-        return value
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from core.errors import TailscopeError
 from core.queries.query import Query
 from core.sampling.shards import AnyStore
 from core.settings.operator import user_folder
-from core.spec import Spec
+from core.spec import Finite, Spec, Whole
 
 Kind = Literal["run", "audit", "wordings"]
 # What the store holds of an entry beside its samples.
@@ -45,11 +45,11 @@ class Entry(Spec):
     saved: str
     title: str
     spec: dict[str, Any]
-    rows: int = 0
-    queries: int = 1
+    rows: Whole = 0
+    queries: Whole = 1
     status: str = ""
     folder: str | None = None
-    seconds_per_answer: float | None = None
+    seconds_per_answer: Finite | None = None
 
 
 def audits_folder() -> Path:

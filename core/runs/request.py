@@ -6,11 +6,10 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import field_validator
 
 from core.behaviours.load import (
     DEFAULT_BEHAVIOUR,
-    check_behaviour,
+    BehaviourName,
     load_behaviour,
     load_contrast_pairs,
 )
@@ -34,7 +33,16 @@ from core.sampling.scored import JudgedShard, judge_shard
 from core.sampling.shards import SHARD_ROWS, AnyStore, draw_shards
 from core.sampling.spec import SamplingSpec
 from core.sampling.stages import even_shares, next_shares, stage_sizes
-from core.spec import DirectionPosition, GenerationSpec, Method, Spec, check_query, within
+from core.spec import (
+    DefensiveShare,
+    DirectionPosition,
+    GenerationSpec,
+    Method,
+    QueryText,
+    Seed,
+    Spec,
+    Threshold,
+)
 from core.steering.build import build_direction
 from core.steering.direction import Direction
 
@@ -53,42 +61,18 @@ class EstimateRequest(Spec):
     a judge's file or short name, None for the behaviour's own.
     """
 
-    query: str
+    query: QueryText
     model: str = DEFAULT_MODEL
     loading: LoadingSpec = LoadingSpec()
-    behaviour: str = DEFAULT_BEHAVIOUR
+    behaviour: BehaviourName = DEFAULT_BEHAVIOUR
     method: Method = "mis"
     generation: GenerationSpec = GenerationSpec()
     proposal: AnyProposal | None = None
     companions: tuple[AnyProposal, ...] = ()
-    defensive_share: float = DEFAULT_DEFENSIVE_SHARE
+    defensive_share: DefensiveShare = DEFAULT_DEFENSIVE_SHARE
     judge: str | None = None
-    threshold: float = DEFAULT_THRESHOLD
-    seed: int = 0
-
-    @field_validator("query")
-    @classmethod
-    def _query(cls, value: str) -> str:
-        return check_query(value)
-
-    @field_validator("behaviour")
-    @classmethod
-    def _behaviour(cls, value: str) -> str:
-        return check_behaviour(value)
-
-    @field_validator("defensive_share")
-    @classmethod
-    def _defensive_share(cls, value: float) -> float:
-        within("defensive_share", value, 0.0, 1.0)
-        # Whole thousandths, so that the allocation of rows repeats.
-        return round(value, 3)
-
-    @field_validator("threshold")
-    @classmethod
-    def _threshold(cls, value: float) -> float:
-        if not 0.0 < value <= 1.0:
-            raise ValueError(f"threshold must be above 0 and at most 1, got {value:g}")
-        return value
+    threshold: Threshold = DEFAULT_THRESHOLD
+    seed: Seed = 0
 
     @property
     def proposals(self) -> tuple[AnyProposalSpec, ...]:

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from pydantic import ValidationError, field_validator
+from pydantic import ValidationError
 
 from cache import MemoryStore, Store, StoreError, default_folder, open_store, spec_hash
 from core.behaviours.load import load_behaviour
@@ -30,7 +30,7 @@ from core.runs.request import (
 from core.sampling.scored import JudgedShard
 from core.sampling.shards import AnyStore
 from core.settings.user import user_settings
-from core.spec import GenerationSpec, Spec, check_samples
+from core.spec import GenerationSpec, OptionalSamples, Samples, Spec
 
 ArmName = Literal["weighted", "mc"]
 # Importance sampling by the request's own method, and Monte Carlo beside it.
@@ -58,18 +58,8 @@ class RunSpec(Spec):
     """A request, and how many answers each arm draws; 0 leaves Monte Carlo out."""
 
     request: EstimateRequest
-    importance_samples: int = 1_000
-    monte_carlo_samples: int = 10_000
-
-    @field_validator("importance_samples")
-    @classmethod
-    def _importance_samples(cls, value: int) -> int:
-        return check_samples(value)
-
-    @field_validator("monte_carlo_samples")
-    @classmethod
-    def _monte_carlo_samples(cls, value: int) -> int:
-        return value if value == 0 else check_samples(value)
+    importance_samples: Samples = 1_000
+    monte_carlo_samples: OptionalSamples = 10_000
 
     @property
     def run_id(self) -> str:

@@ -16,7 +16,8 @@ def period(shares: Sequence[float]) -> int:
     Raises:
         ValueError: the shares are negative, do not add up to 1, or are finer than a thousandth.
     """
-    if min(shares) < 0 or abs(sum(shares) - 1.0) > 1e-9:
+    # Asked this way round, NaN is refused too.
+    if not (shares and min(shares) >= 0 and abs(sum(shares) - 1.0) <= 1e-9):
         raise ValueError(f"shares must not be negative and add up to 1, got {list(shares)}")
     for rows in range(1, MAX_PERIOD + 1):
         if all(abs(share * rows - round(share * rows)) < 1e-9 * rows for share in shares):

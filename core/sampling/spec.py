@@ -6,7 +6,7 @@ from pydantic import field_validator, model_validator
 
 from core.proposals import AnyProposal
 from core.sampling.schedule import period
-from core.spec import GenerationSpec, Spec, check_query
+from core.spec import GenerationSpec, Number, QueryText, Seed, Spec
 
 
 class SamplingSpec(Spec):
@@ -17,29 +17,17 @@ class SamplingSpec(Spec):
     """
 
     model_fingerprint: str
-    query: str
+    query: QueryText
     generation: GenerationSpec = GenerationSpec()
     proposals: tuple[AnyProposal, ...] = ()
     fingerprints: tuple[str, ...] = ()
-    shares: tuple[float, ...] = (1.0,)
-    seed: int = 0
-
-    @field_validator("query")
-    @classmethod
-    def _query(cls, value: str) -> str:
-        return check_query(value)
+    shares: tuple[Number, ...] = (1.0,)
+    seed: Seed = 0
 
     @field_validator("shares")
     @classmethod
     def _shares(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         period(value)
-        return value
-
-    @field_validator("seed")
-    @classmethod
-    def _seed(cls, value: int) -> int:
-        if not 0 <= value < 2**63:
-            raise ValueError(f"seed must be a whole number from 0 to 2^63-1, got {value}")
         return value
 
     @model_validator(mode="after")

@@ -1,12 +1,12 @@
 """The grid that a search looks through: rungs (strengths, and layers where a kind has them) and mixings."""
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import model_validator
 
 from core.proposals import AnyProposal, AnyProposalSpec, build_proposal
-from core.spec import Spec, within
+from core.spec import Number, Spec, Whole, in_range
 
 MAX_POINTS = 200_000
 MAX_RUNGS = 64
@@ -20,8 +20,8 @@ class SearchGrid(Spec):
     """
 
     rungs: tuple[AnyProposal, ...]
-    alphas: tuple[float, ...]
-    switches: tuple[int, ...]
+    alphas: tuple[Annotated[Number, in_range(0.0, 1.0, "alpha_mix")], ...]
+    switches: tuple[Whole, ...]
 
     @model_validator(mode="after")
     def _sizes(self) -> Self:
@@ -42,8 +42,6 @@ class SearchGrid(Spec):
                     "a grid's proposals must have alpha_mix below 1 and t_switch above 0, got "
                     f"alpha_mix {rung.alpha_mix:g} and t_switch {rung.t_switch}"
                 )
-        for alpha in self.alphas:
-            within("alpha_mix", alpha, 0.0, 1.0)
         if list(self.switches) != sorted(set(self.switches)) or self.switches[0] < 0:
             raise ValueError(f"switches must ascend from 0 or more, got {list(self.switches)}")
         return self

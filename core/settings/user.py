@@ -9,7 +9,7 @@ from pydantic import ValidationError, field_validator
 from cache import MemoryStore, Store
 from core.errors import SpecError, TailscopeError, first_sentence
 from core.settings.operator import user_folder
-from core.spec import Spec
+from core.spec import Spec, Whole
 
 FILE = "settings.json"
 SMALLEST_LIMIT = 1_000_000
@@ -18,7 +18,7 @@ SMALLEST_LIMIT = 1_000_000
 class UserSettings(Spec):
     """store_limit: bytes that stored draws may take, None for no limit."""
 
-    store_limit: int | None = None
+    store_limit: Whole | None = None
 
     @field_validator("store_limit")
     @classmethod

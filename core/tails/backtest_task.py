@@ -4,11 +4,12 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 from pydantic import field_validator
 
 from core.errors import SpecError
-from core.spec import Spec, within
+from core.spec import Seed, Spec, Whole, in_range
 from core.tails.analysis import fit_tail
 from core.tails.backtest import (
     SHARE,
@@ -37,9 +38,9 @@ class TrialSpec(Spec):
     """
 
     fits: tuple[FitName, ...]
-    splits: int = SPLITS
+    splits: Annotated[Whole, in_range(2, MAX_SPLITS)] = SPLITS
     tail: TailSpec = TailSpec()
-    seed: int = 0
+    seed: Seed = 0
 
     @field_validator("fits", mode="before")
     @classmethod
@@ -50,11 +51,6 @@ class TrialSpec(Spec):
                 f"fits must be one or more of {', '.join(FIT_NAMES)}, each once, got {list(names)!r}"
             )
         return names
-
-    @field_validator("splits")
-    @classmethod
-    def _splits(cls, value: int) -> int:
-        return int(within("splits", value, 2, MAX_SPLITS))
 
 
 @dataclass(frozen=True, eq=False)

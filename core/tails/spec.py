@@ -1,10 +1,10 @@
 """How a tail is to be fitted."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import field_validator, model_validator
 
-from core.spec import Spec, within
+from core.spec import Number, Seed, Spec, Whole, at_least, in_range
 from core.tails.bootstrap import BOOTSTRAPS
 
 FitName = Literal["gumbel", "pot", "gev", "lognormal", "empirical"]
@@ -31,12 +31,12 @@ class TailSpec(Spec):
 
     fit: FitName = "pot"
     estimator: EstimatorName = "posterior"
-    largest: int | None = None
-    threshold: float | None = None
-    confidence: float = 0.95
-    bootstraps: int = BOOTSTRAPS
+    largest: Annotated[Whole, at_least(5)] | None = None
+    threshold: Number | None = None
+    confidence: Annotated[Number, in_range(0.5, 0.999)] = 0.95
+    bootstraps: Annotated[Whole, in_range(50, MAX_BOOTSTRAPS)] = BOOTSTRAPS
     noise_corrected: bool = True
-    seed: int = 0
+    seed: Seed = 0
 
     @field_validator("fit", mode="before")
     @classmethod
@@ -60,26 +60,9 @@ class TailSpec(Spec):
             )
         return self
 
-    @field_validator("largest")
-    @classmethod
-    def _largest(cls, value: int | None) -> int | None:
-        if value is not None and value < 5:
-            raise ValueError(f"largest must be 5 or more, got {value}")
-        return value
-
     @field_validator("threshold")
     @classmethod
     def _threshold(cls, value: float | None) -> float | None:
         if value is not None and not 0 < value < 1:
             raise ValueError(f"threshold is a risk and must be above 0 and below 1, got {value:g}")
         return value
-
-    @field_validator("confidence")
-    @classmethod
-    def _confidence(cls, value: float) -> float:
-        return within("confidence", value, 0.5, 0.999)
-
-    @field_validator("bootstraps")
-    @classmethod
-    def _bootstraps(cls, value: int) -> int:
-        return int(within("bootstraps", value, 50, MAX_BOOTSTRAPS))
