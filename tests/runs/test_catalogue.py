@@ -11,6 +11,7 @@ from cache import MemoryStore, Shard, Store
 from core.audit.spec import AuditModel, AuditSpec, audit_id
 from core.errors import SpecError
 from core.queries.query import Query
+from core.runs import catalogue
 from core.runs.catalogue import (
     Entry,
     audit_entry,
@@ -22,7 +23,6 @@ from core.runs.catalogue import (
     remember,
     short_title,
 )
-from core.runs.run import catalogue
 from core.sampling.shards import AnyStore
 from core.settings.user import UserSettings, save_user_settings, user_settings
 
