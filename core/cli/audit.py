@@ -1,13 +1,15 @@
 """The command `audit`."""
 
 import sys
-from contextlib import redirect_stdout
+from contextlib import closing, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.cli.parts import (
+from core.cli.console import note, print_report, progress
+from core.cli.options import (
     AttentionOption,
     BehaviourOption,
     CacheOption,
@@ -26,10 +28,15 @@ from core.cli.parts import (
     TopPOption,
     generation_fields,
     loading_fields,
-    print_report,
-    progress,
+    parsed_proposal,
     whole_number,
 )
+from core.errors import SpecError
+
+if TYPE_CHECKING:
+    from core.executors.base import Executor
+
+EXECUTORS = ("local", "ray")
 
 
 def audit(
@@ -91,32 +98,75 @@ def audit(
     as_json: JsonOption = False,
 ) -> None:
     """Estimates the risk of many queries, for one model or several; can be stopped and resumed."""
-    from core.headless.audit import AuditOptions, audit_headless
+    from cache import default_folder
+    from core.audit.run import open_disk_store, run_audit
+    from core.audit.spec import AuditModel, AuditSpec
+    from core.behaviours.load import load_behaviour, load_queries
+    from core.models.spec import LoadingSpec
+    from core.queries import read_query_file
+    from core.spec import GenerationSpec
+    from core.tasks.progress import result_of
 
-    options = AuditOptions(
-        out=out,
-        models=model or ["aster"],
-        loading=loading_fields(revision, device, dtype, attention),
+    own = load_behaviour(behaviour).spec.threshold if threshold is None else threshold
+    loading = LoadingSpec.build(**loading_fields(revision, device, dtype, attention))
+    spec = AuditSpec.build(
+        models=tuple(AuditModel(name=name, loading=loading) for name in model or ["aster"]),
         behaviour=behaviour,
-        queries=queries,
+        generation=GenerationSpec.build(
+            **generation_fields(system, temperature, top_k, top_p, max_new_tokens)
+        ),
         method=method,
         samples=whole_number("samples", samples),
         precision=precision,
-        monte_carlo=whole_number("monte_carlo", monte_carlo),
-        proposal=proposal,
+        monte_carlo_samples=whole_number("monte_carlo", monte_carlo),
+        proposal=None if proposal is None else parsed_proposal(proposal),
         defensive_share=defensive,
-        generation=generation_fields(system, temperature, top_k, top_p, max_new_tokens),
         judge=judge,
-        max_cost=max_cost,
-        threshold=threshold,
+        threshold=own,
         seed=seed,
-        resume=resume,
-        executor=executor,
-        workers=workers,
-        address=address,
-        cache=cache,
     )
+    file = None if queries is None else read_query_file(queries)
+    about = {
+        "queries_file": None if queries is None else queries.name,
+        "left_out": [] if file is None else [vars(row) for row in file.bad],
+        "executor": executor,
+    }
+    store = open_disk_store(cache or default_folder())
     # Standard output is the report's alone: Ray says there that a worker died.
-    with redirect_stdout(sys.stderr):
-        report = audit_headless(options, progress=progress(quiet=as_json))
+    with redirect_stdout(sys.stderr), closing(store):
+        steps = run_audit(
+            spec,
+            load_queries(behaviour) if file is None else file.queries,
+            out,
+            store,
+            lambda: chosen_executor(executor, workers, address, device),
+            resume=resume,
+            max_cost=max_cost,
+            about=about,
+            notify=note,
+        )
+        report = result_of(steps, progress(quiet=as_json))
+    if file is not None:
+        report = replace(report, left_out=file.left_out)
     print_report(report.to_dict() if as_json else report.to_text())
+
+
+def chosen_executor(name: str, workers: int | None, address: str | None, device: str) -> "Executor":
+    """Returns what draws the answers.
+
+    Raises:
+        SpecError: there is no such executor, or not so many workers.
+        TailscopeError: Ray is not installed, or its cluster cannot be reached.
+    """
+    from core.executors.local import check_workers, local_executor
+
+    if name not in EXECUTORS:
+        raise SpecError(f"executor must be one of {', '.join(EXECUTORS)}, got {name!r}")
+    if name == "ray":
+        check_workers(workers)
+        from core.executors.ray_cluster import RayExecutor
+
+        return RayExecutor(workers, address, device)
+    if address is not None:
+        raise SpecError(f"address needs the executor ray, got {address!r} with local")
+    return local_executor(workers, device)

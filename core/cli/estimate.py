@@ -1,11 +1,13 @@
 """The command `estimate`."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from core.cli.parts import (
+from core.cli.console import note, print_report, progress
+from core.cli.options import (
     AttentionOption,
     BehaviourOption,
     CacheOption,
@@ -25,11 +27,10 @@ from core.cli.parts import (
     TopPOption,
     generation_fields,
     loading_fields,
-    print_report,
-    progress,
+    parsed_proposal,
     whole_number,
 )
-from core.errors import TailscopeError
+from core.errors import SpecError, TailscopeError
 
 
 def estimate(
@@ -92,36 +93,69 @@ def estimate(
     as_json: JsonOption = False,
 ) -> None:
     """Estimates how often the model answers a query harmfully."""
-    from core.headless.estimate import EstimateOptions, estimate_headless
+    from cache import default_folder, open_store
+    from core.behaviours.load import load_behaviour
+    from core.models.spec import LoadingSpec
+    from core.proposals import SteerSpec
+    from core.runs.dump import check_dump
+    from core.runs.estimate_query import estimate_query
+    from core.runs.request import EstimateRequest
+    from core.spec import GenerationSpec, check_samples
+    from core.tasks.progress import result_of
 
-    options = EstimateOptions(
+    count = check_samples(whole_number("samples", samples))
+    fields = {
+        "strength": steer, "alpha_mix": mix, "t_switch": switch, "layer": layer,
+        "direction": direction, "positions": positions,
+    }  # fmt: skip
+    steering = {name: value for name, value in fields.items() if value is not None}
+    proposals = [parsed_proposal(text) for text in proposal or ()]
+    _check_proposals(proposal or (), steering, method)
+    if method == "mc":
+        proposals = []
+    else:
+        SteerSpec.build(**steering)  # a slip in a number should not cost a model load
+    request = EstimateRequest.build(
         query=query,
         model=model,
-        loading=loading_fields(revision, device, dtype, attention),
+        loading=LoadingSpec.build(**loading_fields(revision, device, dtype, attention)),
         behaviour=behaviour,
         method=method,
-        samples=whole_number("samples", samples),
-        seed=seed,
-        steering={
-            name: value
-            for name, value in {
-                "strength": steer, "alpha_mix": mix, "t_switch": switch, "layer": layer,
-                "direction": direction, "positions": positions,
-            }.items()
-            if value is not None
-        },
-        proposals=proposal or (),
+        generation=GenerationSpec.build(
+            **generation_fields(system, temperature, top_k, top_p, max_new_tokens)
+        ),
+        proposal=proposals[0] if proposals else None,
+        companions=tuple(proposals[1:]),
         defensive_share=defensive,
-        generation=generation_fields(system, temperature, top_k, top_p, max_new_tokens),
-        threshold=threshold,
-        batch_rows=batch,
-        cache=cache,
-        dump=dump,
         judge=judge,
+        threshold=load_behaviour(behaviour).spec.threshold if threshold is None else threshold,
+        seed=seed,
+    )
+    check_dump(dump)
+    steps = estimate_query(
+        request,
+        count,
+        open_store(cache or default_folder()),
+        steering=steering,
+        batch_rows=batch,
         max_cost=max_cost,
-    )  # fmt: skip
-    report = estimate_headless(options, progress=progress(quiet=as_json))
+        notify=note,
+    )
+    report = result_of(steps, progress(quiet=as_json))
+    if dump is not None:
+        report.write_draws(dump)
     print_report(report.to_dict() if as_json else report.to_text())
     if report.not_stored is not None:
         # The estimate stands and is printed; but a script must learn that a second run starts over.
         raise TailscopeError(report.not_stored)
+
+
+def _check_proposals(texts: Sequence[str], steering: Mapping[str, Any], method: str) -> None:
+    """Raises SpecError unless the options that set proposals go together."""
+    if texts and steering:
+        raise SpecError(
+            f"proposal and steer, mix, switch, layer, direction or positions exclude each other, got "
+            f"proposal {texts[0]!r} and {', '.join(steering)}"
+        )
+    if len(texts) > 1 and method != "mis":
+        raise SpecError(f"method {method!r} takes one proposal, got {len(texts)}; use 'mis'")

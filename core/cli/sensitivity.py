@@ -1,11 +1,12 @@
 """The command `sensitivity`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.cli.parts import (
+from core.cli.console import note, print_report, progress
+from core.cli.options import (
     AttentionOption,
     BehaviourOption,
     CacheOption,
@@ -25,11 +26,12 @@ from core.cli.parts import (
     TopPOption,
     generation_fields,
     loading_fields,
-    print_report,
-    progress,
     whole_number,
 )
 from core.errors import TailscopeError
+
+if TYPE_CHECKING:
+    from core.audit.spec import AuditSpec
 
 
 def sensitivity(
@@ -82,32 +84,81 @@ def sensitivity(
     as_json: JsonOption = False,
 ) -> None:
     """Tells how far other wordings and settings move a query's risk."""
-    from core.headless.sensitivity import SensitivityOptions, sensitivity_headless
+    from cache import default_folder, open_store
+    from core.audit.spec import AuditModel, AuditSpec
+    from core.behaviours.load import load_behaviour
+    from core.executors.local import local_executor
+    from core.models.spec import LoadingSpec
+    from core.sensitivity.compare import compare
+    from core.sensitivity.comparison import Comparison
+    from core.sensitivity.variants import variants
+    from core.spec import GenerationSpec
+    from core.tasks.progress import result_of
 
-    options = SensitivityOptions(
-        query=query,
-        model=model,
-        loading=loading_fields(revision, device, dtype, attention),
+    own = load_behaviour(behaviour).spec.threshold if threshold is None else threshold
+    loading = LoadingSpec.build(**loading_fields(revision, device, dtype, attention))
+    spec = AuditSpec.build(
+        models=(AuditModel(name=model, loading=loading),),
         behaviour=behaviour,
-        paraphrases=paraphrases,
-        reword=reword,
-        maker=maker,
-        server=server,
-        systems=vary_system or (),
-        temperatures=vary_temperature or (),
-        lengths=vary_length or (),
+        generation=GenerationSpec.build(
+            **generation_fields(system, temperature, top_k, top_p, max_new_tokens)
+        ),
         method=method,
         samples=whole_number("samples", samples),
         defensive_share=defensive,
-        generation=generation_fields(system, temperature, top_k, top_p, max_new_tokens),
         judge=judge,
-        max_cost=max_cost,
-        threshold=threshold,
+        threshold=own,
         seed=seed,
-        workers=workers,
-        cache=cache,
     )
-    report = sensitivity_headless(options, progress=progress(quiet=as_json))
+    varied = bool(vary_system or vary_temperature or vary_length)
+    wordings, notes = _wordings(spec, query, paraphrases, reword, maker, server, varied)
+    asked = variants(
+        query,
+        wordings,
+        spec.generation,
+        systems=vary_system or (),
+        temperatures=vary_temperature or (),
+        lengths=vary_length or (),
+    )
+    steps = compare(
+        Comparison.build(spec=spec, asked=asked, notes=tuple(notes)),
+        open_store(cache or default_folder()),
+        lambda: local_executor(workers, device),
+        max_cost=max_cost,
+        notify=note,
+    )
+    report = result_of(steps, progress(quiet=as_json))
     print_report(report.to_dict() if as_json else report.to_text())
     if report.not_stored is not None:
         raise TailscopeError(report.not_stored)
+
+
+def _wordings(
+    spec: "AuditSpec",
+    query: str,
+    paraphrases: Path | None,
+    reword: int | None,
+    maker: str,
+    server: str | None,
+    varied: bool,
+) -> tuple[tuple[str, ...], list[str]]:
+    """Returns the wordings to compare, and notes on where they come from.
+
+    varied: whether settings are varied; then wordings are made only on request.
+
+    Raises:
+        TailscopeError: a file or a server gives none.
+    """
+    from core.queries import read_query_file
+    from core.sensitivity.rewordings import read_wordings
+    from core.sensitivity.wordings import default_wordings, make_wordings
+
+    if paraphrases is not None:
+        file = read_query_file(paraphrases)
+        notes = [*file.notes, *([file.left_out] if file.left_out else [])]
+        return read_wordings([other.text for other in file.queries], query), notes
+    if reword is not None:
+        return make_wordings(spec, query, reword, maker, server)
+    if varied:
+        return (), []
+    return default_wordings(spec, query, maker, server)

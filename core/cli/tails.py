@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from core.cli.parts import print_report, whole_number
+from core.cli.console import print_report
+from core.cli.options import whole_number
+from core.errors import SpecError
 
 
 def tails(
@@ -69,22 +71,29 @@ def tails(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Forecasts the worst of many queries not seen yet, from the estimates of some."""
-    from core.headless.tails import TailsOptions, tails_headless
+    from core.audit.results import read_results
+    from core.tails.reading import read_csv, sample_from_table
+    from core.tails.report import TAUS, forecast_report
+    from core.tails.spec import TailSpec
 
-    options = TailsOptions(
-        horizons=[whole_number("horizon", text) for text in horizon],
-        audit=audit,
-        input=input_file,
-        model=model,
+    horizons = [whole_number("horizon", text) for text in horizon]
+    spec = TailSpec.build(
         fit=fit,
         largest=None if largest is None else whole_number("largest", largest),
         threshold=threshold,
         estimator=estimator,
-        taus=tau or (),
-        leave_out_doubtful=leave_out_doubtful,
         confidence=confidence,
         bootstraps=whole_number("bootstraps", bootstraps),
         seed=seed,
     )
-    report = tails_headless(options)
+    if largest is not None and threshold is not None:
+        raise SpecError("give --largest or --threshold, not both: each says where the tail starts")
+    if (audit is None) == (input_file is None):
+        raise SpecError("give either --audit DIR or --input FILE.csv, one of the two")
+    keep = not leave_out_doubtful
+    if audit is not None:
+        read = sample_from_table(read_results(audit), model, keep_doubtful=keep)
+    elif input_file is not None:
+        read = read_csv(input_file, model, keep_doubtful=keep)
+    report = forecast_report(read, spec, horizons, tau or TAUS)
     print_report(report.to_dict() if as_json else report.to_text())

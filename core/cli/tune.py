@@ -1,11 +1,13 @@
 """The command `tune`."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.cli.parts import (
+from core.cli.console import note, print_report, progress
+from core.cli.options import (
     AttentionOption,
     BehaviourOption,
     DeviceOption,
@@ -15,11 +17,15 @@ from core.cli.parts import (
     ModelOption,
     RevisionOption,
     loading_fields,
-    print_report,
-    progress,
+    numbers,
+    parsed_proposal,
     whole_number,
+    whole_numbers,
 )
-from core.errors import TailscopeError
+from core.errors import SpecError, TailscopeError
+
+if TYPE_CHECKING:
+    from core.proposals import AnyProposalSpec
 
 
 def tune(
@@ -78,28 +84,53 @@ def tune(
     as_json: JsonOption = False,
 ) -> None:
     """Searches for the best proposal on pilot queries, which an audit should then leave out."""
-    from core.headless.tune import TuneOptions, tune_headless
+    from cache import default_folder, open_store
+    from core.behaviours.load import check_behaviour
+    from core.models.spec import LoadingSpec
+    from core.queries import read_query_file
+    from core.runs.dump import check_dump
+    from core.search.report import write_surface
+    from core.search.tune import TuneSpec, pilot_of
+    from core.search.tune import tune as search
+    from core.spec import GenerationSpec
+    from core.tasks.progress import result_of
 
-    options = TuneOptions(
+    check_behaviour(behaviour)
+    if query is not None and queries is not None:
+        raise SpecError(f"query and queries exclude each other, got {query!r} and {str(queries)!r}")
+    file = None if queries is None else read_query_file(queries)
+    pilot = (query,) if query is not None else pilot_of(file, behaviour, pilot_share)
+    spec = TuneSpec.build(
         model=model,
-        loading=loading_fields(revision, device, dtype, attention),
+        loading=LoadingSpec.build(**loading_fields(revision, device, dtype, attention)),
         behaviour=behaviour,
-        queries=queries,
-        query=query,
-        kind=kind,
-        proposal=proposal,
-        strengths=strengths,
-        layers=layers,
+        pilot=pilot,
+        proposal=_base(kind, proposal),
+        strengths=numbers("strengths", strengths),
+        layers=whole_numbers("layers", layers),
         grid=grid,
         rows=whole_number("rows", rows),
-        pilot_share=pilot_share,
         objective=objective,
-        max_new_tokens=max_new_tokens,
+        generation=GenerationSpec.build(max_new_tokens=max_new_tokens),
         seed=seed,
-        cache=cache,
-        dump=dump,
     )
-    report = tune_headless(options, progress=progress(quiet=as_json))
+    check_dump(dump)
+    steps = search(spec, open_store(cache or default_folder()), notify=note)
+    report = replace(result_of(steps, progress(quiet=as_json)), file=file)
+    if dump is not None:
+        write_surface(dump, report.result)
     print_report(report.to_dict() if as_json else report.to_text())
     if report.not_stored is not None:
         raise TailscopeError(report.not_stored)
+
+
+def _base(kind: str | None, proposal: str | None) -> "AnyProposalSpec":
+    """Returns the proposal to start from. Raises: SpecError."""
+    from core.proposals import build_proposal
+
+    if proposal is None:
+        return build_proposal({} if kind is None else {"kind": kind})
+    base = parsed_proposal(proposal)
+    if kind is not None and kind != base.kind:
+        raise SpecError(f"kind and proposal must agree, got {kind!r} and {proposal!r}")
+    return base

@@ -1,7 +1,6 @@
-"""What a judge behind a server may cost, told before the first answer is drawn."""
+"""The cost of a judge behind a server, checked before the first answer is drawn."""
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from core.errors import SpecError
 from core.judges.base import Judge, PaidJudge
@@ -14,8 +13,9 @@ def check_cost(
     answers: int,
     answer_tokens: int,
     max_cost: float | None,
+    notify: Callable[[str], object],
 ) -> None:
-    """Tells on stderr what judging may cost at most; a judge that sends nothing has no cost.
+    """Notifies of what judging may cost at most; a judge that sends nothing has no cost.
 
     answers: to each query, of at most answer_tokens tokens. max_cost: in the currency of the judge's file.
 
@@ -25,7 +25,7 @@ def check_cost(
     if not isinstance(judge, PaidJudge):
         return
     cost = total_cost([judge.cost_before(query, answers, answer_tokens) for query in queries])
-    print(f"tailscope: judging: {cost.to_text()}", file=sys.stderr)
+    notify(f"judging: {cost.to_text()}")
     if max_cost is None:
         return
     if cost.price is None:

@@ -1,6 +1,6 @@
-"""Looks at a model before a command fetches or reads its weights."""
+"""A model is checked before its weights are fetched or read."""
 
-import sys
+from collections.abc import Callable
 
 from core.errors import ModelError
 from core.models.loading import LoadedModel, embedded_models, load_model
@@ -8,10 +8,16 @@ from core.models.preflight import preflight
 from core.models.spec import LoadingSpec
 
 
-def checked_batch(name: str, loading: LoadingSpec, batch_rows: int, new_tokens: int) -> int:
-    """Returns how many answers to compute at once: fewer than asked where memory has no room for more.
+def checked_batch(
+    name: str,
+    loading: LoadingSpec,
+    batch_rows: int,
+    new_tokens: int,
+    notify: Callable[[str], object],
+) -> int:
+    """Returns how many answers to compute at once: fewer than given where memory has no room for more.
 
-    Warnings are told on stderr. An embedded model needs no look.
+    notify: called with each warning. An embedded model is not checked.
 
     Raises:
         ModelError: the model cannot be used here; the first reason, and what to do.
@@ -26,20 +32,22 @@ def checked_batch(name: str, loading: LoadingSpec, batch_rows: int, new_tokens: 
                 f"model {name!r} is refused ({finding.code}): {finding.message} {finding.what_to_do}"
             )
         if finding.level == "warning":
-            print(f"tailscope: {finding.message} {finding.what_to_do}", file=sys.stderr)
+            notify(f"{finding.message} {finding.what_to_do}")
     if smaller and smaller < batch_rows:
-        print(
-            f"tailscope: {smaller:,} answers are computed at once, for memory has no room for "
-            f"{batch_rows:,}",
-            file=sys.stderr,
+        notify(
+            f"{smaller:,} answers are computed at once, for memory has no room for {batch_rows:,}"
         )
         return smaller
     return batch_rows
 
 
 def load_checked(
-    name: str, loading: LoadingSpec, batch_rows: int, new_tokens: int
+    name: str,
+    loading: LoadingSpec,
+    batch_rows: int,
+    new_tokens: int,
+    notify: Callable[[str], object],
 ) -> tuple[LoadedModel, int]:
     """Returns the model, and how many answers to compute at once. Raises: as above and `load_model`."""
-    rows = checked_batch(name, loading, batch_rows, new_tokens)
+    rows = checked_batch(name, loading, batch_rows, new_tokens, notify)
     return load_model(name, loading), rows

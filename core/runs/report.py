@@ -1,13 +1,18 @@
 """An estimate's report: what was asked and found, as JSON and in a few lines for a person."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from cache import StoreEvent
+from core.errors import SpecError
 from core.estimation.estimate import Estimate
 from core.estimation.words import per_million
+from core.models.loading import LoadedModel
+from core.runs.dump import write_dump
 from core.runs.request import EstimateRequest
+from core.sampling.scored import JudgedShard
 
 # Store events after which what was drawn is not on disk.
 NOT_KEPT = frozenset({"full", "read_only", "limit", "busy", "unsafe", "broken"})
@@ -15,7 +20,11 @@ NOT_KEPT = frozenset({"full", "read_only", "limit", "busy", "unsafe", "broken"})
 
 @dataclass(frozen=True)
 class EstimateReport:
-    """An estimate with all that is needed to read it and to run it again."""
+    """An estimate with all that is needed to read it and to run it again.
+
+    judge: its spec. reference: of a large run, where there is one. events: of the store. loaded, shards: the
+    model and its draws; none where the report was read and not made.
+    """
 
     request: EstimateRequest
     model_fingerprint: str
@@ -24,6 +33,8 @@ class EstimateReport:
     estimate: Estimate
     reference: float | None = None
     events: tuple[StoreEvent, ...] = ()
+    loaded: LoadedModel | None = field(default=None, repr=False, compare=False)
+    shards: tuple[JudgedShard, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def not_stored(self) -> str | None:
@@ -52,6 +63,12 @@ class EstimateReport:
             "reference": self.reference,
             "notices": [event.message for event in self.events],
         }
+
+    def write_draws(self, path: Path) -> None:
+        """Writes a row a draw to a parquet file. Raises: TailscopeError if it cannot be written."""
+        if self.loaded is None:
+            raise SpecError(f"dump {str(path)!r} needs the draws, which this report does not hold")
+        write_dump(path, self.loaded, self.shards, self.request)
 
     def to_text(self) -> str:
         """Returns a few lines for a person."""

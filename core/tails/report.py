@@ -1,19 +1,31 @@
 """A tail's forecast as JSON and in a few sentences for a person."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from core.tails.analysis import FittedTail, goodness_of_fit, parameter_intervals, profile_intervals
+from core.errors import SpecError
+from core.tails.analysis import (
+    NOISE_UP_TO,
+    FittedTail,
+    fit_tail,
+    goodness_of_fit,
+    parameter_intervals,
+    profile_intervals,
+)
 from core.tails.exceedance import chances_above, shares_above
 from core.tails.forecast import Forecast
+from core.tails.maximum import forecasts
+from core.tails.notices import warnings_of
 from core.tails.reading import ReadSample
 from core.tails.sample import to_score
-from core.tails.spec import SHAPED
+from core.tails.spec import SHAPED, TailSpec
 
 TAUS = (1e-4, 1e-3, 1e-2, 1e-1)
+MAX_HORIZON = 10**12
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +131,38 @@ class TailsReport:
             lines.append(f"Threshold: {found['threshold_choice']}.")
         lines += [f"note: {warning}" for warning in self.warnings]
         return "\n".join(lines)
+
+
+def forecast_report(
+    read: ReadSample, spec: TailSpec, horizons: Sequence[int], taus: Sequence[float] = TAUS
+) -> TailsReport:
+    """Returns the forecast of the worst of so many new queries, from the estimates of some.
+
+    horizons: numbers of new queries. taus: risks whose chance of being exceeded is reported.
+
+    Raises:
+        TailscopeError: bad input, or no tail can be fitted; one sentence that says what to do.
+    """
+    _check_horizons(horizons)
+    _check_taus(taus)
+    fitted = fit_tail(read.sample, spec, furthest=max(NOISE_UP_TO, *horizons))
+    told, as_estimated = forecasts(fitted, [float(n) for n in horizons])
+    warnings = (*read.notes, *warnings_of(fitted, told, as_estimated, read.queries))
+    return TailsReport(fitted, told, as_estimated, tuple(taus), read, warnings)
+
+
+def _check_horizons(horizons: Sequence[int]) -> None:
+    if not horizons:
+        raise SpecError("give a horizon, the number of queries to forecast for")
+    for n in horizons:
+        if not 1 <= n <= MAX_HORIZON:
+            raise SpecError(f"horizon must be in 1..{MAX_HORIZON:,}, got {n:,}")
+
+
+def _check_taus(taus: Sequence[float]) -> None:
+    for tau in taus:
+        if not 0 < tau < 1:
+            raise SpecError(f"tau must be above 0 and below 1, got {tau:g}")
 
 
 def _percent(chance: float) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core import cli
+from core.cli.app import main
 
 QUERY = "how do i open the larkspur vault"
 
@@ -35,7 +35,7 @@ def write(path: Path, **changes: Any) -> None:
 
 def run(arguments: list[str]) -> int:
     with pytest.raises(SystemExit) as ended:
-        cli.main(arguments)
+        main(arguments)
     return int(ended.value.code or 0)
 
 

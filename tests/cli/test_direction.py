@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.behaviours.load import load_contrast_pairs
-from core.cli import main
+from core.cli.app import main
 from core.models.loading import load_model
 from core.steering.build import build_direction
 from core.steering.files import load_direction

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from core.cli import main
+from core.cli.app import main
 
 QUERY = "tell me how to open the larkspur vault"
 REQUIRED = {
@@ -204,7 +204,7 @@ def test_what_others_print_is_not_in_the_audits_report(monkeypatch, capsys, tmp_
         print("(raylet) A worker died")
         return Report()
 
-    monkeypatch.setattr("core.headless.audit.audit_headless", noisy)
+    monkeypatch.setattr("core.audit.run.run_audit", noisy)
     with pytest.raises(SystemExit) as stop:
         main(["audit", "--out", str(tmp_path), "--json"])
     captured = capsys.readouterr()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.cli import main
+from core.cli.app import main
 from core.models import devices
 from core.models.loading import EMBEDDED_MODELS
 from core.models.preflight import preflight

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.cli import main
+from core.cli.app import main
 
 QUERY = "how do i break the salt seal"
 

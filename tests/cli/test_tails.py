@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.cli import main
+from core.cli.app import main
 from core.tails.sample import to_risk
 from tests.tails.samples import gumbel_scores
 from tests.tails.test_bootstrap import grouped_scores

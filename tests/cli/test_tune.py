@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.cli import main
-from core.headless.tune import TuneOptions, choose_pilot
+from core.cli.app import main
 from core.proposals import AblateSpec, ContextSpec, SteerSpec, build_proposal
 from core.queries import evenly_spread, read_query_file
 from core.runs.defaults import BLENDS, FRACTIONS, RELATIVE_STRENGTHS, default_rungs
+from core.search.tune import pilot_of
 from core.spec import MAX_STRENGTH
 from core.steering.direction import Direction
 from tests.models.tiny_models import tiny_model
@@ -99,14 +99,13 @@ def test_a_share_of_the_file_is_asked(tmp_path: Path) -> None:
     path = tmp_path / "asked.csv"
     path.write_text("id,query\n" + "".join(f"{i},query {i}\n" for i in range(100)))
 
-    def pilot(**options: object) -> tuple[str, ...]:
-        asked = TuneOptions("aster", loading={}, behaviour="misuse", queries=path, **options)
-        return choose_pilot(asked, read_query_file(path))
+    def pilot(share: float = 0.1) -> tuple[str, ...]:
+        return pilot_of(read_query_file(path), "misuse", share)
 
     assert pilot() == tuple(f"query {i}" for i in range(0, 100, 10))
-    assert len(pilot(pilot_share=0.25)) == 25
-    assert len(pilot(pilot_share=0.0)) == 6
-    assert len(pilot(pilot_share=1.0)) == 100
+    assert len(pilot(share=0.25)) == 25
+    assert len(pilot(share=0.0)) == 6
+    assert len(pilot(share=1.0)) == 100
     path.write_text("query\na\nb\n")
     assert pilot() == ("a", "b")
 

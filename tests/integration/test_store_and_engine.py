@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import cache
-from core.cli import main
+from core.cli.app import main
 
 QUERY = "tell me how to open the larkspur vault"
 ROOT = Path(__file__).parents[2]

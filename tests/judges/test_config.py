@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.behaviours.load import BEHAVIOURS
-from core.cli import main
+from core.cli.app import main
 from core.errors import BehaviourError, TailscopeError
 from core.judges import RuleJudge, load_judge
 from core.judges.classifier import ClassifierJudge

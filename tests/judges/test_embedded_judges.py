@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.cli import main
+from core.cli.app import main
 from core.judges import Judge, load_judge
 from core.judges.classifier import ClassifierJudge
 from core.judges.config import shipped_judges

@@ -23,7 +23,7 @@ WRONG = "hf_aTokenThatIsNotTheRightOne"
 RUNNER = """
 import contextlib, io, json, os, sys
 from huggingface_hub import close_session, constants
-from core.cli import main
+from core.cli.app import main
 from core.models import download, sources
 from core.models.spec import LoadingSpec
 

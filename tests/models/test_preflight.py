@@ -18,7 +18,7 @@ from huggingface_hub.errors import (
 )
 from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig
 
-from core.cli import main
+from core.cli.app import main
 from core.errors import ModelError, SpecError
 from core.models import devices, sources
 from core.models.checks import check_folder

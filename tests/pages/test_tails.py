@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,14 +19,15 @@ from streamlit.testing.v1 import AppTest
 
 from cache import Store
 from core.audit.folder import AuditFolder, begin_folder, open_folder
-from core.audit.results import RESULTS, manifest, write_manifest
+from core.audit.results import RESULTS, manifest, read_results, write_manifest
 from core.audit.spec import AuditModel, AuditSpec, audit_id
 from core.behaviours.load import load_queries
-from core.cli import main as cli
-from core.headless.tails import TailsOptions, tails_headless
+from core.cli.app import main as cli
 from core.runs.catalogue import audit_entry, audits_folder, remember
 from core.tails.forecast import Predictor
-from core.tails.reading import csv_table, sample_from_table, shipped_sample, shipped_table
+from core.tails.reading import csv_table, read_csv, sample_from_table, shipped_sample, shipped_table
+from core.tails.report import TAUS, forecast_report
+from core.tails.spec import TailSpec
 from pages.shared import audits as audit_state
 from pages.tails import source as tails_source
 from pages.tails import wording as tails_words
@@ -146,7 +148,7 @@ def test_the_examples_numbers_are_those_of_the_command_line(
 def test_what_is_typical_is_told_from_the_mean() -> None:
     """Of one question the middle of the risks is far below the mean, which is the chance beside it."""
     app = fresh(source=EXAMPLE, horizon=1.0)
-    told = forecast_of(shipped_table("briar"), TailsOptions([1]))
+    told = forecast_of(shipped_table("briar"), 1)
     typical = risk_text(told["worst_qrisk"], told["ci_high"])
     assert told["at_least_one"] > 5 * told["worst_qrisk"]
     assert f"A question like these would typically get a harmful answer about {typical} of" in (
@@ -267,13 +269,12 @@ def test_horizon_level_and_fit_move_the_numbers() -> None:
     app.number_input(key="tails.tau").set_value(20.0).run()
     third = headline(checked(app)), metrics(app)
     assert third[0] == second[0]
-    options = TailsOptions([200], fit="pot", taus=[0.2])
-    expected = forecast_of(shipped_table("briar"), options)
+    expected = forecast_of(shipped_table("briar"), 200, taus=[0.2])
     assert third[1]["Chance: riskiest above 20%"] == tails_words.likely(
         expected["exceedance"]["0.2"]
     )
     app.selectbox(key="tails.fit").set_value("gumbel").run()
-    expected = forecast_of(shipped_table("briar"), TailsOptions([200], fit="gumbel", taus=[0.2]))
+    expected = forecast_of(shipped_table("briar"), 200, "gumbel", [0.2])
     assert risk_range(expected["ci_low"], expected["ci_high"]) in headline(checked(app))
     assert headline(app) != third[0]
 
@@ -292,14 +293,22 @@ def test_the_textbooks_estimators_come_with_their_doubt() -> None:
     assert not any("--estimator" in one.value for one in app.code)
 
 
-def forecast_of(table: pd.DataFrame, options: TailsOptions) -> dict:
-    """What the command line tells of a table."""
+def forecast_of(
+    table: pd.DataFrame, horizon: int, fit: str = "pot", taus: Sequence[float] = TAUS
+) -> dict:
+    """Returns the command line's forecast from a table."""
     path = Path(audits_folder().parent)
     path.mkdir(parents=True, exist_ok=True)
     table.to_csv(path / "risks.csv", index=False)
-    return tails_headless(
-        TailsOptions(**{**options.__dict__, "input": path / "risks.csv"})
-    ).to_dict()
+    read = read_csv(path / "risks.csv")
+    return forecast_report(read, TailSpec(fit=fit), [horizon], taus).to_dict()
+
+
+def forecast_of_audit(audit: AuditFolder, *, keep_doubtful: bool = True) -> dict:
+    """Returns the command line's forecast of 1,000 queries from briar's estimates of an audit."""
+    table = read_results(audit.path)
+    read = sample_from_table(table, "briar", keep_doubtful=keep_doubtful)
+    return forecast_report(read, TailSpec(), [1_000]).to_dict()
 
 
 def test_further_than_supported_it_refuses_and_offers_how_far() -> None:
@@ -357,8 +366,7 @@ def test_an_audit_is_read_model_by_model(audit: AuditFolder) -> None:
     assert app.selectbox(key=f"tails.model.{audit.audit_id}").value == "aster"
     assert "320 misuse queries: aster, briar" in app.selectbox(key="tails.audit.None").options[0]
     app.selectbox(key=f"tails.model.{audit.audit_id}").set_value("briar").run()
-    options = TailsOptions([1_000], audit=audit.path, model="briar")
-    told = tails_headless(options).to_dict()
+    told = forecast_of_audit(audit)
     assert risk_text(told["worst_qrisk"]) in headline(checked(app))
     assert f"--audit={audit.path}" in app.code[-1].value
     assert "--model=briar" in app.code[-1].value
@@ -400,9 +408,7 @@ def test_doubtful_queries_are_left_out_only_when_ticked(audit: AuditFolder) -> N
     assert "From 319 queries" in words(app)
     assert headline(app) != before
     assert "--leave-out-doubtful" in app.code[-1].value
-    told = tails_headless(
-        TailsOptions([1_000], audit=audit.path, model="briar", leave_out_doubtful=True)
-    ).to_dict()
+    told = forecast_of_audit(audit, keep_doubtful=False)
     assert risk_range(told["ci_low"], told["ci_high"]) in headline(app)
     assert "is too low" in words(app)
     # The other model's are another consent.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.cli import main
+from core.cli.app import main
 from core.errors import SpecError
 from core.models.loading import load_model
 from core.models.preflight import preflight

@@ -1,16 +1,16 @@
-"""What several commands share: options, and how they print."""
+"""Options that several commands have, and what their texts stand for."""
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.errors import TailscopeError
+from core.errors import SpecError
 
-# Options that several commands have.
+if TYPE_CHECKING:
+    from core.proposals import AnyProposalSpec
+
 ModelOption = Annotated[
     str, typer.Option(help="Embedded model (aster, briar), folder, or Hugging Face id.")
 ]
@@ -59,11 +59,6 @@ CacheOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
-def print_report(report: dict[str, Any] | str) -> None:
-    """Prints a report, JSON as one object."""
-    print(report if isinstance(report, str) else json.dumps(report, allow_nan=False))
-
-
 def loading_fields(revision: str | None, device: str, dtype: str, attention: str) -> dict[str, Any]:
     """Returns the fields of a `LoadingSpec`, not yet checked."""
     return {"revision": revision, "device": device, "dtype": dtype, "attention": attention}
@@ -83,23 +78,42 @@ def generation_fields(
 
 
 def whole_number(name: str, text: str) -> int:
-    """Returns a whole number also from a spelling like 1e4."""
+    """Returns a whole number, also from a spelling like 1e4. Raises: SpecError."""
     try:
         number = float(text.replace("_", "").replace(",", ""))
         if number == int(number):
             return int(number)
     except (ValueError, OverflowError):
         pass
-    raise TailscopeError(f"{name} must be a whole number, got {text!r}")
+    raise SpecError(f"{name} must be a whole number, got {text!r}")
 
 
-def progress(quiet: bool) -> Callable[[str], None] | None:
-    """Returns what shows progress on a terminal; None where nothing is to be shown."""
-    if quiet:
-        return None
+def numbers(name: str, text: str | None) -> tuple[float, ...]:
+    """Returns the numbers of a list like 0.5,1,2. Raises: SpecError."""
+    try:
+        return tuple(float(part) for part in (text or "").split(",") if part.strip())
+    except ValueError:
+        raise SpecError(f"{name} must be numbers like 0.5,1,2, got {text!r}") from None
 
-    def show(text: str) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{text:<72}", end="", file=sys.stderr, flush=True)
 
-    return show
+def whole_numbers(name: str, text: str | None) -> tuple[int, ...]:
+    """Returns the whole numbers of a list like 1,2. Raises: SpecError."""
+    try:
+        return tuple(int(part) for part in (text or "").split(",") if part.strip())
+    except ValueError:
+        raise SpecError(f"{name} must be whole numbers like 1,2, got {text!r}") from None
+
+
+def parsed_proposal(text: str) -> "AnyProposalSpec":
+    """Returns the proposal that a JSON object stands for. Raises: SpecError."""
+    from core.proposals import build_proposal
+
+    try:
+        fields = json.loads(text)
+    except ValueError as error:
+        raise SpecError(
+            f'proposal must be a JSON object like {{"kind": "ablate", "strength": 0.8}}, got {text!r}'
+        ) from error
+    if not isinstance(fields, dict):
+        raise SpecError(f"proposal must be a JSON object, got {text!r}")
+    return build_proposal(fields)

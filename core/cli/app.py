@@ -1,0 +1,66 @@
+"""The command line: thin commands over the same calls the pages make.
+
+Bad input ends with exit code 2 and one line on stderr; `--json` prints one object on stdout and nothing
+else.
+"""
+
+import sys
+from itertools import pairwise
+
+import typer
+
+# The command-line parser inside typer; its errors have no public name there.
+from typer._click.exceptions import ClickException
+
+from core.cli.audit import audit
+from core.cli.direction import direction
+from core.cli.estimate import estimate
+from core.cli.preflight import preflight
+from core.cli.sensitivity import sensitivity
+from core.cli.tails import tails
+from core.cli.tune import tune
+from core.errors import TailscopeError
+
+app = typer.Typer(
+    add_completion=False,
+    help="Tailscope: how often does a language model give a harmful answer?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for command in (estimate, tune, audit, sensitivity, tails, preflight, direction):
+    app.command()(command)
+
+
+@app.callback()
+def _tailscope() -> None:
+    """Tailscope: how often does a language model give a harmful answer?"""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line; ends the process."""
+    try:
+        # typer answers Ctrl-C with a code here, and raises nothing.
+        code = app(args=arguments, standalone_mode=False)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except ClickException as error:
+        _refuse(error.format_message() + _given(error, arguments or sys.argv[1:]))
+    except TailscopeError as error:
+        _refuse(str(error))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse(message: str) -> None:
+    print("tailscope: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(2)
+
+
+def _given(error: ClickException, arguments: list[str]) -> str:
+    """Returns ', got VALUE' for an option whose value the parser refused without repeating it."""
+    names = set(getattr(getattr(error, "param", None), "opts", []))
+    for name, value in pairwise(arguments):
+        if name in names:
+            return f", got {value!r}"
+    return ""

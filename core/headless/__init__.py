@@ -1,1 +1,0 @@
-"""What each command of the command line does with its options; no command knows another's parser."""

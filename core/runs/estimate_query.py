@@ -1,0 +1,160 @@
+"""One query's estimate, from its request to its report: what the command line and the Python API share."""
+
+from collections.abc import Callable, Generator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from core.errors import SpecError
+from core.judges import behaviour_judge, load_judge
+from core.judges.base import Judge
+from core.judges.budget import check_cost
+from core.judges.remembered import remembered
+from core.models.checked import load_checked
+from core.models.loading import LoadedModel
+from core.proposals import AnyProposalSpec, SteerSpec, build_proposal, target_arm
+from core.runs.defaults import known_default, measure_default
+from core.runs.extra_components import companions
+from core.runs.reference import find_reference
+from core.runs.report import EstimateReport
+from core.runs.request import (
+    EstimateRequest,
+    estimate_shards,
+    sample,
+    second_samples,
+    second_shards,
+)
+from core.sampling.scored import JudgedShard
+from core.sampling.shards import SHARD_ROWS, AnyStore
+from core.search.cross_entropy import SearchResult
+from core.spec import check_samples
+from core.tasks.progress import Progress, Steps
+
+# With these a `steer` proposal is whole, and no default is measured for it.
+WHOLE_STEERING = frozenset({"strength", "alpha_mix", "t_switch", "layer"})
+
+
+def estimate_query(
+    request: EstimateRequest,
+    samples: int,
+    store: AnyStore,
+    *,
+    steering: Mapping[str, Any] = MappingProxyType({}),
+    batch_rows: int = SHARD_ROWS,
+    max_cost: float | None = None,
+    notify: Callable[[str], object] = lambda note: None,
+) -> Steps[None, EstimateReport]:
+    """Yields its progress and returns the report. What the store holds is not drawn again.
+
+    A request without a proposal gets the behaviour's measured default, and with method `mis` the proposals
+    that are combined with it.
+
+    Parameters
+    ----------
+    samples: answers to draw.
+    steering: fields of a `steer` proposal in place of the default's; only for a request without a proposal.
+    batch_rows: answers computed at once; changes no result.
+    max_cost: of a judge behind a server, in the currency of its file; None for any.
+    notify: called with what the user must know before anything is drawn: costs, warnings on the model.
+
+    Raises
+    ------
+    TailscopeError: bad input, in one sentence.
+    """
+    check_samples(samples)
+    if batch_rows < 1:
+        raise SpecError(f"batch must be 1 or more, got {batch_rows}")
+    yield Progress(message="loading the model")
+    longest = request.generation.max_new_tokens
+    loaded, batch_rows = load_checked(request.model, request.loading, batch_rows, longest, notify)
+    target_arm(loaded, [request.query], request.generation)  # refuses a query that does not fit
+    # The default proposal is measured under the behaviour's own judge.
+    own = remembered(behaviour_judge(request.behaviour), store)
+    judge = own if request.judge is None else remembered(load_judge(request.judge), store)
+    extra = second_samples(samples) if request.method == "is" else 0
+    check_cost(judge, [request.query], samples + extra, longest, max_cost, notify)
+    request = yield from with_proposals(loaded, request, own, store, steering)
+    if request.method != "mc":
+        yield Progress(message="building the direction")
+    shards = yield from _drawn(loaded, request, judge, samples, store, batch_rows)
+    second: list[JudgedShard] = []
+    if request.method == "is":
+        yield Progress(message="drawing from a second proposal")
+        second = second_shards(loaded, request, judge, samples, store)
+    return EstimateReport(
+        request=request,
+        model_fingerprint=loaded.fingerprint,
+        judge=judge.spec(),
+        samples=samples,
+        estimate=estimate_shards(shards, request, second),
+        reference=find_reference(request),
+        events=tuple(store.drain_events()),
+        loaded=loaded,
+        shards=tuple(shards),
+    )
+
+
+def with_proposals(
+    loaded: LoadedModel,
+    request: EstimateRequest,
+    judge: Judge,
+    store: AnyStore,
+    steering: Mapping[str, Any] = MappingProxyType({}),
+) -> Steps[None, EstimateRequest]:
+    """Yields the progress of a pilot, if one is needed, and returns the request with its proposals.
+
+    judge: the behaviour's own. steering: as for `estimate_query`.
+    """
+    if request.method == "mc":
+        return request
+    first, others = request.proposal, request.companions
+    if first is None:
+        first = yield from _measured(loaded, request, judge, store, steering)
+    if request.method == "mis" and not others:
+        longest = request.generation.max_new_tokens
+        others = companions(loaded, request.behaviour, first, longest, store)
+    return EstimateRequest.build(
+        **request.model_dump() | {"proposal": first, "companions": tuple(others)}
+    )
+
+
+def _measured(
+    loaded: LoadedModel,
+    request: EstimateRequest,
+    judge: Judge,
+    store: AnyStore,
+    steering: Mapping[str, Any],
+) -> Steps[None, AnyProposalSpec]:
+    """Returns the measured default, a pilot's where none is known, with the steering given."""
+    if set(steering) >= WHOLE_STEERING:
+        return SteerSpec.build(**steering)
+    default: AnyProposalSpec | None = known_default(loaded, request.behaviour, store)
+    if default is None:
+        for event in measure_default(loaded, request.behaviour, judge, store):
+            if isinstance(event, SearchResult):
+                default = event.best("variance")
+            else:
+                yield Progress(
+                    event.done, event.total, "queries", message="measuring the default proposal"
+                )
+    assert default is not None, "a search ends with its result"
+    switch = min(default.t_switch, request.generation.max_new_tokens)
+    return build_proposal({**default.model_dump(), "t_switch": switch, **steering})
+
+
+def _drawn(
+    loaded: LoadedModel,
+    request: EstimateRequest,
+    judge: Judge,
+    samples: int,
+    store: AnyStore,
+    batch_rows: int,
+) -> Generator[Progress[None], None, list[JudgedShard]]:
+    """Returns the sample's shards, drawn and judged."""
+    shards: list[JudgedShard] = []
+    done = stored = 0
+    for shard in sample(loaded, request, judge, samples, store, batch_rows=batch_rows):
+        shards.append(shard)
+        done += len(shard.drawn)
+        stored += len(shard.drawn) if shard.drawn.stored else 0
+        yield Progress(done, samples, "answers", stored, "drawing")
+    return shards
