@@ -152,7 +152,7 @@ def test_a_cache_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     [
         (["--executor=slurm"], "executor must be one of local, ray, got 'slurm'"),
         (["--workers=0"], "workers must be in 1..1,024, got 0"),
-        (["--address=a:1"], "address needs the executor ray, got 'a:1'"),
+        (["--address=a:1"], "address needs the executor ray, got 'a:1' with local"),
     ],
 )
 def test_bad_options_are_one_sentence(

@@ -1,6 +1,7 @@
 """The command-line contract: JSON alone on stdout; bad input is one line on stderr and exit code 2."""
 
 import json
+from collections.abc import Generator
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from core.cli.app import main
+from core.tasks.progress import Progress
 
 QUERY = "tell me how to open the larkspur vault"
 REQUIRED = {
@@ -200,8 +202,9 @@ def test_what_others_print_is_not_in_the_audits_report(monkeypatch, capsys, tmp_
         def to_dict(self) -> dict[str, int]:
             return {"rows": 3}
 
-    def noisy(*_: object, **__: object) -> Report:
+    def noisy(*_: object, **__: object) -> Generator[Progress[None], None, Report]:
         print("(raylet) A worker died")
+        yield Progress(message="drawing")
         return Report()
 
     monkeypatch.setattr("core.audit.run.run_audit", noisy)
