@@ -31,7 +31,7 @@ endif
 .DEFAULT_GOAL := app
 
 app: $(APP_STAMP)
-	$(PY) -m streamlit run app.py --server.address 127.0.0.1 --server.port $(PORT) \
+	$(PY) -m pages.shared.serve --server.address 127.0.0.1 --server.port $(PORT) \
 	  --server.headless true --browser.gatherUsageStats false
 
 # Tests that fill the machine by themselves (a browser, a cluster, processes that are killed) come after the

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import streamlit as st
-from streamlit.runtime.pages_manager import PagesManager
 
 from core.errors import TailscopeError
 from pages.shared import resources
@@ -15,7 +14,6 @@ TOLD = "frame.told"
 @contextmanager
 def page(title: str, lead: str = "") -> Iterator[None]:
     """Draws the heading, then the body; what the user can mend is shown as its one sentence."""
-    _stay_inside_app()
     st.title(title, anchor=False)
     if lead:
         st.markdown(lead)
@@ -24,17 +22,6 @@ def page(title: str, lead: str = "") -> Iterator[None]:
     except TailscopeError as error:
         show_error(error)
     tell(event.message for event in resources.store().drain_events())
-
-
-def _stay_inside_app() -> None:
-    """Starts over with app.py where a page was run without it.
-
-    Until app.py has run once, Streamlit takes pages/ for its own older kind of app, and serves a
-    page's address (a reload after a restart of the server, say) without navigation and sidebar.
-    """
-    if PagesManager.uses_pages_directory:
-        PagesManager.uses_pages_directory = False
-        st.rerun()
 
 
 def show_error(error: TailscopeError) -> None:

@@ -40,7 +40,7 @@ def start_app(port: int, cache: Path) -> subprocess.Popen[bytes]:
     """Returns the app's process once its port answers."""
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "streamlit", "run", "app.py"),
+            *(sys.executable, "-m", "pages.shared.serve"),
             *("--server.port", str(port), "--server.address", "127.0.0.1"),
         ],
         cwd=ROOT,
