@@ -1,0 +1,5 @@
+"""Prints docs/glossary.md."""
+
+from core.glossary import as_markdown
+
+print(as_markdown(), end="")
