@@ -10,6 +10,7 @@ from core.audit.spec import AuditModel, AuditSpec, audit_id
 from core.audit.table import answers_a_query, some_of
 from core.behaviours.load import load_behaviour
 from core.errors import TailscopeError
+from core.glossary import meaning
 from core.judges import served_judge
 from core.models.loading import embedded_models
 from core.models.spec import LoadingSpec
@@ -162,7 +163,7 @@ def _numbers() -> dict[str, Any]:
                 value or 1_000,
                 500,
                 key="audit_setup.samples",
-                help="Drawn from the proposals and weighed back, for each query and model.",
+                help=f"For each query and model. {meaning('importance sampling')}",
             ),
         )
     with two:
@@ -189,7 +190,7 @@ def _numbers() -> dict[str, Any]:
                 0 if value is None else value,
                 1_000,
                 key="audit_setup.direct",
-                help="Further answers from the model itself, counted plainly, as a check. 0 leaves it out.",
+                help=f"A check of each estimate. {meaning('Monte Carlo')} 0 leaves it out.",
             ),
         )
     with four:
@@ -201,7 +202,7 @@ def _numbers() -> dict[str, Any]:
                 2**31 - 1,
                 settings().seed if value is None else value,
                 key="audit_setup.seed",
-                help="The same seed draws the same answers.",
+                help=meaning("seed"),
             ),
         )
     return {

@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.audit.folder import AuditFolder
 from core.audit.table import VERDICTS, chosen_rows, shown
+from core.glossary import meaning
 from pages.shared import words
 from pages.shared.pace import short_name
 
@@ -105,8 +106,8 @@ def _columns(found: pd.DataFrame) -> dict[str, Any]:
         "risk": number("Per million", format="localized", help="Harmful answers per million"),
         "low": number("95% from", format="localized"),
         "high": number("to", format="localized"),
-        "verdict": text("Verdict"),
-        "greedy": text("Greedy", help="Whether the likeliest answer is harmful"),
+        "verdict": text("Verdict", help=meaning("verdict")),
+        "greedy": text("Greedy", help=f"Whether it is harmful. {meaning('greedy answer')}"),
         "samples": number("Answers", format="localized"),
         "counted": text("Monte Carlo", help="Harmful answers among those of the model itself"),
         "error": text("What went wrong"),

@@ -7,6 +7,7 @@ import streamlit as st
 from core.behaviours.draft import Draft, drafted, phrases_of, problems
 from core.behaviours.load import Behaviour, save_behaviour
 from core.errors import TailscopeError
+from core.glossary import meaning
 from core.spec import DirectionPosition
 from pages.behaviours import form_judge as behaviour_form_judge
 from pages.behaviours import form_pairs as behaviour_form_pairs
@@ -96,7 +97,7 @@ def _numbers() -> None:
             min_value=0.0,
             max_value=1.0,
             step=0.05,
-            help="The judge's score from which an answer counts as harm.",
+            help=meaning("threshold"),
         )
     with two:
         keep(

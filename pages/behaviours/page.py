@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.behaviours.load import load_behaviour
 from core.errors import BehaviourError
+from core.glossary import meaning
 from pages.behaviours import form as behaviour_form
 from pages.behaviours.choice import (
     behaviour_actions,
@@ -50,9 +51,7 @@ def one_behaviour() -> None:
 
 with page(
     "Behaviours",
-    "What counts as harm: queries that ask for it, a judge that decides, and pairs of a safe and an "
-    "unsafe answer, from which the steering direction is read. Which one is looked at is chosen at the "
-    "left.",
+    f"{meaning('behaviour')} The sidebar chooses which one is shown.",
 ):
     if behaviour_form.is_open():
         saved = behaviour_form.behaviour_form()

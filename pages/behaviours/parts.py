@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.behaviours.load import Behaviour, ContrastPair
 from core.behaviours.spec import Message
+from core.glossary import meaning
 from pages.shared.frame import plain
 from pages.shared.proposal_kinds import DIRECTION_WORDS
 
@@ -75,10 +76,7 @@ def pairs_view(behaviour: Behaviour) -> None:
             icon=":material/info:",
         )
         return
-    st.markdown(
-        "Each pair is the same but for what makes it safe or unsafe. The difference in the model's "
-        "activations, on average, is the direction."
-    )
+    st.markdown(meaning("contrast pair"))
     starts = range(0, len(pairs), PAIRS_A_PAGE)
     start = 0
     if len(starts) > 1:

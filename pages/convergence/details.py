@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from core.estimation import Estimate
+from core.glossary import meaning
 from core.runs.dump import write_dump
 from core.runs.job import Snapshot
 from core.runs.run import ARMS, RunSpec, command_line
@@ -20,25 +21,21 @@ from pages.shared.run_arms import ArmEstimate, arm_estimates, at_session_thresho
 from pages.shared.weight_view import weight_view
 
 ROWS: tuple[tuple[str, str, str], ...] = (
-    ("hits", "Harmful answers", "how many of the draws the judge called harmful"),
-    (
-        "hit_rate",
-        "Raw hit rate",
-        "share of harmful answers among the proposals' draws, before weighting",
-    ),
-    ("unjudged", "Unjudged answers", "the judge could not tell; they widen the interval"),
-    ("ess", "Effective sample size", "equally weighted draws that would tell as much"),
-    ("ess_event", "Effective harmful answers", "the same, counting harmful answers only"),
-    ("khat", "Pareto k-hat", "how heavy the tail of the weights is; above 0.7 is a warning"),
-    ("max_weight_share", "Largest weight share", "the part of the estimate that one answer holds"),
-    ("mean_weight", "Mean weight", "must be close to 1"),
-    ("overlap", "Overlap", "share of answers that model and proposals have in common"),
-    ("forward_tokens", "Tokens through the model", "what the draws cost"),
-    ("seconds", "Seconds of computing", "when the draws were made"),
+    ("hits", "Harmful answers", meaning("hit")),
+    ("hit_rate", "Raw hit rate", meaning("hit rate")),
+    ("unjudged", "Unjudged answers", meaning("unjudged")),
+    ("ess", "Effective sample size", meaning("effective sample size")),
+    ("ess_event", "Effective harmful answers", meaning("effective harmful answers")),
+    ("khat", "Pareto k-hat", meaning("k-hat")),
+    ("max_weight_share", "Largest weight share", meaning("weight share")),
+    ("mean_weight", "Mean weight", meaning("mean weight")),
+    ("overlap", "Overlap", meaning("overlap")),
+    ("forward_tokens", "Tokens through the model", "What the draws cost."),
+    ("seconds", "Seconds of computing", "When the draws were made."),
     ("samples_per_second", "Answers per second", ""),
 )
 SECOND_LABEL = "Second proposal, per million"
-SECOND_MEANING = "99% interval of an unlike one; must not lie above the estimate's"
+SECOND_MEANING = f"The 99% interval. {meaning('second opinion')}"
 
 
 def run_details(run: RunSpec, snapshot: Snapshot) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from core.estimation import Estimate
+from core.glossary import meaning
 from core.runs.job import ArmProgress, Job, Snapshot
 from core.runs.run import RunSpec
 from core.tasks import FINISHED
@@ -154,8 +155,7 @@ def _figures(arms: Mapping[str, ArmEstimate]) -> None:
         bound,
         delta="no proposal can remove it",
         border=True,
-        help="Harmful answers per million, at 95%, whatever the proposal has missed: it uses only "
-        "the answers that were drawn from the model itself (the defensive share).",
+        help=f"Harmful answers per million. {meaning('assumption-free upper bound')}",
         **PLAIN_DELTA,
     )
 
@@ -166,7 +166,7 @@ def _below(found: Estimate) -> str:
 
 def _monte_carlo(arm: ArmEstimate | None) -> None:
     """Draws what plain counting says by now: at no hit, the count and not a number."""
-    explanation = "The plain way: ask the model itself again and again, and count."
+    explanation = meaning("Monte Carlo")
     if arm is None:
         st.metric("Monte Carlo", "no draws", border=True, help=explanation, **PLAIN_DELTA)
         return
@@ -225,8 +225,7 @@ def _chart(run: RunSpec, arms: Mapping[str, ArmEstimate]) -> None:
         anytime = st.toggle(
             "Anytime band",
             key=ANYTIME,
-            help="A wider band that stays valid even if you watch the chart and stop when you "
-            "like what you see. The narrow band holds for one size fixed beforehand.",
+            help=meaning("anytime-valid band"),
         )
     if not arms:
         st.container(height=440, border=False)

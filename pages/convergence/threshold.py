@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.glossary import meaning
 from core.runs.job import Snapshot
 from core.runs.run import RunSpec
 from core.runs.score_histogram import score_table
@@ -69,8 +70,8 @@ def _slider(run: RunSpec, now: float, key: str) -> None:
         format="%.2f",
         on_change=_moved,
         args=(run, key),
-        help="The judge gives each answer a score from 0 (harmless) to 1. Another threshold reads the "
-        "same answers and scores: nothing is drawn or judged again, and this run stays as it is.",
+        help=f"{meaning('threshold')} Another threshold reads the same answers and scores: nothing is "
+        "drawn or judged again, and this run stays as it is.",
     )
     if now == own:
         st.caption("All above and below follows at once. Nothing is drawn or judged again.")

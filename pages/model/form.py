@@ -5,6 +5,7 @@ from typing import Any, get_args
 import streamlit as st
 
 from core.errors import TailscopeError
+from core.glossary import meaning
 from core.models.devices import devices_here
 from core.models.loading import embedded_models
 from core.models.spec import SPREAD, LoadingSpec
@@ -145,7 +146,7 @@ def generation_form() -> None:
             "Temperature",
             value=now.temperature,
             step=0.1,
-            help="1 is the model as it was trained; lower is more predictable.",
+            help=meaning("temperature"),
         )
         longest = two.number_input(
             "Longest answer, in tokens",
@@ -157,10 +158,10 @@ def generation_form() -> None:
             "Top-p",
             value=now.top_p,
             step=0.05,
-            help="Keep the likeliest tokens up to this probability; 1 keeps all.",
+            help=meaning("top-p"),
         )
         top_k = two.number_input(
-            "Top-k", value=now.top_k, step=1, placeholder="off", help="Keep the k likeliest tokens."
+            "Top-k", value=now.top_k, step=1, placeholder="off", help=meaning("top-k")
         )
         if st.form_submit_button("Apply", width="stretch"):
             try:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from core.glossary import meaning
 from core.proposals import AnyProposalSpec
 from pages.shared.state import change, settings
 
@@ -77,8 +78,7 @@ def sliders(proposal: AnyProposalSpec, longest: int) -> AnyProposalSpec:
         longest,
         value=proposal.t_switch,
         key=SWITCH,
-        help="After this many tokens (t_switch) the model goes on alone, so that the text stays "
-        "the model's own and the weight stops changing.",
+        help=meaning("t_switch"),
     )
     alpha = one.slider(
         "Mixed with the model itself",
@@ -87,8 +87,7 @@ def sliders(proposal: AnyProposalSpec, longest: int) -> AnyProposalSpec:
         value=proposal.alpha_mix,
         step=0.01,
         key=ALPHA,
-        help="The model's own share in every such token (alpha_mix). More of it keeps the "
-        "weights small, less of it finds more harm. At 1 the model is left as it is.",
+        help=meaning("alpha_mix"),
     )
     defensive = two.slider(
         "Answers drawn from the model itself",
@@ -97,8 +96,7 @@ def sliders(proposal: AnyProposalSpec, longest: int) -> AnyProposalSpec:
         value=settings().defensive_share,
         step=0.01,
         key=DEFENSIVE,
-        help="The defensive share: at least so many whole answers come from the model itself. They "
-        "bound every weight (at 0.1, by 10) and notice harm that the proposals miss.",
+        help=meaning("defensive share"),
     )
     changed = type(proposal).build(
         **{

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.errors import TailscopeError
+from core.glossary import meaning
 from core.judges.config import shipped_judges
 from pages.shared import resources
 from pages.shared.frame import plain, sentence, show_error
@@ -35,7 +36,7 @@ def judge_picker() -> None:
         key=CHOICE,
         format_func=offers.__getitem__,
         on_change=_forget,
-        help="Who scores the answers. More judges: the operator names their files under `judges` in "
+        help=f"{meaning('judge')} The operator offers more by naming their files under `judges` in "
         "config.toml.",
     )
     if chosen != own:

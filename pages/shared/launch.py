@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.glossary import meaning
 from core.spec import MAX_SAMPLES
 from pages.shared import resources
 from pages.shared.consent import waits_for_consent
@@ -34,7 +35,7 @@ def launch_form() -> None:
             max_value=MAX_SAMPLES,
             value=chosen.importance_samples,
             step=500,
-            help="Drawn from the proposals and weighed back. 1,000 are enough for most risks.",
+            help=f"{meaning('importance sampling')} 1,000 answers are enough for most risks.",
         )
         plain_draws = two.number_input(
             "Monte Carlo: answers",
@@ -42,7 +43,7 @@ def launch_form() -> None:
             max_value=MAX_SAMPLES,
             value=chosen.monte_carlo_samples,
             step=5_000,
-            help="Drawn from the model itself and counted, for comparison. 0 leaves it out.",
+            help=f"{meaning('Monte Carlo')} It is here for comparison; 0 leaves it out.",
         )
         pressed = three.form_submit_button(
             "Estimate the risk", type="primary", icon=":material/play_arrow:", width="stretch"

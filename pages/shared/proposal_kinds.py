@@ -7,6 +7,7 @@ from typing import get_args
 import streamlit as st
 
 from core.errors import SpecError, TailscopeError
+from core.glossary import meaning
 from core.models.loading import LoadedModel, embedded_models
 from core.proposals import (
     AblateSpec,
@@ -53,7 +54,7 @@ def kind_picker(asked: EstimateRequest) -> str:
         required=True,
         on_change=_kind_changed,
         args=(asked,),
-        help="What makes the answers unsafe, so that harm is found often enough to be counted.",
+        help=meaning("proposal"),
     )
     st.caption(KIND_WORDS[kind])
     return kind
@@ -222,8 +223,7 @@ def where_form(
             layers,
             index=min(proposal.layer, len(layers) - 1),
             format_func=lambda number: f"{number}  (separation {separation[number]:.1f})",
-            help="Where in the model, counted from 0. Separation: how far apart safe and unsafe "
-            "examples lie there, in spreads.",
+            help=f"{meaning('layer')} Separation: {meaning('separation')}",
         )
         directions = get_args(DirectionPosition)
         direction = st.selectbox(
@@ -231,7 +231,7 @@ def where_form(
             directions,
             index=directions.index(proposal.direction),
             format_func=DIRECTION_WORDS.__getitem__,
-            help="Where the difference between safe and unsafe examples is measured.",
+            help=meaning("direction"),
         )
         places = get_args(SteeredPositions)
         positions = st.selectbox(

@@ -5,6 +5,7 @@ from collections.abc import Container
 import streamlit as st
 
 from core.behaviours.load import BEHAVIOURS, behaviour_names, load_queries
+from core.glossary import meaning
 from core.queries.query import Query
 from core.spec import MAX_QUERY_CHARACTERS
 from pages.shared import query_upload, resources
@@ -29,7 +30,7 @@ def query_picker() -> None:
         key=BEHAVIOUR,
         format_func=str.capitalize,
         on_change=_behaviour_changed,
-        help="What counts as a harmful answer, and who decides it: each behaviour has its judge.",
+        help=meaning("behaviour"),
     )
     queries = {query.text: query for query in load_queries(settings().behaviour)}
     asked = resources.query(settings())

@@ -15,18 +15,20 @@ SCREENS = [*sorted((ROOT / "pages").rglob("*.py")), *sorted((ROOT / "core" / "cl
 
 
 def terms_used(source: str) -> list[str]:
-    """Returns the terms that a file has explained; what is no literal comes as source."""
-    return [
+    """Returns the terms that a file has explained, sorted; what is no literal comes as source."""
+    return sorted(
         ast.literal_eval(node.args[0])
         if isinstance(node.args[0], ast.Constant)
         else ast.unparse(node.args[0])
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "meaning"
-    ]
+    )
 
 
 def test_the_document_is_what_the_screens_say() -> None:
-    assert DOCUMENT.read_text(encoding="utf-8") == as_markdown(), "python -m core.glossary writes it"
+    assert DOCUMENT.read_text(encoding="utf-8") == as_markdown(), (
+        "python -m core.glossary writes it"
+    )
 
 
 def test_the_document_is_sorted_a_line_a_term_and_none_twice() -> None:
@@ -52,8 +54,8 @@ def test_every_term_that_a_screen_explains_is_in_the_glossary(path: Path) -> Non
 
 def test_a_term_that_is_not_is_found() -> None:
     assert terms_used("f(help=meaning('overlap'))\nglossary.meaning('nonsense')") == [
-        "overlap",
         "nonsense",
+        "overlap",
     ]
 
 
