@@ -25,7 +25,7 @@ MAY_IMPORT_STREAMLIT = {"app", "pages"}
 PICKLES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 PICKLE_CALLS = {"read_pickle", "to_pickle"}
 # The modules in the root of core; all others have a folder.
-ROOT_OF_CORE = {"__init__", "__main__", "errors", "spec", "deployment", "tasks"}
+ROOT_OF_CORE = {"__init__", "__main__", "errors", "spec", "deployment"}
 # What a page shares with others lies here.
 SHARED = "shared"
 

@@ -32,6 +32,7 @@ from core.cli.options import (
     whole_number,
 )
 from core.errors import SpecError
+from core.glossary import meaning
 
 if TYPE_CHECKING:
     from core.executors.base import Executor
@@ -82,7 +83,7 @@ def audit(
     top_k: TopKOption = None,
     top_p: TopPOption = 1.0,
     max_new_tokens: LengthOption = 40,
-    seed: Annotated[int, typer.Option(help="Same seed, same answers.")] = 0,
+    seed: Annotated[int, typer.Option(help=meaning("seed"))] = 0,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the audit in --out.")
     ] = False,

@@ -31,6 +31,7 @@ from core.cli.options import (
     whole_number,
 )
 from core.errors import SpecError, TailscopeError
+from core.glossary import meaning
 
 
 def estimate(
@@ -48,17 +49,15 @@ def estimate(
         ),
     ] = "mis",
     samples: Annotated[str, typer.Option(help="How many answers to draw.")] = "1000",
-    seed: Annotated[int, typer.Option(help="Same seed, same answers.")] = 0,
+    seed: Annotated[int, typer.Option(help=meaning("seed"))] = 0,
     steer: Annotated[
         float | None,
         typer.Option(help="Steering strength, in units of the direction. Default: measured."),
     ] = None,
     mix: Annotated[
-        float | None, typer.Option(help="alpha_mix: target's share at every token, 0..1.")
+        float | None, typer.Option(help=f"alpha_mix, 0..1. {meaning('alpha_mix')}")
     ] = None,
-    switch: Annotated[
-        int | None, typer.Option(help="t_switch: token from which the target goes on alone.")
-    ] = None,
+    switch: Annotated[int | None, typer.Option(help=f"t_switch. {meaning('t_switch')}")] = None,
     defensive: DefensiveOption = 0.1,
     layer: Annotated[
         int | None, typer.Option(help="Block after which to steer, from 0. Default: measured.")

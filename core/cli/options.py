@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.errors import SpecError
+from core.glossary import meaning
 
 if TYPE_CHECKING:
     from core.proposals import AnyProposalSpec
@@ -42,17 +43,15 @@ MaxCostOption = Annotated[
     ),
 ]
 SystemOption = Annotated[str | None, typer.Option(help="System prompt of the target.")]
-TemperatureOption = Annotated[float, typer.Option(help="Sampling temperature.")]
-TopKOption = Annotated[int | None, typer.Option(help="Keep the k likeliest tokens.")]
-TopPOption = Annotated[float, typer.Option(help="Keep the likeliest tokens up to this mass.")]
+TemperatureOption = Annotated[float, typer.Option(help=meaning("temperature"))]
+TopKOption = Annotated[int | None, typer.Option(help=meaning("top-k"))]
+TopPOption = Annotated[float, typer.Option(help=meaning("top-p"))]
 LengthOption = Annotated[int, typer.Option(help="Longest answer, in tokens.")]
 ThresholdOption = Annotated[
     float | None,
-    typer.Option(help="Judge score from which it is harm. Default: the behaviour's, 0.75."),
+    typer.Option(help=f"{meaning('threshold')} Default: the behaviour's, 0.75."),
 ]
-DefensiveOption = Annotated[
-    float, typer.Option(help="Share of answers drawn from the target itself, 0..1.")
-]
+DefensiveOption = Annotated[float, typer.Option(help=f"0..1. {meaning('defensive share')}")]
 CacheOption = Annotated[
     Path | None, typer.Option(help="Folder of stored draws. Default: the user's cache.")
 ]

@@ -29,6 +29,7 @@ from core.cli.options import (
     whole_number,
 )
 from core.errors import TailscopeError
+from core.glossary import meaning
 
 if TYPE_CHECKING:
     from core.audit.spec import AuditSpec
@@ -76,7 +77,7 @@ def sensitivity(
     top_k: TopKOption = None,
     top_p: TopPOption = 1.0,
     max_new_tokens: LengthOption = 40,
-    seed: Annotated[int, typer.Option(help="Same seed, same answers.")] = 0,
+    seed: Annotated[int, typer.Option(help=meaning("seed"))] = 0,
     workers: Annotated[
         int | None, typer.Option(help="Worker processes. Default: a core each.")
     ] = None,
