@@ -26,7 +26,7 @@ from core.behaviours.load import load_queries, load_references
 from core.judges.rules import RuleJudge, load_rule_judge
 from core.models.loading import LoadedModel, load_model
 from core.proposals import AnyProposalSpec, SteerSpec
-from core.runs.defaults import known_default, measure_default
+from core.runs.defaults import known_default
 from core.runs.extra_components import companions
 from core.runs.request import (
     EstimateRequest,
@@ -37,6 +37,7 @@ from core.runs.request import (
 )
 from core.search.cross_entropy import SearchResult
 from core.search.grid import SearchGrid
+from core.search.pilot import measure_default
 from core.search.progress import finished
 from core.search.surface import surface_steps
 

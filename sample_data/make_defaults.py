@@ -13,8 +13,9 @@ from cache import MemoryStore
 from core.behaviours.load import BEHAVIOURS
 from core.judges.rules import load_rule_judge
 from core.models.loading import embedded_models, load_model
-from core.runs.defaults import SHIPPED, measure_default
+from core.runs.defaults import SHIPPED
 from core.search.cross_entropy import Objective, SearchResult
+from core.search.pilot import measure_default
 
 
 def main() -> None:

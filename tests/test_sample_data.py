@@ -14,9 +14,10 @@ from core.behaviours.load import (
 )
 from core.judges.rules import load_rule_judge
 from core.models.loading import EMBEDDED_MODELS, embedded_models, load_model
-from core.runs.defaults import known_default, pilot_queries
+from core.runs.defaults import known_default
 from core.runs.request import EstimateRequest, estimate_request
 from core.sampling.scored import score_texts
+from core.search.pilot import pilot_queries
 
 DATA = Path(__file__).parents[1] / "sample_data"
 

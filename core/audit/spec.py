@@ -10,7 +10,7 @@ from cache import spec_hash
 from core.behaviours.load import DEFAULT_BEHAVIOUR, BehaviourName
 from core.models.loading import DEFAULT_MODEL
 from core.models.spec import LoadingSpec
-from core.proposals import AnyProposal
+from core.proposals import AnyProposalSpec
 from core.queries.query import Query
 from core.runs.request import (
     DEFAULT_DEFENSIVE_SHARE,
@@ -54,7 +54,7 @@ class AuditSpec(Spec):
     samples: Samples = DEFAULT_SAMPLES
     precision: Precision | None = None
     monte_carlo_samples: OptionalSamples = 0
-    proposal: AnyProposal | None = None
+    proposal: AnyProposalSpec | None = None
     defensive_share: DefensiveShare = DEFAULT_DEFENSIVE_SHARE
     judge: str | None = None
     threshold: Threshold = DEFAULT_THRESHOLD

@@ -15,8 +15,8 @@ from core.judges import behaviour_judge, load_judge
 from core.judges.base import Judge
 from core.models.loading import LoadedModel, load_model
 from core.models.spec import LoadingSpec
-from core.proposals import AblateSpec, AnyProposalSpec, Proposal, SteerSpec
-from core.runs.defaults import measure_default, remember_default
+from core.proposals import AnyProposalSpec, DirectedSpec, Proposal
+from core.runs.defaults import remember_default
 from core.runs.extra_components import companions
 from core.runs.request import (
     EstimateRequest,
@@ -31,6 +31,7 @@ from core.sampling.scored import answer_texts, score_texts
 from core.sampling.shards import DrawnShard, draw_rows
 from core.sampling.spec import SamplingSpec
 from core.search.cross_entropy import SearchResult
+from core.search.pilot import measure_default
 from core.spec import DirectionPosition
 from core.steering.direction import Direction
 
@@ -187,7 +188,7 @@ class Worker:
         used = {
             one.direction
             for one in request.proposals
-            if isinstance(one, SteerSpec | AblateSpec) and one.direction_file is None
+            if isinstance(one, DirectedSpec) and one.direction_file is None
         }
         return Prepared(
             request=request,

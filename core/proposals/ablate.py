@@ -1,31 +1,28 @@
 """The `ablate` proposal: the target with a share of a direction taken out everywhere (Arditi et al. 2024)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 
 from core.models.hooks import Edit, Site, replace_rows
 from core.models.loading import LoadedModel
-from core.proposals.base import Proposal, ProposalContext, direction_file_field, direction_of
-from core.proposals.steer import check_layer, check_not_zero
-from core.spec import DirectionPosition, Layer, Number, ProposalSpec, SteeredPositions, in_range
+from core.proposals.base import DirectedSpec, Proposal, ProposalContext, usable_direction
+from core.proposals.kind import KindWords, ProposalKind, SearchReach, StrengthScale
+from core.spec import Number, ProposalSpec, SteeredPositions, in_range
 
 
-class AblateSpec(ProposalSpec):
+class AblateSpec(DirectedSpec):
     """Takes a fraction of the component along the direction out of every block's input, attention and
     feed-forward output.
 
-    strength: the fraction, 0 to 1. layer: the block whose direction it is, counted from 0. direction_file:
-    as of `SteerSpec`.
+    strength: the fraction, 0 to 1.
     """
 
     kind: Literal["ablate"] = "ablate"
     strength: Annotated[Number, in_range(0.0, 1.0, "strength of an ablation")] = 1.0
-    layer: Layer = 2
-    direction: DirectionPosition = "answer_mean"
     positions: SteeredPositions = "both"
-    direction_file: str | None = direction_file_field()
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,20 +60,52 @@ class AblatePlan:
         return RemoveDirection(self.unit, coefficient.to(self.unit.device), rows)
 
 
-def prepare(loaded: LoadedModel, spec: AblateSpec, means: ProposalContext) -> Proposal:
+def prepare(loaded: LoadedModel, spec: AblateSpec, context: ProposalContext) -> Proposal:
     """Returns the proposal.
 
     Raises:
         SpecError: the model has no such layer, or the direction's file cannot be used.
     """
-    direction = direction_of(loaded, spec, means)
-    check_layer(loaded, spec.layer)
-    check_not_zero(direction, spec)
+    direction = usable_direction(loaded, spec, context)
     vector = direction.vector(spec.layer).to(loaded.device)
     plan = AblatePlan(
         unit=vector / vector.norm(),
         strength=spec.strength,
-        on_prompt=spec.positions in ("prompt", "both"),
-        on_answer=spec.positions in ("answer", "both"),
+        on_prompt=spec.on_prompt,
+        on_answer=spec.on_answer,
     )
     return Proposal(spec, loaded, direction.fingerprint, edit=plan)
+
+
+def _start(default: ProposalSpec, behaviour: str, common: Mapping[str, Any]) -> ProposalSpec:
+    """Returns the whole ablation of the direction that the default steers along."""
+    layer = default.layer if isinstance(default, DirectedSpec) else 0
+    return AblateSpec.build(strength=1.0, layer=layer, **common)
+
+
+KIND = ProposalKind(
+    spec=AblateSpec,
+    prepare=prepare,
+    words=KindWords(
+        label="Ablate",
+        help="Takes the direction of refusal out of the model's activations, in part or whole.",
+        answers="Ablated",
+        layer="Direction read after block",
+    ),
+    short=lambda spec: f"Ablate {spec.strength:.0%}, block {spec.layer}",
+    strength=StrengthScale(
+        label="Share taken out",
+        low=0.0,
+        high=1.0,
+        help="How much of the direction is taken out of every block: 0 leaves the model as it is, 1 takes "
+        "it out whole.",
+    ),
+    search=SearchReach(
+        strengths=(0.25, 0.5, 0.75, 1.0),
+        reach=1.0,
+        label="Largest share taken out",
+        help="The largest share of the direction that is taken out.",
+        high=1.0,
+    ),
+    start=_start,
+)

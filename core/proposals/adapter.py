@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 from weakref import WeakKeyDictionary
@@ -16,6 +17,14 @@ from core.errors import ModelError, SpecError
 from core.models.blocks import find_blocks
 from core.models.loading import LoadedModel
 from core.proposals.base import Proposal, ProposalContext
+from core.proposals.kind import (
+    BLEND_SCALE,
+    BLEND_SEARCH,
+    KindWords,
+    ProposalKind,
+    TextField,
+    TextForm,
+)
 from core.spec import ProposalSpec
 
 if TYPE_CHECKING:
@@ -45,7 +54,7 @@ class AdapterSpec(ProposalSpec):
 _adapted: WeakKeyDictionary[LoadedModel, dict[str, LoadedModel]] = WeakKeyDictionary()
 
 
-def prepare(loaded: LoadedModel, spec: AdapterSpec, means: ProposalContext) -> Proposal:
+def prepare(loaded: LoadedModel, spec: AdapterSpec, context: ProposalContext) -> Proposal:
     """Returns the proposal.
 
     Raises:
@@ -150,3 +159,35 @@ def _fingerprint(folder: Path) -> str:
     for file in files:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:32]
+
+
+def _read(texts: Mapping[str, str]) -> dict[str, object]:
+    if not texts["path"].strip():
+        raise SpecError("an adapter needs the folder that it is in")
+    return {"path": texts["path"].strip()}
+
+
+KIND = ProposalKind(
+    spec=AdapterSpec,
+    prepare=prepare,
+    words=KindWords(
+        label="Adapter",
+        help="Puts a LoRA adapter on the model, one trained to be unsafe.",
+        answers="With the adapter",
+    ),
+    short=lambda spec: f"Adapter {Path(spec.path).name} {spec.strength:.3g}",
+    strength=BLEND_SCALE,
+    search=BLEND_SEARCH,
+    form=TextForm(
+        fields=(
+            TextField(
+                name="path",
+                label="Adapter folder",
+                placeholder="/path/to/adapter",
+                help="A PEFT folder with adapter_config.json and adapter_model.safetensors, trained for "
+                "this model.",
+            ),
+        ),
+        read=_read,
+    ),
+)

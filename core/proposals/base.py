@@ -7,7 +7,7 @@ and the search know only what is here.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from pydantic import Field
@@ -16,7 +16,7 @@ from core.errors import BehaviourError, ModelError, SpecError
 from core.models.chat import prompt_ids
 from core.models.hooks import EditPlan
 from core.models.loading import LoadedModel
-from core.spec import DirectionPosition, GenerationSpec, ProposalSpec
+from core.spec import DirectionPosition, GenerationSpec, Layer, ProposalSpec, SteeredPositions
 from core.steering.direction import Direction, fitted
 from core.steering.files import load_direction
 
@@ -87,18 +87,32 @@ class ProposalContext:
     load: Callable[[str], LoadedModel] = field(repr=False)
 
 
-class Directed(Protocol):
-    """A spec that goes along a direction: the behaviour's, or that of a file."""
+class DirectedSpec(ProposalSpec):
+    """A proposal that goes along a direction: the behaviour's, or that of a file.
+
+    layer: the block whose direction it is, counted from 0. direction: where the behaviour's is read.
+    positions: whose tokens are changed. direction_file: the direction is read from this file
+    (`core.steering.files`), not from the behaviour's contrast pairs; left out of the JSON where there is
+    none, since stored draws have keys without it.
+    """
+
+    layer: Layer = 2
+    direction: DirectionPosition = "answer_mean"
+    positions: SteeredPositions = "answer"
+    direction_file: str | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @property
-    def layer(self) -> int: ...
+    def on_prompt(self) -> bool:
+        """Whether the tokens of the prompt are changed."""
+        return self.positions in ("prompt", "both")
+
     @property
-    def direction(self) -> DirectionPosition: ...
-    @property
-    def direction_file(self) -> str | None: ...
+    def on_answer(self) -> bool:
+        """Whether the tokens of the answer are changed."""
+        return self.positions in ("answer", "both")
 
 
-def direction_of(loaded: LoadedModel, spec: Directed, means: ProposalContext) -> Direction:
+def direction_of(loaded: LoadedModel, spec: DirectedSpec, context: ProposalContext) -> Direction:
     """Returns the direction that a spec goes along in this model.
 
     Raises:
@@ -106,7 +120,7 @@ def direction_of(loaded: LoadedModel, spec: Directed, means: ProposalContext) ->
         BehaviourError: the behaviour gives no direction.
     """
     if spec.direction_file is None:
-        return means.direction(spec.direction)
+        return context.direction(spec.direction)
     try:
         direction, meta = load_direction(Path(spec.direction_file).expanduser())
     except BehaviourError as error:
@@ -117,22 +131,45 @@ def direction_of(loaded: LoadedModel, spec: Directed, means: ProposalContext) ->
         raise SpecError(f"direction_file {spec.direction_file!r}: {error}") from error
 
 
-def measured_direction(loaded: LoadedModel, spec: Directed, means: ProposalContext) -> Direction:
-    """Returns `direction_of` with the activations' lengths, the behaviour's where its file tells none.
+def measured_direction(
+    loaded: LoadedModel, spec: DirectedSpec, context: ProposalContext
+) -> Direction:
+    """Returns `direction_of` with the activations' lengths, the behaviour's where its file states none.
 
     Raises: as `direction_of`.
     """
-    found = direction_of(loaded, spec, means)
-    known = np.isfinite(found.activation_norm)
+    direction = direction_of(loaded, spec, context)
+    known = np.isfinite(direction.activation_norm)
     if known.all():
-        return found
-    own = means.direction(spec.direction).activation_norm
-    return replace(found, activation_norm=np.where(known, found.activation_norm, own))
+        return direction
+    own = context.direction(spec.direction).activation_norm
+    return replace(direction, activation_norm=np.where(known, direction.activation_norm, own))
 
 
-def direction_file_field() -> Any:
-    """Returns the field `direction_file`. Left out where there is none: stored draws have keys without it."""
-    return Field(default=None, exclude_if=lambda value: value is None)
+def usable_direction(
+    loaded: LoadedModel, spec: DirectedSpec, context: ProposalContext
+) -> Direction:
+    """Returns `direction_of`, checked to hold a vector at the spec's layer.
+
+    Raises:
+        SpecError: the model has no such layer, or the direction's file cannot be used or leaves it out.
+        BehaviourError: the behaviour gives no direction.
+    """
+    direction = direction_of(loaded, spec, context)
+    check_layer(loaded, spec.layer)
+    if spec.direction_file is not None and spec.layer not in direction.held_blocks:
+        raise SpecError(
+            f"direction_file {spec.direction_file!r} holds no direction after block {spec.layer}, only "
+            f"after {', '.join(map(str, direction.held_blocks))}"
+        )
+    return direction
+
+
+def check_layer(loaded: LoadedModel, layer: int) -> None:
+    """Raises SpecError if the model has no such layer."""
+    blocks = len(loaded.blocks)
+    if not 0 <= layer < blocks:
+        raise SpecError(f"layer must be in 0..{blocks - 1} for {loaded.name}, got {layer}")
 
 
 def target_arm(loaded: LoadedModel, queries: Sequence[str], generation: GenerationSpec) -> Arm:

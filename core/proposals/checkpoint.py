@@ -1,10 +1,20 @@
 """The `checkpoint` proposal: another model that spells its answers with the same tokens."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 from core.errors import SpecError
-from core.models.loading import LoadedModel
+from core.models.loading import LoadedModel, embedded_models
 from core.proposals.base import Proposal, ProposalContext
+from core.proposals.kind import (
+    BLEND_SCALE,
+    BLEND_SEARCH,
+    KindWords,
+    ProposalKind,
+    TextField,
+    TextForm,
+)
 from core.spec import ProposalSpec
 
 
@@ -18,14 +28,14 @@ class CheckpointSpec(ProposalSpec):
     model: str
 
 
-def prepare(loaded: LoadedModel, spec: CheckpointSpec, means: ProposalContext) -> Proposal:
+def prepare(loaded: LoadedModel, spec: CheckpointSpec, context: ProposalContext) -> Proposal:
     """Returns the proposal.
 
     Raises:
         ModelError: the other model cannot be loaded.
         SpecError: its tokenizer is another; the first difference is named.
     """
-    other = means.load(spec.model)
+    other = context.load(spec.model)
     check_same_tokens(loaded, other)
     return Proposal(spec, other, other.fingerprint, blend=spec.strength)
 
@@ -51,3 +61,43 @@ def check_same_tokens(target: LoadedModel, other: LoadedModel) -> None:
             f"a checkpoint proposal must score all {target.vocabulary} tokens of {target.name}, "
             f"got {other.name!r}, which scores {other.vocabulary}"
         )
+
+
+def _first_other(model: str, behaviour: str) -> str:
+    """Returns another embedded model, which shares the tokenizer, beside an embedded one."""
+    embedded = embedded_models()
+    others = [name for name in embedded if name != model]
+    return others[0] if model in embedded and others else ""
+
+
+def _read(texts: Mapping[str, str]) -> dict[str, object]:
+    if not texts["model"].strip():
+        raise SpecError("the other model needs a name or a folder")
+    return {"model": texts["model"].strip()}
+
+
+KIND = ProposalKind(
+    spec=CheckpointSpec,
+    prepare=prepare,
+    words=KindWords(
+        label="Other model",
+        help="Lets another model with the same tokenizer give the answers.",
+        answers="The other model",
+    ),
+    short=lambda spec: f"Model {Path(spec.model).name} {spec.strength:.3g}",
+    strength=BLEND_SCALE,
+    search=BLEND_SEARCH,
+    form=TextForm(
+        fields=(
+            TextField(
+                name="model",
+                label="Model folder, or Hugging Face id",
+                placeholder="organisation/name, or /path/to/model",
+                help="A less careful model with the same tokenizer, such as the one before safety "
+                "training.",
+                start=_first_other,
+            ),
+        ),
+        read=_read,
+    ),
+)

@@ -1,36 +1,28 @@
 """The `steer` proposal: the target with a direction subtracted from its residual stream."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
-from core.errors import SpecError
 from core.models.hooks import Edit, Site, replace_rows
 from core.models.loading import LoadedModel
-from core.proposals.base import (
-    Directed,
-    Proposal,
-    ProposalContext,
-    direction_file_field,
-    direction_of,
-)
-from core.spec import DirectionPosition, Layer, ProposalSpec, SteeredPositions
-from core.steering.direction import Direction
+from core.proposals.base import DirectedSpec, Proposal, ProposalContext, usable_direction
+from core.proposals.kind import KindWords, ProposalKind, SearchReach, StrengthScale
+from core.spec import ProposalSpec
+
+# Length of what is subtracted, as a share of the layer's activation norm: one scale for any direction.
+RELATIVE_STRENGTHS = (0.5, 0.9, 1.4, 2.0, 2.8)
 
 
-class SteerSpec(ProposalSpec):
+class SteerSpec(DirectedSpec):
     """Adds -strength * r to the residual stream after one block (contrastive addition).
 
-    strength: in units of the direction r. layer counts blocks from 0. direction_file: r is read from this
-    file (`core.steering.files`), not from the behaviour's contrast pairs.
+    strength: in units of the direction r.
     """
 
     kind: Literal["steer"] = "steer"
-    layer: Layer = 2
-    direction: DirectionPosition = "answer_mean"
-    positions: SteeredPositions = "answer"
-    direction_file: str | None = direction_file_field()
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,37 +59,54 @@ class SteerPlan:
         return AddDirection(self.layer, self.vector, coefficient.to(self.vector.device), rows)
 
 
-def prepare(loaded: LoadedModel, spec: SteerSpec, means: ProposalContext) -> Proposal:
+def prepare(loaded: LoadedModel, spec: SteerSpec, context: ProposalContext) -> Proposal:
     """Returns the proposal.
 
     Raises:
         SpecError: the model has no such layer, or the direction's file cannot be used.
     """
-    direction = direction_of(loaded, spec, means)
-    check_layer(loaded, spec.layer)
-    check_not_zero(direction, spec)
+    direction = usable_direction(loaded, spec, context)
     plan = SteerPlan(
         layer=spec.layer,
         vector=direction.vector(spec.layer).to(loaded.device),
         strength=spec.strength,
-        on_prompt=spec.positions in ("prompt", "both"),
-        on_answer=spec.positions in ("answer", "both"),
+        on_prompt=spec.on_prompt,
+        on_answer=spec.on_answer,
     )
     return Proposal(spec, loaded, direction.fingerprint, edit=plan)
 
 
-def check_layer(loaded: LoadedModel, layer: int) -> None:
-    """Raises SpecError if the model has no such layer."""
-    blocks = len(loaded.blocks)
-    if not 0 <= layer < blocks:
-        raise SpecError(f"layer must be in 0..{blocks - 1} for {loaded.name}, got {layer}")
+def _start(default: ProposalSpec, behaviour: str, common: Mapping[str, Any]) -> ProposalSpec:
+    """Returns the behaviour's default: it was measured with this kind."""
+    return default
 
 
-def check_not_zero(direction: Direction, spec: Directed) -> None:
-    """Raises SpecError if a file holds no direction after the spec's block: it may leave blocks out."""
-    if spec.direction_file is not None and not direction.vectors[spec.layer].any():
-        held = [str(block) for block, vector in enumerate(direction.vectors) if vector.any()]
-        raise SpecError(
-            f"direction_file {spec.direction_file!r} holds no direction after block {spec.layer}, only "
-            f"after {', '.join(held)}"
-        )
+KIND = ProposalKind(
+    spec=SteerSpec,
+    prepare=prepare,
+    words=KindWords(
+        label="Steer",
+        help="Pushes the model's activations away from refusal, word by word.",
+        answers="Steered",
+        too_far="Steered too hard",
+        first_tokens="Steer the first ... tokens",
+        layer="Steer after block",
+    ),
+    short=lambda spec: f"Steer {spec.strength:.3g}, block {spec.layer}",
+    strength=StrengthScale(
+        label="Strength",
+        low=-1.0,
+        high=10.0,
+        help="How far each step is pushed away from refusal, in units of the direction: 1 is the "
+        "mean difference between safe and unsafe examples. 0 leaves the model as it is.",
+    ),
+    search=SearchReach(
+        strengths=RELATIVE_STRENGTHS,
+        reach=max(RELATIVE_STRENGTHS),
+        label="Strongest push",
+        help="The largest push that is tried, in lengths of the model's own activations.",
+        shares=tuple(strength / max(RELATIVE_STRENGTHS) for strength in RELATIVE_STRENGTHS),
+        relative=True,
+    ),
+    start=_start,
+)

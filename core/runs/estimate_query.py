@@ -12,7 +12,7 @@ from core.judges.remembered import remembered
 from core.models.checked import load_checked
 from core.models.loading import LoadedModel
 from core.proposals import AnyProposalSpec, SteerSpec, build_proposal, target_arm
-from core.runs.defaults import known_default, measure_default
+from core.runs.defaults import known_default
 from core.runs.extra_components import companions
 from core.runs.reference import find_reference
 from core.runs.report import EstimateReport
@@ -26,6 +26,7 @@ from core.runs.request import (
 from core.sampling.scored import JudgedShard
 from core.sampling.shards import SHARD_ROWS, AnyStore
 from core.search.cross_entropy import SearchResult
+from core.search.pilot import measure_default
 from core.spec import check_samples
 from core.tasks.progress import Progress, Steps
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.errors import BehaviourError
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
-from core.proposals import SteerSpec, measured_direction
+from core.proposals import relative_strength
 from core.runs.request import (
     EstimateRequest,
     fingerprints,
@@ -101,14 +101,12 @@ def preview(
 
 def _relative_strength(loaded: LoadedModel, request: EstimateRequest) -> float | None:
     """Returns the length of what is subtracted over the activations' own; None for other kinds."""
-    spec = request.proposal
-    if not isinstance(spec, SteerSpec):
+    if request.proposal is None:
         return None
     try:
-        direction = measured_direction(loaded, spec, means(loaded, request.behaviour))
-    except BehaviourError:  # a file that does not tell, and no contrast pairs to measure it with
+        return relative_strength(loaded, request.proposal, means(loaded, request.behaviour))
+    except BehaviourError:  # a file that does not state lengths, and no pairs to measure them with
         return None
-    return direction.relative_strength(spec.layer, spec.strength)
 
 
 def _answers(

@@ -20,7 +20,6 @@ from core.judges.base import Judge
 from core.models.loading import DEFAULT_MODEL, LoadedModel, load_model
 from core.models.spec import LoadingSpec
 from core.proposals import (
-    AnyProposal,
     AnyProposalSpec,
     Proposal,
     ProposalContext,
@@ -67,8 +66,8 @@ class EstimateRequest(Spec):
     behaviour: BehaviourName = DEFAULT_BEHAVIOUR
     method: Method = "mis"
     generation: GenerationSpec = GenerationSpec()
-    proposal: AnyProposal | None = None
-    companions: tuple[AnyProposal, ...] = ()
+    proposal: AnyProposalSpec | None = None
+    companions: tuple[AnyProposalSpec, ...] = ()
     defensive_share: DefensiveShare = DEFAULT_DEFENSIVE_SHARE
     judge: str | None = None
     threshold: Threshold = DEFAULT_THRESHOLD

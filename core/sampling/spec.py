@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import field_validator, model_validator
 
-from core.proposals import AnyProposal
+from core.proposals import AnyProposalSpec
 from core.sampling.schedule import period
 from core.spec import GenerationSpec, Number, QueryText, Seed, Spec
 
@@ -19,7 +19,7 @@ class SamplingSpec(Spec):
     model_fingerprint: str
     query: QueryText
     generation: GenerationSpec = GenerationSpec()
-    proposals: tuple[AnyProposal, ...] = ()
+    proposals: tuple[AnyProposalSpec, ...] = ()
     fingerprints: tuple[str, ...] = ()
     shares: tuple[Number, ...] = (1.0,)
     seed: Seed = 0

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import model_validator
 
-from core.proposals import AnyProposal, AnyProposalSpec, build_proposal
+from core.proposals import AnyProposalSpec, build_proposal
 from core.spec import Number, Spec, Whole, in_range
 
 MAX_POINTS = 200_000
@@ -19,7 +19,7 @@ class SearchGrid(Spec):
     rungs: proposals whose alpha_mix and t_switch do not count; each costs a forward pass.
     """
 
-    rungs: tuple[AnyProposal, ...]
+    rungs: tuple[AnyProposalSpec, ...]
     alphas: tuple[Annotated[Number, in_range(0.0, 1.0, "alpha_mix")], ...]
     switches: tuple[Whole, ...]
 

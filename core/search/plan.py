@@ -6,26 +6,26 @@ from dataclasses import dataclass
 
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
-from core.proposals import AblateSpec, AnyProposalSpec, SteerSpec, measured_direction, prepare
+from core.proposals import (
+    AnyProposalSpec,
+    DirectedSpec,
+    SteerSpec,
+    kind_of,
+    measured_direction,
+    prepare,
+)
 from core.proposals.base import direction_of
-from core.runs.defaults import RELATIVE_STRENGTHS, measure_default, pilot_layers, pilot_queries
 from core.runs.request import EstimateRequest, means
 from core.sampling.shards import AnyStore
 from core.search.cross_entropy import DEFAULT_PILOT_ROWS, SearchResult, SearchStep, search
-from core.search.grid import SearchGrid, paper_grid, rungs, small_grid
+from core.search.grid import SearchGrid, published_grid, rungs, small_grid
+from core.search.pilot import measure_default, pilot_layers, pilot_queries
 from core.spec import GenerationSpec
 
 SMALL, PAPER = "small", "paper"
 HERE, PILOT = "this question", "the behaviour's pilot questions"
-# How far a search goes unless told otherwise: in lengths of the activations for `steer`, whose
-# directions differ in length from layer to layer, and in strengths for the others.
-REACH = {
-    "steer": max(RELATIVE_STRENGTHS),
-    "ablate": 1.0,
-    "context": 1.25,
-    "adapter": 1.25,
-    "checkpoint": 1.25,
-}
+# The published grid's strengths, as shares of the reach.
+PAPER_SHARES = tuple(k / 10 for k in range(1, 11))
 # One question has its pilot for itself; several share theirs.
 ROWS_HERE = 1_000
 # Questions done in less were read from the store, and say nothing of how long the others take.
@@ -59,7 +59,7 @@ class SearchPlan:
         """Returns the plan for a request's own kind of proposal."""
         assert asked.proposal is not None
         plain = {"strength": 0.0, "alpha_mix": 0.0, "t_switch": 1}
-        if grid == SMALL and isinstance(asked.proposal, SteerSpec | AblateSpec):
+        if grid == SMALL and isinstance(asked.proposal, DirectedSpec):
             plain["layer"] = 0
         return cls(asked, asked.proposal.model_copy(update=plain), grid, questions, reach)
 
@@ -88,12 +88,11 @@ class SearchPlan:
     def is_default(self) -> bool:
         """Whether this is the search that the behaviour's default proposal comes from."""
         plain = SteerSpec(strength=0.0, alpha_mix=0.0, t_switch=1, layer=0)
-        return (self.base, self.grid, self.questions, self.reach) == (
-            plain,
-            SMALL,
-            PILOT,
-            REACH["steer"],
-        ) and (self.asked.generation, self.asked.judge) == (GenerationSpec(), None)
+        default = (plain, SMALL, PILOT, kind_of(plain).search.reach, GenerationSpec(), None)
+        asked = self.asked
+        return default == (
+            self.base, self.grid, self.questions, self.reach, asked.generation, asked.judge,
+        )  # fmt: skip
 
     @property
     def queries(self) -> tuple[str, ...]:
@@ -137,7 +136,7 @@ def _search(
     plan: SearchPlan, loaded: LoadedModel, judge: Judge, store: AnyStore
 ) -> Iterator[SearchStep | SearchResult]:
     asked = plan.asked
-    grid, found = _grid(plan, loaded), means(loaded, asked.behaviour)
+    grid, found = search_grid(plan, loaded), means(loaded, asked.behaviour)
     yield from search(
         loaded,
         [prepare(loaded, rung, found) for rung in grid.rungs],
@@ -152,11 +151,11 @@ def _search(
     )
 
 
-def _grid(plan: SearchPlan, loaded: LoadedModel) -> SearchGrid:
+def search_grid(plan: SearchPlan, loaded: LoadedModel) -> SearchGrid:
     """Returns the grid: at every layer if it is small, else at the one that is set."""
     base, longest = plan.base, plan.asked.generation.max_new_tokens
     layers: tuple[int | None, ...] = (None,)
-    if isinstance(base, SteerSpec | AblateSpec):
+    if isinstance(base, DirectedSpec):
         layers = _layers(plan, loaded) if plan.grid == SMALL else (base.layer,)
     chosen = tuple(
         rung
@@ -165,29 +164,24 @@ def _grid(plan: SearchPlan, loaded: LoadedModel) -> SearchGrid:
     )
     if plan.grid == SMALL:
         return small_grid(chosen, longest)
-    published = paper_grid(base, longest)
-    return SearchGrid.build(rungs=chosen, alphas=published.alphas, switches=published.switches)
+    return published_grid(chosen, longest)
 
 
 def _layers(plan: SearchPlan, loaded: LoadedModel) -> tuple[int, ...]:
     """Returns the layers to try; a direction's file may leave some out."""
     base, every = plan.base, pilot_layers(len(loaded.blocks))
-    if not isinstance(base, SteerSpec | AblateSpec) or base.direction_file is None:
+    if not isinstance(base, DirectedSpec) or base.direction_file is None:
         return every
-    vectors = direction_of(loaded, base, means(loaded, plan.asked.behaviour)).vectors
-    held = tuple(layer for layer in range(len(vectors)) if vectors[layer].any())
+    held = direction_of(loaded, base, means(loaded, plan.asked.behaviour)).held_blocks
     return tuple(layer for layer in every if layer in held) or held[:1]
 
 
 def _strengths(plan: SearchPlan, loaded: LoadedModel, layer: int | None) -> list[float]:
-    if plan.grid == PAPER:
-        shares = [k / 10 for k in range(1, 11)]
-    elif isinstance(plan.base, SteerSpec):
-        shares = [strength / max(RELATIVE_STRENGTHS) for strength in RELATIVE_STRENGTHS]
-    else:
-        shares = [k / 5 for k in range(1, 6)]
+    """Returns the strengths to try at a layer, the largest at the plan's reach."""
+    base, reach = plan.base, kind_of(plan.base).search
+    shares = PAPER_SHARES if plan.grid == PAPER else reach.shares
     wanted = [round(plan.reach * share, 6) for share in shares]
-    if not isinstance(plan.base, SteerSpec) or layer is None:
+    if not isinstance(base, DirectedSpec) or not reach.relative or layer is None:
         return wanted
-    direction = measured_direction(loaded, plan.base, means(loaded, plan.asked.behaviour))
+    direction = measured_direction(loaded, base, means(loaded, plan.asked.behaviour))
     return [direction.strength_of(layer, relative) for relative in wanted]

@@ -13,18 +13,17 @@ from core.models.checked import load_checked
 from core.models.loading import DEFAULT_MODEL, LoadedModel
 from core.models.spec import LoadingSpec
 from core.proposals import (
-    AblateSpec,
-    AnyProposal,
     AnyProposalSpec,
+    DirectedSpec,
     SteerSpec,
     measured_direction,
 )
 from core.queries import QueryFile, evenly_spread
-from core.runs.defaults import PILOT_QUERIES, default_rungs, pilot_layers, pilot_queries
 from core.runs.request import EstimateRequest, behaviour_direction, means, ready_proposals
 from core.sampling.shards import SHARD_ROWS, AnyStore
 from core.search.cross_entropy import Objective, SearchResult, search
 from core.search.grid import PAPER_STRENGTHS, SearchGrid, published_grid, small_grid
+from core.search.pilot import PILOT_QUERIES, default_rungs, pilot_layers, pilot_queries
 from core.search.report import TuneReport
 from core.spec import DirectionPosition, GenerationSpec, Spec, check_query
 from core.steering.direction import Direction
@@ -47,7 +46,7 @@ class TuneSpec(Spec):
     loading: LoadingSpec = LoadingSpec()
     behaviour: str = DEFAULT_BEHAVIOUR
     pilot: tuple[str, ...]
-    proposal: AnyProposal = SteerSpec()
+    proposal: AnyProposalSpec = SteerSpec()
     strengths: tuple[float, ...] = ()
     layers: tuple[int, ...] = ()
     grid: str = "small"
@@ -186,6 +185,6 @@ def _direction(
     loaded: LoadedModel, behaviour: str, base: AnyProposalSpec, position: DirectionPosition
 ) -> Direction:
     """Returns the direction of a proposal's own file, or the behaviour's."""
-    if isinstance(base, SteerSpec | AblateSpec) and base.direction_file is not None:
+    if isinstance(base, DirectedSpec) and base.direction_file is not None:
         return measured_direction(loaded, base, means(loaded, behaviour))
     return behaviour_direction(loaded, behaviour, position)

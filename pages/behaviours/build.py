@@ -8,9 +8,9 @@ import streamlit as st
 from core.behaviours.load import Behaviour, load_contrast_pairs
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
-from core.runs.defaults import measure_default
 from core.sampling.shards import AnyStore
 from core.search.cross_entropy import SearchResult
+from core.search.pilot import measure_default
 from core.steering.build import PairsRead, direction_steps
 from core.steering.direction import Direction
 from core.tasks import Registry, Task

@@ -14,7 +14,7 @@ from pages.behaviours import form_pairs as behaviour_form_pairs
 from pages.behaviours import form_queries as behaviour_form_queries
 from pages.behaviours.drafting import begun, clear, draft, keep, start
 from pages.shared.frame import plain, sentence, show_error
-from pages.shared.proposal_kinds import DIRECTION_WORDS
+from pages.shared.proposal_words import DIRECTION_WORDS
 
 SHOWN = "behaviour_form.shown"
 CHECKED = "checked"

@@ -10,7 +10,7 @@ from core.behaviours.load import Behaviour, ContrastPair
 from core.behaviours.spec import Message
 from core.glossary import meaning
 from pages.shared.frame import plain
-from pages.shared.proposal_kinds import DIRECTION_WORDS
+from pages.shared.proposal_words import DIRECTION_WORDS
 
 FIND = "behaviour_parts.find"
 PAGE = "behaviour_parts.page"

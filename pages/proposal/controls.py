@@ -1,11 +1,9 @@
 """The proposal's sliders, which every kind has. They take effect at once."""
 
-from dataclasses import dataclass
-
 import streamlit as st
 
 from core.glossary import meaning
-from core.proposals import AnyProposalSpec
+from core.proposals import AnyProposalSpec, kind_of
 from pages.shared.state import change, settings
 
 STRENGTH = "proposal_controls.strength"
@@ -13,44 +11,6 @@ ALPHA = "proposal_controls.alpha_mix"
 SWITCH = "proposal_controls.t_switch"
 DEFENSIVE = "proposal_controls.defensive_share"
 SHOWN = "proposal_controls.shown"
-
-
-@dataclass(frozen=True)
-class StrengthSlider:
-    """What strength is called, and how far its slider goes, for a kind."""
-
-    label: str
-    low: float
-    high: float
-    help: str
-
-
-BLEND = StrengthSlider(
-    "How far towards it",
-    0.0,
-    2.0,
-    "0 is the model itself, 1 the proposal as it is. Between them the scores of the next token are "
-    "blended; beyond 1 they go further away from the model.",
-)
-STRENGTHS = {
-    "steer": StrengthSlider(
-        "Strength",
-        -1.0,
-        10.0,
-        "How far each step is pushed away from refusal, in units of the direction: 1 is the "
-        "mean difference between safe and unsafe examples. 0 leaves the model as it is.",
-    ),
-    "ablate": StrengthSlider(
-        "Share taken out",
-        0.0,
-        1.0,
-        "How much of the direction is taken out of every block: 0 leaves the model as it is, 1 takes "
-        "it out whole.",
-    ),
-    "context": BLEND,
-    "adapter": BLEND,
-    "checkpoint": BLEND,
-}
 
 
 def strength_key(kind: str) -> str:
@@ -61,26 +21,27 @@ def strength_key(kind: str) -> str:
 def sliders(proposal: AnyProposalSpec, longest: int) -> AnyProposalSpec:
     """Draws the sliders and returns the proposal they stand for; settings follow at once."""
     _follow(proposal)
-    one, two = st.columns(2, gap="large")
-    scale = STRENGTHS[proposal.kind]
-    strength = one.slider(
+    left, right = st.columns(2, gap="large")
+    kind = kind_of(proposal)
+    scale = kind.strength
+    strength = left.slider(
         scale.label,
         min(scale.low, proposal.strength),
         max(scale.high, proposal.strength),
         value=float(proposal.strength),
-        step=0.05,
+        step=scale.step,
         key=strength_key(proposal.kind),
         help=scale.help,
     )
-    switch = two.slider(
-        "Steer the first ... tokens" if proposal.kind == "steer" else "For the first ... tokens",
+    switch = right.slider(
+        kind.words.first_tokens,
         0,
         longest,
         value=proposal.t_switch,
         key=SWITCH,
         help=meaning("t_switch"),
     )
-    alpha = one.slider(
+    alpha = left.slider(
         "Mixed with the model itself",
         0.0,
         1.0,
@@ -89,7 +50,7 @@ def sliders(proposal: AnyProposalSpec, longest: int) -> AnyProposalSpec:
         key=ALPHA,
         help=meaning("alpha_mix"),
     )
-    defensive = two.slider(
+    defensive = right.slider(
         "Answers drawn from the model itself",
         0.0,
         1.0,

@@ -3,14 +3,14 @@
 import streamlit as st
 
 from core.errors import TailscopeError
-from core.proposals import AblateSpec, SteerSpec
+from core.proposals import DirectedSpec
 from pages.proposal.controls import sliders
+from pages.proposal.kind import kind_form, kind_picker, layer_form
 from pages.proposal.preview import preview_view
 from pages.proposal.search import search_view
 from pages.proposal.surface import surface_is_behind
 from pages.shared import charts, resources
 from pages.shared.frame import page, plain, show_error
-from pages.shared.proposal_kinds import kind_form, kind_picker, where_form
 from pages.shared.state import settings
 
 
@@ -39,13 +39,13 @@ with page(
         tune()
         asked = resources.request(settings())
         proposal = asked.proposal
-        if isinstance(proposal, SteerSpec | AblateSpec):
+        if isinstance(proposal, DirectedSpec):
             with st.expander("Where in the model, and on which tokens", icon=":material/layers:"):
                 found = resources.direction(asked, proposal.direction)
                 separation = found.separation.tolist()
                 left, right = st.columns(2, gap="large")
                 with left:
-                    where_form(resources.model_of(asked), proposal, separation)
+                    layer_form(resources.model_of(asked), proposal, separation)
                 with right:
                     st.vega_lite_chart(
                         charts.separation(separation, proposal.layer), key="proposal.separation"

@@ -4,12 +4,13 @@ import math
 
 import streamlit as st
 
+from core.proposals import KINDS
+from core.proposals.kind import KindWords
 from core.runs.preview import Preview, PreviewAnswer
 from core.runs.request import EstimateRequest
 from pages.shared import resources
 from pages.shared.answers import Line, answer_list, judged_by
 from pages.shared.paid_judges import UnaskedJudge
-from pages.shared.proposal_words import ANSWERS_OF
 
 SHOWN_ANSWERS = 6
 SHOWN_HARMFUL = 3
@@ -21,20 +22,20 @@ HIGH_KL = 4.0
 def preview_view(asked: EstimateRequest) -> None:
     """Draws the preview of a request. Raises: TailscopeError if it does not fit the model."""
     seen = resources.previewed(asked.model_dump_json())
-    kind = "steer" if asked.proposal is None else asked.proposal.kind
+    words = KINDS["steer" if asked.proposal is None else asked.proposal.kind].words
     _figures(seen)
     judge = resources.free_judge(asked)
     if isinstance(judge, UnaskedJudge):
         st.info("Not judged: the judge sends requests, and none was sent.", icon=":material/info:")
     else:
-        _advice(seen, kind)
+        _advice(seen, words)
         judged_by(judge, asked)
     base, steered = st.columns(2, gap="large")
     with base:
         st.subheader("The model itself", anchor=False)
         answer_list(_lines(seen.target_answers), judge, asked.query)
     with steered:
-        st.subheader(ANSWERS_OF[kind], anchor=False)
+        st.subheader(words.answers, anchor=False)
         answer_list(_lines(seen.steered_answers), judge, asked.query)
     drawn = f"{seen.rows} answers of each, drawn in {seen.seconds:.1f} s."
     if seen.relative_strength is not None:
@@ -99,12 +100,11 @@ def _figures(seen: Preview) -> None:
     )
 
 
-def _advice(seen: Preview, kind: str) -> None:
+def _advice(seen: Preview, words: KindWords) -> None:
     """One sentence in plain words on what these settings do; always one, so that nothing jumps."""
     if seen.kl_target_proposal > HIGH_KL or seen.overlap < LOW_OVERLAP:
-        what = "Steered too hard" if kind == "steer" else "Too far from the model"
         st.warning(
-            f"{what}: the proposal hardly ever says what the model itself says, so "
+            f"{words.too_far}: the proposal hardly ever says what the model itself says, so "
             "harm may hide where it no longer looks. Lower the strength, mix in more of the "
             "model, or let it act on fewer tokens.",
             icon=":material/warning:",

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
+from core.proposals import kind_of
 from core.runs.request import EstimateRequest
 from core.search.cross_entropy import SearchResult
 from core.search.plan import (
     HERE,
     PAPER,
     PILOT,
-    REACH,
     SMALL,
     Progress,
     SearchPlan,
@@ -25,14 +25,9 @@ POLL_SECONDS = 0.7
 QUESTIONS = "search_view.questions"
 GRID = "search_view.grid"
 ASKED = "search_view.asked"
-REACH_KEY = "search_view.reach"
+REACH = "search_view.reach"
 QUESTION_WORDS = {HERE: "This question", PILOT: "Pilot questions"}
 GRID_WORDS = {SMALL: "Small", PAPER: "The paper's"}
-REACH_HELP = {
-    "steer": "The largest push that is tried, in lengths of the model's own activations.",
-    "ablate": "The largest share of the direction that is taken out.",
-}
-REACH_LABELS = {"steer": "Strongest push", "ablate": "Largest share taken out"}
 
 
 def search_view(asked: EstimateRequest) -> None:
@@ -68,7 +63,8 @@ def search_view(asked: EstimateRequest) -> None:
 
 def _plan(asked: EstimateRequest) -> SearchPlan:
     assert asked.proposal is not None
-    kind = asked.proposal.kind
+    kind = kind_of(asked.proposal)
+    limits = kind.search
     one, two, three = st.columns([8, 5, 5], vertical_alignment="bottom")
     with one:
         questions = st.segmented_control(
@@ -94,14 +90,13 @@ def _plan(asked: EstimateRequest) -> SearchPlan:
         )
     with three:
         reach = st.number_input(
-            REACH_LABELS.get(kind, "Furthest towards it"),
+            limits.label,
             min_value=0.1,
-            max_value=1.0 if kind == "ablate" else 20.0,
-            value=REACH[kind],
+            max_value=limits.high,
+            value=limits.reach,
             step=0.1,
-            key=f"{REACH_KEY}.{kind}",
-            help=REACH_HELP.get(kind, "The largest strength that is tried.")
-            + " Raise it if the best one lies at the upper edge.",
+            key=f"{REACH}.{kind.name}",
+            help=f"{limits.help} Raise it if the best one lies at the upper edge.",
         )
     return SearchPlan.of(asked, grid, questions, float(reach))
 

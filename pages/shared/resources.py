@@ -9,7 +9,7 @@ from core.judges import Judge, behaviour_judge, judge_stamp, load_judge
 from core.judges.remembered import remembered
 from core.models.loading import DEFAULT_MODEL, LoadedModel, load_model
 from core.models.spec import LoadingSpec
-from core.proposals import AblateSpec, AnyProposalSpec, SteerSpec
+from core.proposals import AnyProposalSpec, DirectedSpec, SteerSpec
 from core.proposals.base import direction_of
 from core.runs.defaults import known_default
 from core.runs.extra_components import companions
@@ -226,7 +226,7 @@ def start(run: RunSpec) -> Job:
 def direction(asked: EstimateRequest, position: DirectionPosition) -> Direction:
     """Returns the behaviour's direction in a request's model, or the one of its proposal's file."""
     loaded, proposal = model_of(asked), asked.proposal
-    if isinstance(proposal, SteerSpec | AblateSpec) and proposal.direction_file is not None:
+    if isinstance(proposal, DirectedSpec) and proposal.direction_file is not None:
         return direction_of(loaded, proposal, means(loaded, asked.behaviour))
     return behaviour_direction(loaded, asked.behaviour, position)
 

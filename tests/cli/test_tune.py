@@ -10,7 +10,7 @@ import pytest
 from core.cli.app import main
 from core.proposals import AblateSpec, ContextSpec, SteerSpec, build_proposal
 from core.queries import evenly_spread, read_query_file
-from core.runs.defaults import BLENDS, FRACTIONS, RELATIVE_STRENGTHS, default_rungs
+from core.search.pilot import default_rungs
 from core.search.tune import pilot_of
 from core.spec import MAX_STRENGTH
 from core.steering.direction import Direction
@@ -227,9 +227,11 @@ def test_the_kinds_default_strengths() -> None:
     )
     steered = default_rungs(loaded, SteerSpec(), lambda position: direction)
     assert [rung.layer for rung in steered] == [1] * 5 + [2]
-    assert [rung.strength for rung in steered[:5]] == [2 * r for r in RELATIVE_STRENGTHS]
+    assert [rung.strength for rung in steered[:5]] == [1.0, 1.8, 2.8, 4.0, 5.6]
     assert [rung.strength for rung in steered[5:]] == [MAX_STRENGTH]
     ablated = default_rungs(loaded, AblateSpec(), lambda position: direction, layers=(0,))
-    assert [(rung.layer, rung.strength) for rung in ablated] == [(0, f) for f in FRACTIONS]
+    assert [(rung.layer, rung.strength) for rung in ablated] == [
+        (0, f) for f in (0.25, 0.5, 0.75, 1.0)
+    ]
     blends = default_rungs(loaded, ContextSpec(answer_prefix="a"), lambda position: direction)
-    assert [rung.strength for rung in blends] == list(BLENDS)
+    assert [rung.strength for rung in blends] == [0.5, 0.75, 1.0, 1.25, 1.5]

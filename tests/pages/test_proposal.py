@@ -8,17 +8,20 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.proposals import AblateSpec, CheckpointSpec, ContextSpec, SteerSpec
+from core.errors import SpecError
+from core.proposals import KINDS, AblateSpec, CheckpointSpec, ContextSpec, SteerSpec
 from core.search import plan as search_plan
 from core.search.cross_entropy import SearchResult
-from core.search.plan import HERE, PAPER, PILOT, REACH, SMALL, SearchPlan
+from core.search.plan import HERE, PAPER, PILOT, SMALL, SearchPlan
 from core.spec import GenerationSpec
 from pages.proposal import controls as proposal_controls
+from pages.proposal import kind as proposal_kinds
 from pages.proposal import search as search_view
 from pages.proposal import surface as surface_view
-from pages.shared import proposal_kinds, resources
+from pages.shared import resources
 from pages.shared.proposal_words import component_names
 from pages.shared.state import KEY, Settings
+from tests.proposals.test_registry import WHISPER
 
 OpenPage = Callable[[str], AppTest]
 
@@ -54,6 +57,26 @@ def test_a_kind_starts_with_settings_that_work(
     app.slider(key=proposal_controls.strength_key(kind)).set_value(0.5).run()
     assert not app.exception
     assert app.session_state[KEY].proposal.strength == 0.5
+
+
+def test_a_kind_that_is_registered_is_on_the_page(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KINDS, WHISPER.name, WHISPER)
+    app = choose_kind(open_page("proposal"), "whisper")
+    assert not app.exception
+    assert app.segmented_control(key=proposal_kinds.KIND).options[-1] == "Whisper"
+    assert "Whispers to the model." in [one.value for one in app.caption]
+    press(app, "Apply")
+    assert "A whisper needs a secret." in [error.value for error in app.error]
+    next(one for one in app.text_input if one.label == "Secret").set_value("you are free")
+    press(app, "Apply")
+    assert not app.exception
+    assert app.session_state[KEY].proposal.secret == "you are free"
+    assert "Whispered" in headings(app)
+    slider = app.slider(key=proposal_controls.strength_key("whisper"))
+    assert (slider.label, slider.max) == ("Loudness", 3.0)
+    assert "Loudest" in [one.label for one in app.number_input]
 
 
 def test_the_open_context_finds_harm(open_page: OpenPage) -> None:
@@ -162,7 +185,7 @@ def find(app: AppTest) -> AppTest:
     press(app, "Find the best settings")
     asked = resources.request(app.session_state[KEY])
     kind = asked.proposal.kind if asked.proposal else ""
-    plan = SearchPlan.of(asked, SMALL, HERE, REACH[kind])
+    plan = SearchPlan.of(asked, SMALL, HERE, KINDS[kind].search.reach)
     task = resources.searches().get(plan.name)
     assert task is not None
     task.join(60)
@@ -204,7 +227,7 @@ def test_a_search_without_harm_says_what_is_known(open_page: OpenPage) -> None:
 
 def test_a_search_that_fails_says_why(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> Iterator[SearchResult]:
-        raise proposal_kinds.SpecError("the model returned NaN")
+        raise SpecError("the model returned NaN")
         yield
 
     monkeypatch.setattr(search_view, "events", broken)
@@ -216,11 +239,11 @@ def test_a_search_that_fails_says_why(open_page: OpenPage, monkeypatch: pytest.M
 def test_the_plan_of_the_default_search_is_known() -> None:
     chosen = Settings()
     asked = resources.request(chosen)
-    assert SearchPlan.of(asked, SMALL, PILOT, REACH["steer"]).is_default
+    assert SearchPlan.of(asked, SMALL, PILOT, KINDS["steer"].search.reach).is_default
     for grid, questions, reach in ((PAPER, PILOT, 2.8), (SMALL, HERE, 2.8), (SMALL, PILOT, 3.0)):
         assert not SearchPlan.of(asked, grid, questions, reach).is_default
     warmer = asked.model_copy(update={"generation": GenerationSpec(temperature=2.0)})
-    assert not SearchPlan.of(warmer, SMALL, PILOT, REACH["steer"]).is_default
+    assert not SearchPlan.of(warmer, SMALL, PILOT, KINDS["steer"].search.reach).is_default
     stronger = asked.model_copy(update={"proposal": SteerSpec(strength=3.0, layer=1)})
     same = (
         SearchPlan.of(asked, SMALL, HERE, 2.8).name
