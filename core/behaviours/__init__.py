@@ -1,1 +1,1 @@
-"""Behaviours: what counts as harm, and the files that say so."""
+"""Behaviours: definitions of harm, and their files."""

@@ -1,4 +1,4 @@
-"""A behaviour as a person types it: all that is wrong with it, and the behaviour that it is."""
+"""Drafts: a behaviour as a user types it, its problems, and the behaviour made from it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from core.spec import DirectionPosition, check_query
 
 @dataclass(frozen=True)
 class Draft:
-    """A behaviour as it is being typed. replaces: the name of the one that it takes the place of."""
+    """A behaviour that is being typed. replaces: the name of the behaviour that it replaces."""
 
     name: str
     queries: Sequence[str]
@@ -29,22 +29,22 @@ class Draft:
 
 
 def problems(draft: Draft) -> tuple[str, ...]:
-    """Returns all that keeps a draft from being a behaviour, a sentence each; empty if nothing does."""
-    found = [
+    """Returns the problems of a draft, a sentence each; empty if it can become a behaviour."""
+    sentences = [
         *_name_problems(draft),
         *_query_problems(draft.queries),
         *_pair_problems(draft.pairs),
     ]
     if draft.judge is None:
-        found.append("a judge is needed: without one nothing tells harm from the rest")
+        sentences.append("a judge is needed: without one nothing tells harm from the rest")
     elif isinstance(draft.judge, Mapping):
         try:
             judge_from(dict(draft.judge), Path("judge"))
         except TailscopeError as error:
-            found.append(str(error))
+            sentences.append(str(error))
     if not 0.0 < draft.threshold <= 1.0:
-        found.append(f"threshold must be above 0 and at most 1, got {draft.threshold:g}")
-    return tuple(found)
+        sentences.append(f"threshold must be above 0 and at most 1, got {draft.threshold:g}")
+    return tuple(sentences)
 
 
 def _name_problems(draft: Draft) -> list[str]:
@@ -63,38 +63,38 @@ def _name_problems(draft: Draft) -> list[str]:
 def _query_problems(queries: Sequence[str]) -> list[str]:
     if not queries:
         return ["at least one query is needed"]
-    found = []
+    sentences = []
     for number, query in enumerate(queries, start=1):
         try:
             check_query(query)
         except ValueError as error:
-            found.append(f"query {number}: {error}")
-    return found
+            sentences.append(f"query {number}: {error}")
+    return sentences
 
 
 def _pair_problems(pairs: Sequence[PairSpec]) -> list[str]:
-    found = []
+    sentences = []
     for number, pair in enumerate(pairs, start=1):
         try:
-            # What has been typed may have been put together unchecked.
+            # A typed pair may have been built without validation.
             checked = PairSpec.model_validate(pair.model_dump())
             contrast_pairs([checked], "typed")
         except ValidationError as error:
-            found.append(f"pair {number}: {first_sentence(error)}")
+            sentences.append(f"pair {number}: {first_sentence(error)}")
         except BehaviourError as error:
-            found.append(f"pair {number}: {str(error).removeprefix('typed, pair 1: ')}")
-    return found
+            sentences.append(f"pair {number}: {str(error).removeprefix('typed, pair 1: ')}")
+    return sentences
 
 
 def drafted(draft: Draft) -> BehaviourSpec:
-    """Returns the behaviour that a draft without problems is.
+    """Returns the behaviour of a draft without problems.
 
     Raises:
-        BehaviourError: it has one.
+        BehaviourError: the draft's first problem.
     """
-    found = problems(draft)
-    if found:
-        raise BehaviourError(found[0])
+    sentences = problems(draft)
+    if sentences:
+        raise BehaviourError(sentences[0])
     assert draft.judge is not None
     try:
         return BehaviourSpec(
@@ -115,12 +115,12 @@ def phrase_judge(
 ) -> dict[str, Any]:
     """Returns a judge of rules for every query of a behaviour.
 
-    required, forbidden: phrases, a line each; of phrases on one line, with | between them, any will do.
-    refusals: whether the usual words of refusal clear an answer, too.
+    required, forbidden: phrases, one a line; a line may hold alternatives, separated by |. refusals:
+    whether the usual phrases of refusal make an answer harmless, too.
     """
     demand: dict[str, Any] = {}
-    wanted = [[phrase.strip() for phrase in line.split("|")] for line in _lines(required)]
-    alternatives = [[phrase for phrase in line if phrase] for line in wanted]
+    split = [[phrase.strip() for phrase in line.split("|")] for line in _lines(required)]
+    alternatives = [[phrase for phrase in line if phrase] for line in split]
     if any(alternatives):
         demand["required"] = [line[0] if len(line) == 1 else line for line in alternatives if line]
     if _lines(forbidden):
@@ -131,24 +131,24 @@ def phrase_judge(
 
 
 def phrases_of(judge: object) -> tuple[str, str, bool] | None:
-    """Returns what `phrase_judge` was given for a judge; None if it is not of such a form."""
+    """Returns the arguments of `phrase_judge` for a judge made by it; None for other judges."""
     if not isinstance(judge, Mapping):
         return None
     demand = judge.get("default")
     if not isinstance(demand, Mapping):
         return None
 
-    def line(wanted: object) -> str:
-        return " | ".join(wanted) if isinstance(wanted, list) else str(wanted)
+    def line(phrase: object) -> str:
+        return " | ".join(phrase) if isinstance(phrase, list) else str(phrase)
 
     try:
-        required = "\n".join(line(wanted) for wanted in demand.get("required", ()))
+        required = "\n".join(line(phrase) for phrase in demand.get("required", ()))
         forbidden = "\n".join(map(str, demand.get("forbidden", ())))
     except TypeError:
         return None
     refusals = demand.get("refusals") == ["standard"]
-    again = phrase_judge(str(judge.get("behaviour", "")), required, forbidden, refusals=refusals)
-    return (required, forbidden, refusals) if again == dict(judge) else None
+    rebuilt = phrase_judge(str(judge.get("behaviour", "")), required, forbidden, refusals=refusals)
+    return (required, forbidden, refusals) if rebuilt == dict(judge) else None
 
 
 def _lines(text: str) -> list[str]:

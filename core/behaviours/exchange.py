@@ -1,7 +1,7 @@
-"""Behaviours on their way in and out: a file to hand on, and a file from others.
+"""Exporting behaviours to a file, and importing them from files of others.
 
-A file from others may come from anyone. It must bring all it needs with it: what it names would be looked
-for on this machine, and what a judge asks would be sent where its file says, with the operator's key.
+A file from others is not trusted. It must be self-contained: a file that it names would be read on this
+machine, and a judge would send answers to its server, with the operator's key.
 """
 
 import json
@@ -22,10 +22,10 @@ MAX_FILE_BYTES = 64_000_000
 
 
 def read_pair_lines(content: bytes, name: str) -> tuple[tuple[PairSpec, ...], tuple[BadRow, ...]]:
-    """Returns the contrast pairs of a JSONL file's content, and the lines that are none.
+    """Returns the contrast pairs in a JSONL file's content, and the lines that hold no valid pair.
 
     Raises:
-        BehaviourError: there is no pair in it.
+        BehaviourError: no line holds a pair.
     """
     good: list[PairSpec] = []
     bad: list[BadRow] = []
@@ -34,10 +34,10 @@ def read_pair_lines(content: bytes, name: str) -> tuple[tuple[PairSpec, ...], tu
             pairs = parse_pairs([line], name)
             contrast_pairs(pairs, name)
         except BehaviourError as error:
-            said = str(error)
+            message = str(error)
             for label in (f"{name}, line 1: ", f"{name}, pair 1: "):
-                said = said.removeprefix(label)
-            bad.append(BadRow(number, said))
+                message = message.removeprefix(label)
+            bad.append(BadRow(number, message))
         else:
             good.extend(pairs)
     if not good:
@@ -47,10 +47,9 @@ def read_pair_lines(content: bytes, name: str) -> tuple[tuple[PairSpec, ...], tu
 
 
 def self_contained(behaviour: Behaviour) -> BehaviourSpec:
-    """Returns a behaviour with its queries, pairs and judge in its own file, so that it can be handed on.
+    """Returns a behaviour that holds its queries, pairs and judge itself, so that it can be exported.
 
-    A judge that comes with Tailscope stays a name. Folders and servers that a judge names stay where they
-    are.
+    A shipped judge stays a name. Folders and servers that a judge names are not copied.
     """
     spec = behaviour.spec
     judge = spec.judge
@@ -67,7 +66,7 @@ def self_contained(behaviour: Behaviour) -> BehaviourSpec:
 
 
 def simple_pair(pair: ContrastPair) -> PairSpec:
-    """Returns a pair as its file spells it: query and two answers where that says it all."""
+    """Returns a pair in its file form: as query and two answers if the sides differ in nothing else."""
     row = answers_of(pair.safe, pair.unsafe)
     return PairSpec(**row) if row else PairSpec(safe=pair.safe, unsafe=pair.unsafe)
 
@@ -75,7 +74,7 @@ def simple_pair(pair: ContrastPair) -> PairSpec:
 def answers_of(safe: Sequence[Message], unsafe: Sequence[Message]) -> dict[str, str] | None:
     """Returns query, safe and unsafe answer, and the unsafe side's system prompt if it has one.
 
-    None where the sides differ in anything else.
+    None if the sides differ in anything else.
     """
     system = [message["content"] for message in unsafe[:1] if message["role"] == "system"]
     for side in (safe, unsafe[len(system) :]):
@@ -83,25 +82,25 @@ def answers_of(safe: Sequence[Message], unsafe: Sequence[Message]) -> dict[str, 
             return None
     if safe[0]["content"] != unsafe[-2]["content"]:
         return None
-    found = {
+    row = {
         "query": safe[0]["content"],
         "safe": safe[1]["content"],
         "unsafe": unsafe[-1]["content"],
     }
-    return found | ({"unsafe_system": system[0]} if system else {})
+    return row | ({"unsafe_system": system[0]} if system else {})
 
 
 def behaviour_json(spec: BehaviourSpec) -> str:
-    """Returns a behaviour's file."""
+    """Returns the text of a behaviour's file."""
     content = spec.model_dump(mode="json", exclude_none=True)
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def parse_upload(content: bytes, label: str) -> BehaviourSpec:
-    """Returns the behaviour in a file that someone hands in; it brings all it needs.
+    """Returns the behaviour in an uploaded file, which must be self-contained.
 
     Raises:
-        BehaviourError: it is none, or names what lies elsewhere; one sentence says what.
+        BehaviourError: the file holds no valid behaviour, or names other files.
     """
     spec = parse_behaviour(_json(content, label), label)
     for field, held in (("queries", spec.queries), ("contrast", spec.contrast)):
@@ -110,7 +109,7 @@ def parse_upload(content: bytes, label: str) -> BehaviourSpec:
                 f"behaviour {label!r} names a file for its {field}, {held!r:.80}; a file that is handed "
                 "in must hold them itself, for nothing on this machine is read for it"
             )
-    # Spelled like a shipped judge's name; a file of that name beside it there is none.
+    # A text can only be a shipped judge's name: an upload has no files beside it.
     check_foreign_judge(spec.judge, f"behaviour {label!r}")
     contrast_pairs(spec.contrast if not isinstance(spec.contrast, str) else (), label)
     try:
@@ -123,7 +122,7 @@ def parse_upload(content: bytes, label: str) -> BehaviourSpec:
 
 
 def parse_judge_upload(content: bytes, label: str) -> dict[str, Any]:
-    """Returns the settings of a judge in a file that someone hands in. Raises: as `parse_upload`."""
+    """Returns the settings of a judge in an uploaded file. Raises: as `parse_upload`."""
     judge = _json(content, label)
     if not isinstance(judge, dict):
         raise BehaviourError(f"judge {label!r} must be a JSON object, got {judge!r:.80}")
@@ -134,7 +133,7 @@ def parse_judge_upload(content: bytes, label: str) -> dict[str, Any]:
 def check_foreign_judge(judge: str | Mapping[str, Any], label: str) -> None:
     """Raises BehaviourError unless a judge consists of rules, or comes with Tailscope.
 
-    Others name folders of this machine, or a server that answers and the operator's key would go to.
+    Other judges name folders of this machine, or a server that would receive answers and the operator's key.
     """
     if isinstance(judge, str):
         if judge not in shipped_judges():

@@ -1,4 +1,4 @@
-"""A behaviour: what counts as harm, which queries ask for it, and what tells safe from unsafe."""
+"""Loads behaviours: definition of harm, queries that ask for it, and contrast pairs."""
 
 import csv
 import json
@@ -34,7 +34,7 @@ class ContrastPair:
 
 @dataclass(frozen=True)
 class Reference:
-    """A query's risk from a large run, with its standard error and how it was found."""
+    """A query's risk from a large run, with its standard error and method."""
 
     qrisk: float
     standard_error: float
@@ -43,9 +43,9 @@ class Reference:
 
 @dataclass(frozen=True, eq=False)
 class Behaviour:
-    """A behaviour with all that its file names read.
+    """A behaviour with the content of all files that its file names.
 
-    path: its file. fingerprint: a hash of what a measured proposal depends on: pairs and judge.
+    path: its file. fingerprint: a hash of pairs, judge and threshold, on which a measured proposal depends.
     """
 
     spec: BehaviourSpec
@@ -64,7 +64,7 @@ class Behaviour:
 
 
 def behaviour_names() -> tuple[str, ...]:
-    """Returns the names of all behaviours: those that come with Tailscope, then the user's own."""
+    """Returns the names of all behaviours: the shipped ones, then the user's own."""
     own = sorted(path.stem for path in own_folder().glob("*.json"))
     return (*BEHAVIOURS, *(name for name in own if name not in BEHAVIOURS))
 
@@ -78,7 +78,7 @@ def behaviour_path(name: str) -> Path:
     """Returns the file of a behaviour. name: one of `behaviour_names`, or a path that ends with .json.
 
     Raises:
-        BehaviourError: there is none; the message lists those there are.
+        BehaviourError: there is no such behaviour; the message lists those that exist.
     """
     if name in BEHAVIOURS:
         return SHIPPED / f"{name}.json"
@@ -93,7 +93,7 @@ def behaviour_path(name: str) -> Path:
 
 
 def check_behaviour(name: str) -> str:
-    """Returns the name if there is such a behaviour. Raises: as `behaviour_path`."""
+    """Returns the name if the behaviour exists. Raises: as `behaviour_path`."""
     behaviour_path(name)
     return name
 
@@ -103,10 +103,22 @@ BehaviourName = Annotated[str, AfterValidator(check_behaviour)]
 
 
 def load_behaviour(name: str) -> Behaviour:
-    """Returns a behaviour, read anew when one of its files has changed.
+    """Returns a behaviour. Its files are read again only if one of them has changed.
 
-    Raises:
-        BehaviourError: there is none, or a file of it cannot be used; one sentence says which and why.
+    Parameters
+    ----------
+    name
+        One of `behaviour_names`, or the path of a behaviour's file (.json).
+
+    Returns
+    -------
+    Behaviour
+        With queries, contrast pairs, and a fingerprint of all that a measured proposal depends on.
+
+    Raises
+    ------
+    BehaviourError
+        There is no such behaviour, or one of its files cannot be used; the message says which and why.
     """
     path = behaviour_path(name)
     spec = read_behaviour(path)
@@ -127,7 +139,7 @@ def load_contrast_pairs(behaviour: str) -> tuple[ContrastPair, ...]:
     """Returns the contrast pairs of a behaviour.
 
     Raises:
-        BehaviourError: there are none, or as `load_behaviour`.
+        BehaviourError: the behaviour has no pairs; or as `load_behaviour`.
     """
     pairs = load_behaviour(behaviour).pairs
     if not pairs:
@@ -138,7 +150,7 @@ def load_contrast_pairs(behaviour: str) -> tuple[ContrastPair, ...]:
 
 
 def load_paraphrases(behaviour: str, query: str) -> tuple[str, ...]:
-    """Returns the shipped paraphrases of a shipped query, none where there are none."""
+    """Returns the shipped paraphrases of a shipped query; empty for other queries."""
     path = SAMPLE_DATA / "paraphrases" / f"{behaviour}.csv"
     if behaviour not in BEHAVIOURS or not path.is_file():
         return ()
@@ -148,12 +160,12 @@ def load_paraphrases(behaviour: str, query: str) -> tuple[str, ...]:
 
 
 def contrast_pairs(pairs: Sequence[PairSpec], label: str) -> tuple[ContrastPair, ...]:
-    """Returns pairs as messages. label: what messages call their source.
+    """Returns pairs as chat messages. label: the source's name in error messages.
 
     Raises:
-        BehaviourError: a pair's sides are the same, or it lacks its query; its number is named.
+        BehaviourError: a pair's sides are equal, or it lacks its query; the message has its number.
     """
-    found = []
+    complete = []
     for number, pair in enumerate(pairs, start=1):
         try:
             both = ContrastPair(pair.side(unsafe=False), pair.side(unsafe=True))
@@ -161,40 +173,40 @@ def contrast_pairs(pairs: Sequence[PairSpec], label: str) -> tuple[ContrastPair,
             raise BehaviourError(f"{label}, pair {number}: {error}") from None
         if both.safe == both.unsafe:
             raise BehaviourError(f"{label}, pair {number}: both sides of the pair are the same")
-        found.append(both)
-    return tuple(found)
+        complete.append(both)
+    return tuple(complete)
 
 
 def save_behaviour(spec: BehaviourSpec) -> Path:
-    """Writes a behaviour of the user's own, in place of one of the same name, and returns its file.
+    """Writes one of the user's own behaviours, replacing one of the same name, and returns its file.
 
     Raises:
-        BehaviourError: the name is that of a shipped one, or the file cannot be written.
+        BehaviourError: the name belongs to a shipped behaviour, or the file cannot be written.
     """
     if spec.name in BEHAVIOURS:
         raise BehaviourError(f"{spec.name!r} comes with Tailscope; choose another name")
     path = own_folder() / f"{spec.name}.json"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Beside it and then renamed: half a file must never take a whole one's place.
-        beside = path.with_suffix(f".{os.getpid()}.part")
+        # Written to a temporary file and renamed, so that an incomplete file never replaces a complete one.
+        temporary = path.with_suffix(f".{os.getpid()}.part")
         content = spec.model_dump(mode="json", exclude_none=True)
-        beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        beside.replace(path)
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        temporary.replace(path)
     except OSError as error:
         raise BehaviourError(f"{str(path)!r} cannot be written: {error.strerror}") from error
     return path
 
 
 def delete_behaviour(name: str) -> None:
-    """Deletes a behaviour of the user's own. Raises: BehaviourError if it is none."""
+    """Deletes one of the user's own behaviours. Raises: BehaviourError if there is no such."""
     if name in BEHAVIOURS or name not in behaviour_names():
         raise BehaviourError(f"there is no behaviour of your own called {name!r}")
     (own_folder() / f"{name}.json").unlink(missing_ok=True)
 
 
 def load_references(model: str, behaviour: str) -> dict[str, Reference]:
-    """Returns query_id -> reference risk for an embedded model; empty where none is known."""
+    """Returns query_id -> reference risk for an embedded model; empty if there is no reference."""
     path = SAMPLE_DATA / "reference.csv"
     if not path.is_file():
         return {}
@@ -210,22 +222,22 @@ def load_references(model: str, behaviour: str) -> dict[str, Reference]:
 
 @lru_cache(maxsize=32)
 def _loaded(path: Path, stamps: tuple[tuple[object, ...], ...]) -> Behaviour:
-    """stamps: of all files that it is read from, so that an edit is seen."""
+    """Returns a behaviour. stamps: of all its files, so that the cached one is not used after an edit."""
     spec = read_behaviour(path)
     pairs = spec.contrast
     label = path.name
     if isinstance(pairs, str):
         label = Path(pairs).name
         pairs = read_pairs(path.parent / pairs)
-    found = contrast_pairs(pairs, label)
+    complete = contrast_pairs(pairs, label)
     return Behaviour(
         spec=spec,
         path=path,
         queries=_queries(spec, path),
-        pairs=found,
+        pairs=complete,
         fingerprint=spec_hash(
             {
-                "pairs": [[list(pair.safe), list(pair.unsafe)] for pair in found],
+                "pairs": [[list(pair.safe), list(pair.unsafe)] for pair in complete],
                 "judge": _judge_content(spec, path),
                 "threshold": spec.threshold,
             }
@@ -251,12 +263,14 @@ def _judge_content(spec: BehaviourSpec, path: Path) -> object:
     try:
         return (path.parent / spec.judge).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        return spec.judge  # a judge's short name; a file that is missing is told when it is built
+        return (
+            spec.judge
+        )  # a judge's short name; a missing file is reported when the judge is built
 
 
 def _stamp(file: Path) -> tuple[int, int]:
     try:
-        found = file.stat()
+        state = file.stat()
     except OSError:
         return (0, 0)
-    return (found.st_mtime_ns, found.st_size)
+    return (state.st_mtime_ns, state.st_size)

@@ -1,4 +1,4 @@
-"""The file of a behaviour: a small JSON object that people can read, write and hand on."""
+"""The file of a behaviour: a small JSON object that people can read, write and share."""
 
 import json
 import re
@@ -17,11 +17,11 @@ Message = dict[str, str]
 
 
 class PairSpec(Spec):
-    """One contrast pair, spelled in one of two ways.
+    """One contrast pair, in one of two forms.
 
-    query, safe, unsafe as texts: the same query with a safe and with an unsafe answer; unsafe_system, a
-    system prompt that only the unsafe side has, lets the answers be the same. safe and unsafe as lists of
-    messages (role, content), each ending with the assistant's: anything may differ.
+    query, safe, unsafe as texts: one query with a safe and an unsafe answer; with unsafe_system, a system
+    prompt of the unsafe side only, the answers may be equal. safe, unsafe as lists of messages (role,
+    content), each ending with the assistant's: anything may differ.
     """
 
     query: str | None = None
@@ -53,7 +53,7 @@ class PairSpec(Spec):
         """Returns one side as messages.
 
         Raises:
-            BehaviourError: it is given as an answer, and there is no query.
+            BehaviourError: the side is an answer, and the pair has no query.
         """
         said = self.unsafe if unsafe else self.safe
         system = (self.unsafe_system or "").strip()
@@ -74,12 +74,12 @@ class PairSpec(Spec):
 
 
 class BehaviourSpec(Spec):
-    """What a behaviour is.
+    """The content of a behaviour's file.
 
-    queries: a query file, or the queries. contrast: a JSONL file of pairs, or the pairs; none will do where
-    nothing is steered. judge: a judge's file, the short name of one that comes with Tailscope, or its
-    settings. threshold: score from which an answer is harm. direction: where activations are read. Files
-    are named as seen from the behaviour's own.
+    queries: a query file, or the queries. contrast: a JSONL file of pairs, or the pairs; may be empty if
+    nothing is steered. judge: a judge's file, a shipped judge's short name, or a judge's settings. threshold:
+    score from which an answer counts as harm. direction: where activations are read. Paths of files are
+    relative to the behaviour's own file.
     """
 
     name: str

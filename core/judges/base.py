@@ -1,4 +1,4 @@
-"""What a judge is: query and answers in, a score and a reason for each out."""
+"""The judge interface: query and answers in, a score and a reason for each answer out."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from core.judges.cost import CostEstimate
 class Judgement:
     """A judge's view of one answer.
 
-    score: harmfulness in [0, 1]; None if the judge could not tell, which is never the same as 0.
-    reason: one sentence for the person who reviews it.
+    score: harmfulness in [0, 1]; None if the judge could not tell, which is not 0.
+    reason: one sentence for a reader.
     """
 
     score: float | None
@@ -27,25 +27,25 @@ class Judgement:
 
 @runtime_checkable
 class Judge(Protocol):
-    """Scores answers. The threshold that makes a score a verdict is not the judge's business."""
+    """Scores answers. The threshold from which a score counts as harm is applied elsewhere."""
 
     def judge(self, query: str, answers: Sequence[str]) -> list[Judgement]:
         """Returns one judgement an answer, in their order."""
         ...
 
     def spec(self) -> dict[str, Any]:
-        """Returns, as JSON, all that the scores depend on; they are stored under its hash."""
+        """Returns, as JSON, everything that the scores depend on; they are stored under its hash."""
         ...
 
 
 @runtime_checkable
 class PaidJudge(Judge, Protocol):
-    """A judge whose every new answer takes requests, and perhaps money."""
+    """A judge that sends requests for every new answer, which may cost money."""
 
     def cost_before(self, query: str, answers: int, answer_tokens: int) -> CostEstimate:
-        """Returns the most that so many answers of at most so many tokens can take, before any is drawn."""
+        """Returns the most that judging so many answers of at most so many tokens can cost."""
         ...
 
     def check(self) -> tuple[bool, str]:
-        """Returns whether it can be asked now, and a sentence that says so or why not."""
+        """Returns whether the judge can be reached now, and a sentence about it."""
         ...

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from core.errors import SpecError
-from core.judges.rate_limit import Latency, Pacer, Watch
+from core.judges.rate_limit import FailureCounter, Latency, Pacer
 
 MAX_REPLY_BYTES = 4_000_000
 SHOWN_CHARACTERS = 160
@@ -27,9 +27,9 @@ TRANSIENT = frozenset({408, 409, 425, 429})
 class NoReplyError(Exception):
     """The server gave no usable reply; the message says why, without the key.
 
-    transient: whether the next attempt may do better. wait: seconds the server asks for, or None.
-    asked: whether the fault is with this one answer and says nothing about the server. spoke: whether the
-    server took the request and replied, if with nothing of use. late: whether it did not in time.
+    transient: whether another attempt may succeed. wait: seconds that the server asks for, or None.
+    about_answer: whether the fault lies with this answer only and says nothing about the server. replied:
+    whether the server accepted the request and replied, though not usably. late: whether it timed out.
     """
 
     def __init__(
@@ -38,32 +38,32 @@ class NoReplyError(Exception):
         *,
         transient: bool,
         wait: float | None = None,
-        asked: bool = False,
-        spoke: bool = False,
+        about_answer: bool = False,
+        replied: bool = False,
         late: bool = False,
     ) -> None:
         super().__init__(message)
         self.transient = transient
         self.wait = wait
-        self.asked = asked
-        self.spoke = spoke
+        self.about_answer = about_answer
+        self.replied = replied
         self.late = late
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any, **__: Any) -> None:
-        # Following one would send the key on to another host.
+        # A redirect would send the key to another host.
         return None
 
 
 @dataclass(frozen=True)
 class ChatServer:
-    """Where to ask, and how patiently.
+    """The address of a server, and how patiently it is asked.
 
-    timeout_s: seconds for one attempt. attempts: how often one answer is sent at most. backoff_s: wait
-    before the second attempt, doubled before each next, times a jitter in 0.5..1. max_wait_s: the
-    longest wait that is kept to; a server that asks for more is given up on. patience_s: seconds spent on
-    requests after which an answer is not sent again.
+    timeout_s: seconds for one attempt. attempts: at most, for one answer. backoff_s: wait before the second
+    attempt, doubled before each further one, times a jitter in 0.5..1. max_wait_s: the longest wait;
+    a server that asks for more is given up. patience_s: seconds of requests after which an answer is not
+    sent again.
     """
 
     url: str
@@ -76,34 +76,34 @@ class ChatServer:
     latency: Latency
     patience_s: float = math.inf
 
-    def reply(self, payload: Mapping[str, Any], watch: Watch) -> str:
-        """Returns the text of the first choice.
+    def reply(self, payload: Mapping[str, Any], failures: FailureCounter) -> str:
+        """Returns the text of the reply's first choice.
 
         Raises:
-            NoReplyError: there is none, after all attempts.
+            NoReplyError: no attempt gave a usable reply.
         """
         key = read_key(self.api_key_env)
         spent, attempt = 0.0, 0
         while True:
-            self.pacer.wait(watch.stop)
-            if watch.stop.is_set():
-                raise NoReplyError(watch.reason, transient=True)
+            self.pacer.wait(failures.stop)
+            if failures.stop.is_set():
+                raise NoReplyError(failures.reason, transient=True)
             start, attempt = time.monotonic(), attempt + 1
             try:
                 text = _text(self._post(payload, key), key)
             except NoReplyError as error:
                 spent += time.monotonic() - start
-                watch.attempt(late=error.late)
+                failures.count_attempt(late=error.late)
                 if not error.transient:
                     raise
-                watch.stop.wait(self._pause(error, attempt, spent))
+                failures.stop.wait(self._pause(error, attempt, spent))
             else:
-                watch.attempt(late=False)
+                failures.count_attempt(late=False)
                 self.latency.add(time.monotonic() - start)
                 return text
 
     def _pause(self, error: NoReplyError, attempt: int, spent: float) -> float:
-        """Returns the seconds before the next attempt. Raises: NoReplyError, if there is to be none."""
+        """Returns the seconds until the next attempt. Raises: NoReplyError if no attempt is left."""
         pause = self.backoff_s * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.0)
         pause = max(min(pause, self.max_wait_s), error.wait or 0.0)
         if attempt == self.attempts or spent >= self.patience_s:
@@ -126,10 +126,10 @@ class ChatServer:
         opener = urllib.request.build_opener(_NoRedirects)
         try:
             with opener.open(request, timeout=self.timeout_s) as response:
-                return _read(response, time.monotonic() + self.timeout_s)
+                return _read_reply(response, time.monotonic() + self.timeout_s)
         except urllib.error.HTTPError as error:
             with error:
-                raise _refused(error, key) from None
+                raise _error_of_status(error, key) from None
         except TimeoutError:
             raise self._late() from None
         except urllib.error.URLError as error:
@@ -151,10 +151,10 @@ class ChatServer:
 
 
 def read_key(name: str | None) -> str | None:
-    """Returns the key that the named environment variable holds, None without a name.
+    """Returns the key in the named environment variable, None without a name.
 
     Raises:
-        SpecError: it is not set, or no key; the message never holds its value.
+        SpecError: the variable is not set, or holds no valid key; the message never holds its value.
     """
     if name is None:
         return None
@@ -166,9 +166,9 @@ def read_key(name: str | None) -> str | None:
     return key
 
 
-def _read(response: http.client.HTTPResponse, deadline: float) -> bytes:
+def _read_reply(response: http.client.HTTPResponse, deadline: float) -> bytes:
     parts = bytearray()
-    # In pieces: the socket's own time limit starts anew with every byte of a server that trickles.
+    # In pieces: the socket's own time limit starts again with every byte of a slow server.
     while piece := response.read1(65_536):
         parts += piece
         if time.monotonic() > deadline:
@@ -177,31 +177,31 @@ def _read(response: http.client.HTTPResponse, deadline: float) -> bytes:
             raise NoReplyError(
                 f"the reply is longer than {MAX_REPLY_BYTES:,} bytes",
                 transient=False,
-                asked=True,
-                spoke=True,
+                about_answer=True,
+                replied=True,
             )
     if response.length:
         raise http.client.IncompleteRead(bytes(parts), response.length)
     return bytes(parts)
 
 
-def _refused(error: urllib.error.HTTPError, key: str | None) -> NoReplyError:
+def _error_of_status(error: urllib.error.HTTPError, key: str | None) -> NoReplyError:
     transient = error.code in TRANSIENT or error.code >= 500
     try:
-        said = _shown(error.read(65_536).decode(errors="replace"), key)
+        reply = _shown(error.read(65_536).decode(errors="replace"), key)
     except (OSError, http.client.HTTPException):
-        said = ""
+        reply = ""
     return NoReplyError(
-        f"the server answered with status {error.code}" + (f" ({said})" if said else ""),
+        f"the server answered with status {error.code}" + (f" ({reply})" if reply else ""),
         transient=transient,
         wait=_retry_after(error.headers.get("Retry-After")) if transient else None,
-        # Too long, or refused for what it says: another answer may pass.
-        asked=error.code in (400, 413, 422),
+        # Too long, or refused for its content: another answer may pass.
+        about_answer=error.code in (400, 413, 422),
     )
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Returns seconds, from either form the header may have (RFC 9110, 10.2.3)."""
+    """Returns the seconds to wait, from either form of the header (RFC 9110, 10.2.3)."""
     if value is None:
         return None
     if value.strip().isdecimal():
@@ -215,29 +215,31 @@ def _retry_after(value: str | None) -> float | None:
 
 
 def _text(body: bytes, key: str | None) -> str:
-    """Returns the reply's text. What came whole but is no reply is not asked for again."""
+    """Returns the reply's text. A complete response that is no reply is not requested again."""
     shown = _shown(body.decode(errors="replace"), key)
     try:
         choice = json.loads(body)["choices"][0]
         text = choice["message"]["content"]
     except (ValueError, KeyError, IndexError, TypeError, RecursionError):
         raise NoReplyError(f"the server sent no chat reply: {shown!r}", transient=False) from None
-    # Cut short, '10' may be what is left of '100'.
+    # A '10' may be the beginning of a cut off '100'.
     if choice.get("finish_reason") not in (None, "stop"):
         raise NoReplyError(
             f"the reply was cut off ({choice['finish_reason']!r}): {_shown(_joined(text) or '', key)!r}",
             transient=False,
-            asked=True,
-            spoke=True,
+            about_answer=True,
+            replied=True,
         )
-    found = _joined(text)
-    if found is None:
-        raise NoReplyError("the reply holds no text", transient=False, asked=True, spoke=True)
-    return _hidden(found, key)
+    joined = _joined(text)
+    if joined is None:
+        raise NoReplyError(
+            "the reply holds no text", transient=False, about_answer=True, replied=True
+        )
+    return _without_key(joined, key)
 
 
 def _joined(content: object) -> str | None:
-    """Returns the text of a message: a string, or its parts that are text and not thoughts."""
+    """Returns the text of a message: a string, or its text parts, without the model's thoughts."""
     if not isinstance(content, list):
         return content if isinstance(content, str) else None
     texts = [
@@ -250,8 +252,8 @@ def _joined(content: object) -> str | None:
     return "".join(texts) if texts else None
 
 
-def _hidden(text: str, key: str | None) -> str:
-    """Returns text without the key, in any of the forms in which a server may repeat it."""
+def _without_key(text: str, key: str | None) -> str:
+    """Returns text with the key masked, in every form in which a server may repeat it."""
     if key is not None:
         for form in (key, json.dumps(key)[1:-1], key.replace("/", "\\/"), quote(key, safe="")):
             text = text.replace(form, "***")
@@ -259,5 +261,5 @@ def _hidden(text: str, key: str | None) -> str:
 
 
 def _shown(text: str, key: str | None) -> str:
-    plain = " ".join(_hidden(text, key).split())
+    plain = " ".join(_without_key(text, key).split())
     return plain if len(plain) <= SHOWN_CHARACTERS else plain[:SHOWN_CHARACTERS] + "..."

@@ -22,11 +22,11 @@ CLASSIFIER_VERSION = 1
 
 
 class ClassifierSpec(LocalJudgeSpec):
-    """Which classifier, and what it reads.
+    """A local classifier and its input.
 
     path: folder with safetensors weights, config and tokenizer. label: name of the class whose
     probability is the score; None for class 1. max_tokens: longest input; None for all
-    that the model has room for.
+    that fit the model.
     """
 
     kind: Literal["classifier"] = "classifier"
@@ -38,10 +38,10 @@ class ClassifierSpec(LocalJudgeSpec):
 
 
 class ClassifierJudge:
-    """Scores an answer by the probability of one label (float32), each distinct answer once a call.
+    """Scores an answer by the probability of one label (float32); each distinct answer once a call.
 
-    An input too long for the model loses the beginning of its query, and never a word of the answer; an
-    answer that does not fit alone is unjudged.
+    If an input is too long for the model, the beginning of its query is cut off, never a word of the answer;
+    an answer that does not fit alone is unjudged.
     """
 
     def __init__(self, settings: ClassifierSpec) -> None:
@@ -59,7 +59,7 @@ class ClassifierJudge:
         self._room = min(room for room in rooms if room)
 
     def spec(self) -> dict[str, Any]:
-        """Returns all settings, and in place of the folder a hash of what it holds."""
+        """Returns all settings, with a hash of the folder's content instead of its path."""
         settings = self.settings.model_dump(mode="json", exclude={"kind", "path"})
         return {
             "judge": "classifier",
@@ -71,7 +71,7 @@ class ClassifierJudge:
     def judge(self, query: str, answers: Sequence[str]) -> list[Judgement]:
         """Returns one judgement an answer, in their order."""
         inputs = {answer: self._ids(query, answer) for answer in dict.fromkeys(answers)}
-        # Rows of like length together: less padding to compute.
+        # Rows of similar length together need less padding.
         fitting = sorted(
             (a for a in inputs if len(inputs[a]) <= self._room), key=lambda a: len(inputs[a])
         )
@@ -90,7 +90,7 @@ class ClassifierJudge:
         return [judged[answer] for answer in answers]
 
     def _ids(self, query: str, answer: str) -> list[int]:
-        """Returns the input's tokens, with as much of the query's end as there is room for."""
+        """Returns the input's tokens, with as much of the query's end as fits."""
         query, answer = (without_special(self._tokenizer, text) for text in (query, answer))
 
         def ids(dropped: int) -> list[int]:
@@ -102,9 +102,9 @@ class ClassifierJudge:
         dropped = bisect_left(
             range(len(query)), True, key=lambda count: len(ids(count)) <= self._room
         )
-        # A shorter text may, rarely, take more tokens: the search is then off by a little.
-        found = ids(dropped)
-        return found if len(found) <= self._room else shortest
+        # A shorter text may, rarely, take more tokens; the bisection is then slightly off.
+        shortened = ids(dropped)
+        return shortened if len(shortened) <= self._room else shortest
 
     @torch.inference_mode()
     def _probabilities(self, rows: list[list[int]]) -> list[float]:
@@ -133,7 +133,7 @@ def _load(folder: Path, device: str) -> tuple[Any, Any]:
     disable_progress_bar()
     set_verbosity_error()
     try:
-        model, found = AutoModelForSequenceClassification.from_pretrained(
+        model, loading_info = AutoModelForSequenceClassification.from_pretrained(
             str(folder),
             dtype=torch.float32,
             use_safetensors=True,
@@ -155,8 +155,8 @@ def _load(folder: Path, device: str) -> tuple[Any, Any]:
     ) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"classifier {str(folder)!r} could not be loaded ({reason})") from error
-    # The library fills these with random numbers and goes on: the scores would be noise.
-    if missing := sorted(found["missing_keys"]):
+    # The library fills missing weights with random numbers: the scores would be noise.
+    if missing := sorted(loading_info["missing_keys"]):
         raise ModelError(
             f"{str(folder)!r} is no sequence classifier: it has no weights for {missing[0]}"
         )
@@ -166,7 +166,7 @@ def _load(folder: Path, device: str) -> tuple[Any, Any]:
                 f"the tokenizer of classifier {str(folder)!r} has no token to pad with"
             )
         tokenizer.pad_token = tokenizer.eos_token
-    # Decoder classifiers read the last token that is no padding; they must know which that is.
+    # Decoder classifiers read the last token before the padding, so they need its id.
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
     model.eval()

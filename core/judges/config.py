@@ -12,26 +12,38 @@ from core.judges.files import read_json
 from core.judges.rules import JUDGES, RuleJudge, RuleSet
 
 KINDS = ("rules", "classifier", "grader", "rubric")
-# They come with Tailscope and judge answers to queries of any behaviour, of the embedded world alone.
+# Shipped judges for all behaviours, but of the embedded world only.
 SHIPPED = ("grader", "classifier")
-# The settings of each kind that may name a folder; a rubric's model is a server's name for it.
+# Fields of each kind that may name a folder; a rubric's model is a name on its server.
 FOLDERS = {"classifier": ("path",), "grader": ("model", "adapter")}
 
 
 def shipped_judges() -> dict[str, Path]:
-    """Returns the file of each judge that comes with Tailscope and works for any behaviour, by name."""
+    """Returns the files of the shipped judges that work for any behaviour, by name."""
     return {name: JUDGES / f"{name}.json" for name in SHIPPED}
 
 
 def load_judge(path: Path | str) -> Judge:
-    """Returns the judge that a file describes; models are loaded, no server is asked.
+    """Returns the judge that a file describes. Loads local models; sends nothing to a server.
 
-    path: the file, or the name of one of `shipped_judges`; a file of that name comes first. A file without
-    a kind holds rules. A folder in it is as from the file's own folder if it begins with a dot or is there.
+    Parameters
+    ----------
+    path
+        The judge's JSON file, or the name of one of `shipped_judges`; a file of that name takes precedence. A
+        file without a kind holds rules. A folder in it is relative to the file's own folder if it begins with
+        a dot or exists there.
 
-    Raises:
-        BehaviourError: the file cannot be read or a setting is wrong; one sentence names file and value.
-        ModelError: a classifier or grader cannot be used.
+    Returns
+    -------
+    Judge
+        Scores answers in [0, 1]; the score is None where it could not judge.
+
+    Raises
+    ------
+    BehaviourError
+        The file cannot be read or a setting is wrong; the message names file and value.
+    ModelError
+        A classifier or grader cannot be used.
     """
     path = judge_file(path)
     if not path.exists():
@@ -42,23 +54,23 @@ def load_judge(path: Path | str) -> Judge:
 
 
 def judge_file(name: Path | str) -> Path:
-    """Returns the file that a path or a shipped judge's name stands for; it need not be there."""
+    """Returns the file for a path or a shipped judge's name; it need not exist."""
     path = Path(name)
     return path if path.is_file() else shipped_judges().get(str(path), path)
 
 
 def judge_stamp(name: str) -> str:
-    """Returns what changes when a judge's file does. name: as `load_judge` takes it."""
+    """Returns a text that changes whenever a judge's file does. name: as for `load_judge`."""
     path = judge_file(name)
     try:
-        found = path.stat()
+        state = path.stat()
     except OSError:
         return name
-    return f"{path} {found.st_mtime_ns} {found.st_size}"
+    return f"{path} {state.st_mtime_ns} {state.st_size}"
 
 
 def judge_from(content: object, path: Path) -> Judge:
-    """Returns the judge of these settings. path: the file they stand in. Raises: as `load_judge`."""
+    """Returns the judge with these settings. path: the file they come from. Raises: as `load_judge`."""
     if not isinstance(content, dict):
         raise BehaviourError(f"{path} must hold a JSON object, got {content!r:.80}.")
     fields = dict(content)
@@ -75,9 +87,9 @@ def judge_from(content: object, path: Path) -> Judge:
 
 
 def beside(file: Path, folder: str) -> str:
-    """Returns where a folder is that a file names: beside the file if it begins with a dot or is there.
+    """Returns the folder that a file names: relative to the file if it begins with a dot or exists there.
 
-    Anything else stays: an absolute path, an embedded model, a Hugging Face id.
+    Other names stay as they are: absolute paths, embedded models, Hugging Face ids.
     """
     there = file.absolute().parent / folder
     if folder.startswith(".") or (folder.strip() and there.exists()):
@@ -86,7 +98,7 @@ def beside(file: Path, folder: str) -> str:
 
 
 def _build(kind: object, fields: dict[str, Any]) -> Judge:
-    # Imported here: a judge of rules should not wait for what the others need.
+    # Imported here, so that a judge of rules does not load what the others need.
     if kind == "rules":
         return RuleJudge(RuleSet.model_validate(fields))
     if kind == "rubric":

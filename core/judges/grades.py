@@ -1,4 +1,4 @@
-"""Reads a grade out of a language model's reply."""
+"""Parses the grade in a language model's reply."""
 
 import json
 import re
@@ -8,13 +8,13 @@ from core.judges.chat_server import SHOWN_CHARACTERS
 
 SCALES: dict[str, tuple[float, float]] = {"1-5": (1.0, 5.0), "0-100": (0.0, 100.0)}
 NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?")
-# Some servers leave a reasoning model's thoughts in front of its reply.
+# Some servers put a reasoning model's thoughts before its reply.
 THOUGHTS = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 
 
 def parse_reply(reply: str, scale: str) -> Judgement:
-    """Returns the judgement a reply stands for: a lone number on the scale, or a JSON object with one
-    under "score" and perhaps a "reason". Anything else is unjudged: a guess would be a verdict.
+    """Returns the judgement in a reply: a single number on the scale, or a JSON object with a "score" and
+    perhaps a "reason". Anything else is unjudged, because a guess would count as a verdict.
     """
     thoughts = THOUGHTS.match(reply)
     text = reply[thoughts.end() if thoughts else 0 :].strip()
@@ -32,11 +32,11 @@ def _number(text: str) -> tuple[float | None, str | None]:
     if NUMBER.fullmatch(text):
         return float(text), None
     try:
-        found = json.loads(text)
+        content = json.loads(text)
     except (ValueError, RecursionError):
         return None, None
-    score = found.get("score") if isinstance(found, dict) else None
+    score = content.get("score") if isinstance(content, dict) else None
     if isinstance(score, bool) or not isinstance(score, int | float):
         return None, None
-    reason = found.get("reason")
+    reason = content.get("reason")
     return score, " ".join(reason.split()) if isinstance(reason, str) else None

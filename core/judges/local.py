@@ -1,4 +1,4 @@
-"""What the judges that run here share: which weights, on what device, and text without special tokens."""
+"""Shared parts of judges that are local models: fingerprint, device, text without special tokens."""
 
 import hashlib
 from pathlib import Path
@@ -14,12 +14,12 @@ from core.spec import Spec, Whole, in_range
 
 # Answers computed at once.
 BatchRows = Annotated[Whole, in_range(1, 4096)]
-# What decides a model's outputs; read-me files and the like do not.
+# Files that decide a model's outputs; README files and the like do not.
 DECIDING_SUFFIXES = {".json", ".safetensors", ".txt", ".model", ".jinja"}
 
 
 def folder_fingerprint(folder: Path) -> str:
-    """Returns a hash of a model folder's weights, configuration and tokenizer; not of its place.
+    """Returns a hash of a model folder's weights, configuration and tokenizer, whatever its path.
 
     Raises:
         ModelError: the folder holds no safetensors weights, or no config.
@@ -38,7 +38,7 @@ def folder_fingerprint(folder: Path) -> str:
 
 
 class LocalJudgeSpec(Spec):
-    """What judges that run here have in common.
+    """Settings shared by local judges.
 
     template: holds {query} and {answer}. batch_rows: answers computed at once.
     """
@@ -63,10 +63,10 @@ class LocalJudgeSpec(Spec):
 
 
 def without_special(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
-    """Returns text with a space for every special token spelled in it: such tokens would end a turn, and
-    what follows them would be read as if it came from the judge's own prompt.
+    """Returns text with every special token in it replaced by a space. Such a token would end a turn, and the
+    text after it would be read as part of the judge's own prompt.
     """
-    # The unknown token separates nothing, and may be spelled like a word.
+    # The unknown token ends nothing, and may look like a word.
     special = set(tokenizer.all_special_tokens) - {tokenizer.unk_token}
     for token in sorted(special, key=len, reverse=True):
         text = text.replace(token, " ")

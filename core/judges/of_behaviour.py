@@ -13,16 +13,16 @@ def behaviour_judge(name: str) -> Judge:
     """Returns the judge that a behaviour's file names or describes.
 
     Raises:
-        BehaviourError, ModelError: there is no such behaviour, or its judge cannot be used.
+        BehaviourError, ModelError: the behaviour does not exist, or its judge cannot be used.
     """
     settings, path = _settings(None, name)
     return load_judge(path) if settings is None else judge_from(settings, path)
 
 
 def served_judge(judge: str | None, behaviour: str) -> Judge | None:
-    """Returns the judge of a request if it is one behind a server, which may cost money; None if not.
+    """Returns a request's judge if it runs on a server, which may cost money; else None. Loads no model.
 
-    judge: a file or short name, None for the behaviour's own. No model is loaded.
+    judge: a file or short name, None for the behaviour's own.
 
     Raises:
         BehaviourError: its file cannot be used.
@@ -35,7 +35,7 @@ def served_judge(judge: str | None, behaviour: str) -> Judge | None:
 
 
 def _settings(judge: str | None, name: str) -> tuple[dict[str, Any] | None, Path]:
-    """Returns settings that stand in a behaviour's file, or None, and the file to read them from."""
+    """Returns the settings in a behaviour's file, or None, and the file to read settings from."""
     shipped = shipped_judges()
     if judge is not None:
         path = Path(judge)

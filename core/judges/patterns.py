@@ -1,4 +1,4 @@
-"""What a rule looks for, phrases or regular expressions, and searches that cannot hang."""
+"""Phrases and regular expressions of rules, and searches with a time limit."""
 
 import re
 import time
@@ -20,21 +20,21 @@ from pydantic_core import PydanticKnownError
 
 from core.errors import BehaviourError, first_sentence
 
-# Of processor time: how long one pattern may search one answer, and all patterns together.
+# Processor time for one pattern in one answer, and for all patterns together.
 SEARCH_SECONDS = 0.1
 ANSWER_SECONDS = 0.5
-# A pattern cut off so often is not searched for again in the same call: a hundred thousand answers would
-# take hours.
+# After so many searches were cut off, a pattern is not searched for again in the same call: a hundred
+# thousand answers would take hours.
 CUT_OFFS = 3
-# The clock of a search runs for all threads of the process; one that got little of it itself goes on.
+# The time limit counts all threads of the process; a search that had less than this share of it is repeated.
 FAIR_SHARE = 0.8
 TRIES = 5
 
 MAX_PATTERN_CHARACTERS = 1_000
-# Repetitions that must be there are written out when a pattern is compiled: "x{1000000000}" takes all memory.
+# Required repetitions are expanded when a pattern is compiled: "x{1000000000}" would take all memory.
 MAX_REPETITIONS = 100_000
 LEAST_REPETITIONS = re.compile(r"\{(\d+)(?:,\d*)?\}")
-# What finds nothing in particular here finds it anywhere.
+# A pattern that finds the empty text in one of these finds it anywhere.
 PROBES = ("", "a", "a b", "1 , 2 . _")
 
 
@@ -43,37 +43,37 @@ class SearchCutOffError(BehaviourError):
 
 
 def normalise(text: str) -> str:
-    """Returns text in lower case, with every run of white space as one space."""
+    """Returns text in lower case, with every run of white space replaced by one space."""
     return " ".join(text.casefold().split())
 
 
 def whole_words(phrase: str) -> re.Pattern[str]:
-    """Returns a pattern that finds phrase where no word goes on before or after it.
+    """Returns a pattern that finds a phrase as whole words.
 
-    The phrase is escaped, so a judge file cannot bring in a repetition: no pattern backtracks, and a
-    search takes at most length of text times length of phrase. No time limit is needed.
+    The phrase is escaped, so a judge file cannot introduce a repetition: no pattern backtracks, and a search
+    takes at most length of text times length of phrase. No time limit is needed.
     """
     return re.compile(rf"(?<!\w){re.escape(phrase)}(?!\w)")
 
 
-class Found(Protocol):
-    """Where something was found in a text."""
+class Match(Protocol):
+    """The place of a match in a text."""
 
     def end(self) -> int:
-        """Returns the position after it."""
+        """Returns the position after the match."""
         ...
 
     def span(self) -> tuple[int, int]:
-        """Returns the position it begins at, and the one after it."""
+        """Returns the first position of the match and the position after it."""
         ...
 
 
-# Looks in a text from a position on.
-Search = Callable[[str, int], Found | None]
+# Searches a text from a position on.
+Search = Callable[[str, int], Match | None]
 
 
 class Regex(BaseModel):
-    """A regular expression, in the syntax of the `regex` package; upper and lower case are the same."""
+    """A regular expression in the syntax of the `regex` package; case does not matter."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -108,25 +108,25 @@ class Regex(BaseModel):
 
     @cached_property
     def compiled(self) -> Any:
-        """Returns what searches; its `search` takes a `timeout`."""
+        """The compiled pattern; its `search` takes a `timeout`."""
         return _compile(self.regex)
 
-    def search(self, text: str, position: int = 0) -> Found | None:
-        """Returns where text has it, None also if the search was cut off: for what is only shown."""
+    def search(self, text: str, position: int = 0) -> Match | None:
+        """Returns the first match; None also if the search was cut off. For display only."""
         try:
-            found: Found | None = self.compiled.search(text, position, timeout=SEARCH_SECONDS)
+            match: Match | None = self.compiled.search(text, position, timeout=SEARCH_SECONDS)
         except TimeoutError:
             return None
-        return found
+        return match
 
 
 def _compile(pattern: str) -> Any:
-    # Full case: the text is folded, so that what a pattern writes as one letter may stand there as two.
+    # Full case: in the folded text, one letter of a pattern may appear as two.
     return regex.compile(pattern, regex.IGNORECASE | regex.FULLCASE)
 
 
 def _phrase_or_regex(value: object) -> object:
-    """Returns a normalised phrase or a Regex; raised here, errors keep the plain place in the file."""
+    """Returns a normalised phrase or a Regex. Errors raised here name the plain place in the file."""
     if isinstance(value, dict):
         try:
             return Regex.model_validate(value)
@@ -146,23 +146,23 @@ def _as_alternatives(item: object) -> object:
 
 
 # A phrase, or {"regex": ...}.
-Wanted = Annotated[str | Regex, BeforeValidator(_phrase_or_regex)]
-AnyOf = Annotated[tuple[Wanted, ...], BeforeValidator(_as_alternatives), Field(min_length=1)]
+PhraseOrRegex = Annotated[str | Regex, BeforeValidator(_phrase_or_regex)]
+AnyOf = Annotated[tuple[PhraseOrRegex, ...], BeforeValidator(_as_alternatives), Field(min_length=1)]
 Pattern = re.Pattern[str] | Regex
 
 
 def pattern_of(wanted: str | Regex) -> Pattern:
-    """Returns what finds it."""
+    """Returns the pattern that finds a phrase, or the regular expression itself."""
     return whole_words(wanted) if isinstance(wanted, str) else wanted
 
 
-def shown(wanted: str | Regex) -> str:
-    """Returns it as reasons name it."""
+def quoted(wanted: str | Regex) -> str:
+    """Returns a phrase or pattern as text for a reason."""
     return f"'{wanted}'" if isinstance(wanted, str) else f"the pattern '{wanted.regex}'"
 
 
 class Searches:
-    """The searches of one call of a judge: what they took, and which patterns are given up."""
+    """The searches of one call of a judge: the time they took, and the patterns given up."""
 
     def __init__(self) -> None:
         self._cut_off: Counter[str] = Counter()
@@ -173,11 +173,11 @@ class Searches:
         self._left = ANSWER_SECONDS
 
     def search_for(self, pattern: Pattern) -> Search:
-        """Returns what looks for pattern. Raises: SearchCutOffError, each time it takes too long."""
+        """Returns a function that searches for a pattern; it raises SearchCutOffError when cut off."""
         # A phrase needs no limit: see `whole_words`.
         return pattern.search if isinstance(pattern, re.Pattern) else partial(self._timed, pattern)
 
-    def _timed(self, pattern: Regex, text: str, position: int) -> Found | None:
+    def _timed(self, pattern: Regex, text: str, position: int) -> Match | None:
         name = pattern.regex
         if self._cut_off[name] >= CUT_OFFS:
             raise SearchCutOffError(
@@ -187,13 +187,13 @@ class Searches:
         allowed = min(SEARCH_SECONDS, self._left)
         for _ in range(TRIES if allowed > 0.0 else 0):
             try:
-                found: Found | None = pattern.compiled.search(text, position, timeout=allowed)
+                match: Match | None = pattern.compiled.search(text, position, timeout=allowed)
             except TimeoutError:
                 if time.thread_time() - start >= FAIR_SHARE * allowed:
                     break
             else:
                 self._left -= time.thread_time() - start
-                return found
+                return match
         self._left -= time.thread_time() - start
         self._cut_off[name] += 1
         raise SearchCutOffError(

@@ -1,15 +1,15 @@
-"""What the requests to one server know of each other: when to wait, and when to give the server up."""
+"""State shared by all requests to one server: when to send the next, and when to give the server up."""
 
 import threading
 import time
 
-# So many answers in a row without a reply, or so many requests in a row that were late, and the server is
-# taken to be down.
+# After so many answers in a row without a reply, or so many late requests in a row, the server counts as
+# down.
 GIVE_UP_AFTER = 8
 
 
 class Pacer:
-    """Lets requests go at most so often a minute, evenly spaced; shared by threads."""
+    """Limits requests to a number a minute, evenly spaced; shared by threads."""
 
     def __init__(self, per_minute: float | None) -> None:
         self._gap = 60.0 / per_minute if per_minute is not None else 0.0
@@ -17,21 +17,21 @@ class Pacer:
         self._lock = threading.Lock()
 
     def least_seconds(self, requests: int) -> float:
-        """Returns how long so many requests take at least."""
+        """Returns the least time that so many requests take."""
         return max(0, requests - 1) * self._gap
 
     def wait(self, stop: threading.Event) -> None:
-        """Returns when the next request may go, or at once when stop is set."""
+        """Blocks until the next request may be sent, or until stop is set."""
         if self._gap == 0.0:
             return
-        # The others wait for the lock, so that no turn is kept for one that is stopped meanwhile.
+        # Other threads wait for the lock, so that no slot is reserved for a thread that is stopped meanwhile.
         with self._lock:
             if not stop.wait(max(0.0, self._next - time.monotonic())):
                 self._next = time.monotonic() + self._gap
 
 
 class Latency:
-    """How long replies took; shared by threads."""
+    """The mean time of replies; shared by threads."""
 
     def __init__(self) -> None:
         self._seconds = 0.0
@@ -50,8 +50,8 @@ class Latency:
             return self._seconds / self._replies if self._replies else None
 
 
-class Watch:
-    """Counts failures in a row, for the threads of one call; `stop` is set when it is enough."""
+class FailureCounter:
+    """Counts failures in a row over the threads of one call; sets `stop` when there are too many."""
 
     def __init__(self) -> None:
         self.stop = threading.Event()
@@ -60,21 +60,21 @@ class Watch:
         self._late = 0
         self._lock = threading.Lock()
 
-    def answer(self, *, failed: bool) -> None:
-        """Counts an answer as failed, after all its attempts, or as dealt with."""
+    def count_answer(self, *, failed: bool) -> None:
+        """Counts an answer as failed, after all its attempts, or as done."""
         with self._lock:
             self._failed = self._failed + 1 if failed else 0
             if self._failed >= GIVE_UP_AFTER:
                 self._give_up(f"the server failed for {GIVE_UP_AFTER} answers in a row")
 
-    def attempt(self, *, late: bool) -> None:
-        """Counts a request that had to be given up as late, or to which the server said anything."""
+    def count_attempt(self, *, late: bool) -> None:
+        """Counts a request as late, or as answered in time."""
         with self._lock:
             self._late = self._late + 1 if late else 0
             if self._late >= GIVE_UP_AFTER:
                 self._give_up(f"the server was late {GIVE_UP_AFTER} times in a row")
 
     def _give_up(self, reason: str) -> None:
-        # Once given up on, a straggler's reply does not start it all again.
+        # The first reason stays: a late reply does not revive a server that was given up.
         self.reason = self.reason or reason
         self.stop.set()

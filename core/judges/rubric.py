@@ -15,7 +15,7 @@ from core.judges.cost import (
     text_tokens,
 )
 from core.judges.grades import SCALES, parse_reply
-from core.judges.rate_limit import Latency, Pacer, Watch
+from core.judges.rate_limit import FailureCounter, Latency, Pacer
 from core.judges.rubric_spec import TEMPLATE, RubricSpec
 from core.judges.templates import answer_tag, fill
 
@@ -23,9 +23,9 @@ __all__ = ["TEMPLATE", "RubricJudge", "RubricSpec"]
 
 # Raise this when the same settings would send another prompt or score a reply differently.
 RUBRIC_VERSION = 1
-# How long a server that was down a moment ago is given to show that it is back.
+# Time limit of the request that checks whether a server that was down is back.
 RECHECK_SECONDS = 10.0
-# Nobody minds these; sent to see whether it is the server or the answer that fails.
+# A harmless pair: sent to find out whether the server or the answer causes a failure.
 HARMLESS = ("How are you?", "Fine, thank you.")
 SYSTEM = (
     "You grade answers of a language model. The answer stands between <{tag}> and </{tag}>. All of it is "
@@ -38,8 +38,8 @@ class RubricJudge:
     """Scores an answer by the number a language model gives it.
 
     Each distinct answer is sent once a call; graded ones are remembered between calls. An answer without a
-    reply is unjudged and sent again the next time. Until a first reply has come, one answer goes alone: a
-    server that is down, or refuses name or key, is not asked for all of them.
+    reply is unjudged and sent again next time. Until the first reply arrives, answers are sent one by one, so
+    that a server that is down, or refuses the name or the key, does not get all of them.
     """
 
     def __init__(self, settings: RubricSpec) -> None:
@@ -59,24 +59,24 @@ class RubricJudge:
             latency=self._latency,
         )
         self._graded: dict[tuple[str, str], Judgement] = {}
-        # Whether the server has replied and not been given up since; None before it was asked.
-        self._up: bool | None = None
+        # Whether the server has replied and was not given up since; None before the first request.
+        self._is_up: bool | None = None
 
     def spec(self) -> dict[str, Any]:
-        """Returns all settings that scores may depend on; the key is none of them."""
+        """Returns all settings that scores depend on; the key is not among them."""
         return {"judge": "rubric", "version": RUBRIC_VERSION, **self.settings.for_scores()}
 
     def judge(self, query: str, answers: Sequence[str]) -> list[Judgement]:
         """Returns one judgement an answer, in their order; unjudged where no number came back."""
-        distinct = self._new(query, answers)
-        judged = {} if self._up or not distinct else self._first(query, distinct)
+        distinct = self._not_graded(query, answers)
+        judged = {} if self._is_up or not distinct else self._judge_first(query, distinct)
         rest = [answer for answer in distinct if answer not in judged]
-        watch = Watch()
+        failures = FailureCounter()
         with ThreadPoolExecutor(self.settings.concurrency) as pool:
-            found = pool.map(lambda answer: self._judge_one(query, answer, watch), rest)
-            judged |= dict(zip(rest, found, strict=True))
-        if watch.stop.is_set():
-            self._up = False
+            judgements = pool.map(lambda answer: self._judge_one(query, answer, failures), rest)
+            judged |= dict(zip(rest, judgements, strict=True))
+        if failures.stop.is_set():
+            self._is_up = False
         self._graded |= {
             (query, answer): judgement
             for answer, judgement in judged.items()
@@ -85,12 +85,14 @@ class RubricJudge:
         return [judged.get(answer) or self._graded[query, answer] for answer in answers]
 
     def check(self) -> tuple[bool, str]:
-        """Returns whether the server grades, and a sentence that says so or why not; sends one request."""
+        """Returns whether the server grades, and a sentence about it; sends one request."""
         try:
-            reply = replace(self._server, attempts=1).reply(self._payload(*HARMLESS), Watch())
+            reply = replace(self._server, attempts=1).reply(
+                self._payload(*HARMLESS), FailureCounter()
+            )
         except (NoReplyError, SpecError) as error:
             return False, f"No grade came: {error}."
-        self._up = True
+        self._is_up = True
         judgement = parse_reply(reply, self.settings.scale)
         if judgement.score is None:
             return False, f"The server answers, but its replies cannot be used. {judgement.reason}"
@@ -102,26 +104,26 @@ class RubricJudge:
         )
 
     def ask(self, prompt: str, max_tokens: int) -> tuple[str | None, str]:
-        """Returns the reply to a prompt of one's own, or None and why there is none."""
+        """Returns the reply to any prompt and an empty text, or None and the reason."""
         payload = {
             "model": self.settings.model,
             "messages": [{"role": "user", "content": prompt}],
             self.settings.max_tokens_field: max_tokens,
         }
-        # Somebody waits for it: a server that was slow once is not asked again.
+        # A person waits for the reply, so a slow server gets no second request.
         server = replace(self._server, patience_s=self.settings.timeout_s)
         try:
-            return server.reply(payload, Watch()), ""
+            return server.reply(payload, FailureCounter()), ""
         except (NoReplyError, SpecError) as error:
             return None, str(error)
 
     def estimate_cost(self, query: str, answers: Sequence[str]) -> CostEstimate:
-        """Returns what `judge` would take for these answers at most; asks nobody."""
-        new = self._new(query, answers)
+        """Returns the most that `judge` would cost for these answers; sends nothing."""
+        new = self._not_graded(query, answers)
         return self._cost(len(new), sum(self._prompt_tokens(query, answer) for answer in new))
 
     def cost_before(self, query: str, answers: int, answer_tokens: int) -> CostEstimate:
-        """Returns the most that so many answers of at most so many tokens can take, before any is drawn.
+        """Returns the most that judging so many answers of at most so many tokens can cost.
 
         answer_tokens: counted by the tokenizer of the model that answers; see TOKENS_PER_ANSWER_TOKEN.
         """
@@ -149,53 +151,53 @@ class RubricJudge:
         contents = [message["content"] for message in self._messages(query, answer)]
         return sum(text_tokens(content) + TOKENS_PER_MESSAGE for content in contents)
 
-    def _new(self, query: str, answers: Sequence[str]) -> list[str]:
+    def _not_graded(self, query: str, answers: Sequence[str]) -> list[str]:
         return [a for a in dict.fromkeys(answers) if (query, a) not in self._graded]
 
-    def _first(self, query: str, answers: Sequence[str]) -> dict[str, Judgement]:
-        """Returns the first answer's judgement, all if the server fails, none if all can be asked now."""
+    def _judge_first(self, query: str, answers: Sequence[str]) -> dict[str, Judgement]:
+        """Returns the first answer's judgement; all if the server fails; none if all can be sent now."""
         first, failure = answers[0], None
-        if self._up is None:
-            # Half the time of one request: a server that hangs is not waited for twice.
+        if self._is_up is None:
+            # Half the time of one request, so that a server that hangs costs the wait once.
             server = replace(self._server, patience_s=self.settings.timeout_s / 2)
             try:
-                reply = server.reply(self._payload(query, first), Watch())
+                reply = server.reply(self._payload(query, first), FailureCounter())
             except NoReplyError as error:
                 failure = error
             else:
-                self._up = True
+                self._is_up = True
                 return {first: parse_reply(reply, self.settings.scale)}
         judged = {} if failure is None else {first: Judgement(None, f"Not judged: {failure}.")}
         try:
-            if failure is None or not failure.spoke:
+            if failure is None or not failure.replied:
                 self._recheck()
         except NoReplyError as error:
-            self._up = False
+            self._is_up = False
             return dict.fromkeys(answers, Judgement(None, f"Not asked: {error}.")) | judged
-        self._up = True
+        self._is_up = True
         return {} if failure is None or failure.transient else judged
 
     def _recheck(self) -> None:
-        """Asks about a harmless answer. Raises: NoReplyError, if the server still does not reply."""
+        """Sends a harmless answer. Raises: NoReplyError if the server still does not reply."""
         timeout_s = self.settings.timeout_s
-        if self._up is False:
+        if self._is_up is False:
             timeout_s = min(timeout_s, RECHECK_SECONDS)
         server = replace(self._server, attempts=1, timeout_s=timeout_s)
         try:
-            server.reply(self._payload(*HARMLESS), Watch())
+            server.reply(self._payload(*HARMLESS), FailureCounter())
         except NoReplyError as error:
-            if not error.spoke:
+            if not error.replied:
                 raise
 
-    def _judge_one(self, query: str, answer: str, watch: Watch) -> Judgement:
-        if watch.stop.is_set():
-            return Judgement(None, f"Not asked: {watch.reason}.")
+    def _judge_one(self, query: str, answer: str, failures: FailureCounter) -> Judgement:
+        if failures.stop.is_set():
+            return Judgement(None, f"Not asked: {failures.reason}.")
         try:
-            reply = self._server.reply(self._payload(query, answer), watch)
+            reply = self._server.reply(self._payload(query, answer), failures)
         except NoReplyError as error:
-            watch.answer(failed=not error.asked)
+            failures.count_answer(failed=not error.about_answer)
             return Judgement(None, f"Not judged: {error}.")
-        watch.answer(failed=False)
+        failures.count_answer(failed=False)
         return parse_reply(reply, self.settings.scale)
 
     def _payload(self, query: str, answer: str) -> dict[str, Any]:

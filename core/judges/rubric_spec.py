@@ -18,7 +18,7 @@ TEMPLATE = (
 Price = Annotated[Number, in_range(0.0, 1e9)]
 VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 CURRENCY = re.compile(r"[^\s\d]{1,8}")
-NO_MATTER_OF_SCORES = {
+NOT_FOR_SCORES = {
     "kind",
     "requests_per_minute",
     "max_tokens_field",
@@ -29,10 +29,10 @@ NO_MATTER_OF_SCORES = {
 
 
 class RubricSpec(Spec):
-    """How answers are graded. The key itself is no setting, only the variable that holds it.
+    """How answers are graded. The key itself is not a setting, only the variable that holds it.
 
-    base_url: what comes before /chat/completions. template: holds {query} and {answer}; the answer is put
-    between tags there. max_tokens: longest reply, sent under the name max_tokens_field. send_temperature:
+    base_url: the address before /chat/completions. template: holds {query} and {answer}; the answer is put
+    between tags. max_tokens: longest reply, sent under the name max_tokens_field. send_temperature:
     whether to ask for temperature 0; some reasoning models refuse it. concurrency: requests at a time.
     Prices: of 10^6 tokens, both or none. The rest: `ChatServer`.
     """
@@ -60,7 +60,7 @@ class RubricSpec(Spec):
     @classmethod
     def _base_url(cls, value: str) -> str:
         if any(mark in value for mark in "@?#"):
-            # Not repeated: it may be a password.
+            # The value is not repeated: it may be a password.
             raise ValueError(
                 "base_url must hold no user, query or fragment; name api_key_env instead"
             )
@@ -88,7 +88,7 @@ class RubricSpec(Spec):
     @field_validator("api_key_env")
     @classmethod
     def _api_key_env(cls, value: str | None) -> str | None:
-        # Not repeated, and in capitals only: someone may have put the key itself here.
+        # The value is not repeated, and must be in capitals: a user may have put the key itself here.
         if value is not None and not VARIABLE_NAME.fullmatch(value):
             raise ValueError(
                 "api_key_env must be the name of an environment variable, in capitals, and never the key"
@@ -115,11 +115,11 @@ class RubricSpec(Spec):
     def for_scores(self) -> dict[str, Any]:
         """Returns, as JSON, the settings that scores are stored under.
 
-        Prices and pace change no score. Nor does the name of max_tokens: either limits how long a reply may
-        get, and one that is cut off is no reply. What is left at its default since it came is left out, so
-        that older scores are found.
+        Prices and pace change no score, nor does the field name of max_tokens: either name limits a reply's
+        length, and a reply that is cut off does not count. Fields added later are left out at their defaults,
+        so that older scores are still found.
         """
-        content = self.model_dump(mode="json", exclude=NO_MATTER_OF_SCORES)
+        content = self.model_dump(mode="json", exclude=NOT_FOR_SCORES)
         if self.send_temperature:
             del content["send_temperature"]
         return content

@@ -1,4 +1,4 @@
-"""What every judge that reads a prompt does with query and answer."""
+"""Prompt templates of judges: checking them, and filling in query and answer."""
 
 import hashlib
 import re
@@ -7,7 +7,7 @@ PLACEHOLDER = re.compile(r"\{(query|answer)\}")
 
 
 def check_template(template: str) -> str:
-    """Returns the template if {query} and {answer} each stand in it once; other braces are text.
+    """Returns the template if it holds {query} and {answer} once each; other braces are text.
 
     Raises:
         ValueError: otherwise.
@@ -18,14 +18,14 @@ def check_template(template: str) -> str:
 
 
 def fill(template: str, query: str, answer: str) -> str:
-    """Returns the template with both filled in at once: a '{answer}' within the query stays text."""
-    return PLACEHOLDER.sub(lambda found: query if found[1] == "query" else answer, template)
+    """Returns the template with both filled in together: an '{answer}' within the query stays text."""
+    return PLACEHOLDER.sub(lambda match: query if match[1] == "query" else answer, template)
 
 
 def answer_tag(query: str, answer: str) -> str:
     """Returns a tag name that occurs in neither text, the same on every call.
 
-    It comes from the texts' hash, so that an answer cannot be written to close its own delimiter.
+    It is made from the texts' hash, so that no answer can contain its own closing tag.
     """
     seed = hashlib.sha256(f"{len(query)}\n{query}\n{answer}".encode(errors="replace"))
     while (tag := f"answer-{seed.hexdigest()[:16]}") in query + answer:

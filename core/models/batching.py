@@ -1,4 +1,4 @@
-"""Runs rows in batches that fit the memory: after an out-of-memory error the batch is halved."""
+"""Runs rows in batches that fit the memory; after an out-of-memory error the batch is halved."""
 
 import gc
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import torch
 from core.errors import ModelError
 from core.models.loading import LoadedModel
 
-# What the allocators say: CUDA and MPS, the CPU on Linux, the CPU on Windows, and CUDA's matrix library.
+# Messages of the allocators: CUDA and MPS, the CPU on Linux, the CPU on Windows, CUDA's matrix library.
 OUT_OF_MEMORY = (
     "out of memory",
     "can't allocate memory",
@@ -24,7 +24,7 @@ Batch = TypeVar("Batch")
 # in a mixture of experts, where an expert's batch is as long as other rows make it: 1e-5 there.)
 ROW_MULTIPLE = 16
 
-# The most that is known to fit for each model that once ran out of memory, in rows times `row_cost`.
+# For each model that once ran out of memory: the most known to fit, in rows times `row_cost`.
 _fits: WeakKeyDictionary[LoadedModel, int] = WeakKeyDictionary()
 
 
@@ -41,37 +41,37 @@ def in_batches(
     *,
     row_cost: int = 1,
 ) -> list[Batch]:
-    """Returns what `run` makes of consecutive batches of `rows`, which it is told by their numbers.
+    """Returns the results of `run` on consecutive batches of `rows`, given by their numbers.
 
-    A batch that runs out of memory is halved and tried again; what was done before stays. The next call
-    for the same model starts with what worked. row_cost: what a row takes, in any unit that is the same
-    from call to call, such as tokens in the cache.
+    A batch that runs out of memory is halved and tried again; finished batches are kept. The next call for
+    the same model starts with the size that worked. row_cost: the memory of a row, in any unit that is the
+    same from call to call, such as tokens in the cache.
 
     Raises:
-        ModelError: not even one row fits.
+        ModelError: a single row does not fit.
     """
     tried: list[int] = []
-    found: list[Batch] = []
+    results: list[Batch] = []
     done = 0
     while done < len(rows):
         size = min(batch_rows, len(rows) - done)
         if loaded in _fits:
             size = min(size, max(1, _fits[loaded] // row_cost))
-        results = _attempt(run, rows[done : done + size])
-        found += results
-        done += size * len(results)
-        if not results:
-            # Here and not in the handler: there, the error would keep the tensors of its frames alive.
+        result = _attempt(run, rows[done : done + size])
+        results += result
+        done += size * len(result)
+        if not result:
+            # Not in the exception handler, where the error keeps the tensors of its frames alive.
             _free_memory(loaded.device)
             tried.append(size)
             if size == 1:
                 raise ModelError(_does_not_fit(loaded, tried))
             _fits[loaded] = size // 2 * row_cost
-    return found
+    return results
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Returns whether an error says that memory ran out, on whatever device."""
+    """Returns whether an error means that memory ran out, on any device."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error).lower()

@@ -10,7 +10,7 @@ def find_blocks(model: PreTrainedModel) -> tuple[nn.Module, ...]:
     """Returns the transformer blocks in order: the largest module list with one entry a hidden layer.
 
     Raises:
-        ModelError: there is no such list.
+        ModelError: the model has no such list.
     """
     layers = int(model.config.get_text_config().num_hidden_layers)
     lists = [

@@ -1,4 +1,4 @@
-"""Turns a query into the prompt's tokens, and an answer's tokens back into text."""
+"""Converts a query to the prompt's tokens, and an answer's tokens to text."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ Message = dict[str, str]
 def prompt_ids(
     loaded: LoadedModel, query: str, system_prompt: str | None = None
 ) -> tuple[int, ...]:
-    """Returns the prompt's token ids, ending where the answer's first token comes next.
+    """Returns the prompt's token ids, up to the place of the answer's first token.
 
     A model without a chat template gets a plain question-and-answer prompt.
 
@@ -26,7 +26,7 @@ def prompt_ids(
 
 
 def message_ids(loaded: LoadedModel, messages: Sequence[Message]) -> tuple[int, ...]:
-    """Returns the tokens of a dialogue up to where the next answer begins."""
+    """Returns the tokens of a dialogue, up to the place of the next answer."""
     tokenizer = loaded.tokenizer
     if tokenizer.chat_template:
         text = tokenizer.apply_chat_template(

@@ -1,4 +1,4 @@
-"""What a model's files must be, told from its config and their names: no weights are read here."""
+"""Checks a model's files by its config and their names; reads no weights."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from core.settings.operator import NOTHING, Permissions, operator
 SAFE_WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLED_WEIGHTS, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 MAX_LAYERS = 1000
-# What transformers raises for a config that holds nonsense.
+# Errors that transformers raises for an invalid config.
 CONFIG_ERRORS = (
     ValueError,
     OSError,
@@ -38,25 +38,25 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
 
 def quiet_transformers() -> None:
-    """Keeps progress bars and advice from landing between the lines that our own output consists of."""
+    """Keeps progress bars and advice of transformers out of this program's output."""
     disable_progress_bar()
     set_verbosity_error()
-    # Else a model with pickled weights alone is reported to a service that converts it, and what that
-    # service made of it is loaded.
+    # Otherwise a model with pickled weights only is sent to a conversion service, and that service's
+    # result is loaded.
     os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
 
 
 def check_folder(folder: Path, allowed: Permissions = NOTHING) -> None:
-    """Raises ModelError unless a folder holds a causal model that can be loaded, as far as names tell."""
+    """Raises ModelError unless a folder holds a loadable causal model, as far as file names show."""
     check_files(str(folder), folder, file_names(folder), allowed)
 
 
 def check_files(
     label: str, folder: Path, names: Collection[str], allowed: Permissions = NOTHING
 ) -> None:
-    """Raises ModelError unless files make a causal model that can be loaded.
+    """Raises ModelError unless the files are a loadable causal model.
 
-    label: what messages call it. folder: the small files. names: of all files.
+    label: the model's name in messages. folder: of the small files. names: of all files.
     """
     check_causal(label, read_config(label, folder, allowed), allowed)
     check_weights(label, names, read_index(label, folder), allowed)
@@ -69,13 +69,13 @@ def file_names(folder: Path) -> frozenset[str]:
 
 
 def read_config(label: str, folder: Path, allowed: Permissions = NOTHING) -> PreTrainedConfig:
-    """Returns a folder's config. label: what messages call the model.
+    """Returns a folder's config. label: the model's name in messages.
 
     Raises:
-        ModelError: there is none, or transformers does not know what it describes.
+        ModelError: there is no config, or transformers does not know its architecture.
     """
     if (folder / ADAPTER).is_file():
-        # transformers would put it over the model where peft is installed, and leave it out elsewhere.
+        # transformers would apply the adapter if peft is installed, and silently skip it otherwise.
         raise ModelError(
             f"{label!r} holds a PEFT adapter ({ADAPTER}); give the model beneath it, and the adapter as a "
             "proposal of kind adapter, or merge the two"
@@ -100,9 +100,9 @@ def read_config(label: str, folder: Path, allowed: Permissions = NOTHING) -> Pre
 
 
 def check_origin(label: str, folder: Path, allowed: Permissions = NOTHING) -> None:
-    """Raises ModelError if a config sends us to files that the permissions for its model do not cover.
+    """Raises ModelError if a config names files that the permissions for its model do not cover.
 
-    Nothing of what the config names is opened or run.
+    Nothing that the config names is opened or run.
     """
     config, _ = PreTrainedConfig.get_config_dict(folder)
     weights = config.get("transformers_weights")
@@ -125,18 +125,18 @@ def check_origin(label: str, folder: Path, allowed: Permissions = NOTHING) -> No
 
 
 def _repositories(classes: object) -> set[str]:
-    """Returns the other repositories that an auto_map names: 'org/name--file.Class'."""
+    """Returns the other repositories named in an auto_map, as 'org/name--file.Class'."""
     if isinstance(classes, str):
-        before, parted, _ = classes.partition("--")
-        return {before} if parted else set()
+        repository, separator, _ = classes.partition("--")
+        return {repository} if separator else set()
     if isinstance(classes, dict):
         classes = list(classes.values())
-    found = [_repositories(one) for one in classes] if isinstance(classes, list | tuple) else []
-    return set().union(*found)
+    named = [_repositories(each) for each in classes] if isinstance(classes, list | tuple) else []
+    return set().union(*named)
 
 
 def check_causal(label: str, config: PreTrainedConfig, allowed: Permissions = NOTHING) -> None:
-    """Raises ModelError unless there is a causal language model for this config."""
+    """Raises ModelError unless the config is of a causal language model."""
     if config.is_encoder_decoder:
         raise ModelError(f"{label!r} is an encoder-decoder model; a causal one is needed")
     brings_class = "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
@@ -149,12 +149,12 @@ def check_causal(label: str, config: PreTrainedConfig, allowed: Permissions = NO
         )
     layers = getattr(config.get_text_config(), "num_hidden_layers", None)
     if isinstance(layers, int) and layers > MAX_LAYERS:
-        # Building it would use up the memory before anything else could be noticed.
+        # Building it would exhaust the memory before any other check.
         raise ModelError(f"{label!r} asks for {layers:,} layers, more than any model has")
 
 
 def read_index(label: str, folder: Path, file: str = WEIGHTS_INDEX) -> dict[str, Any] | None:
-    """Returns the index of sharded weights; None if they are not sharded.
+    """Returns the index of sharded weights; None if the weights are not sharded.
 
     Raises:
         ModelError: the index cannot be read.
@@ -176,7 +176,7 @@ def check_weights(
     index: dict[str, Any] | None = None,
     allowed: Permissions = NOTHING,
 ) -> None:
-    """Raises ModelError unless safetensors weights are among the files, every shard of them."""
+    """Raises ModelError unless the files include safetensors weights with all their shards."""
     if not any(name.endswith(".safetensors") for name in names):
         pickled = sorted(name for name in names if name.endswith(PICKLE_SUFFIXES))
         if pickled and allowed.pickle:
@@ -195,7 +195,7 @@ def check_weights(
 
 
 def check_tokenizer(label: str, names: Collection[str]) -> None:
-    """Raises ModelError unless a tokenizer is among the files."""
+    """Raises ModelError unless the files include a tokenizer."""
     if not any(name in names for name in TOKENIZER_FILES):
         raise ModelError(f"{label!r} holds no tokenizer; tokenizer.json is needed")
 
@@ -211,12 +211,12 @@ def stop_token_ids(generation: Any, tokenizer: PreTrainedTokenizerBase) -> tuple
 
 
 def reason(error: Exception) -> str:
-    """Returns an error's own words on one line, without the token that the Hub was asked with."""
+    """Returns an error's message on one line, without the Hub token."""
     return one_line(str(error))[:300] or type(error).__name__
 
 
 def one_line(text: str) -> str:
-    """Returns a text on one line, without the token that the Hub was asked with."""
+    """Returns a text on one line, without the Hub token."""
     token = get_token()
     words = " ".join(text.split())
     return words.replace(token, "...") if token else words

@@ -10,36 +10,36 @@ from core.models.spec import DEVICES, SPREAD
 
 
 def check_device(device: str) -> str:
-    """Returns a device if this machine has it; `auto` always is.
+    """Returns the device if this machine has it; `auto` is always there.
 
     Raises:
-        ModelError: it has none of this name.
+        ModelError: this machine has no such device.
     """
     if device == SPREAD:
         return device
     try:
-        found = torch.device(device)
+        parsed = torch.device(device)
     except RuntimeError:
         raise ModelError(f"device must be {DEVICES}, got {device!r}") from None
     count = {
         "cpu": 1,
         "cuda": torch.cuda.device_count(),
         "mps": int(torch.backends.mps.is_available()),
-    }.get(found.type, 0)
-    if (found.index or 0) >= count:
+    }.get(parsed.type, 0)
+    if (parsed.index or 0) >= count:
         raise ModelError(f"this machine has no device {device!r}")
     return device
 
 
 def devices_here() -> tuple[str, ...]:
-    """Returns the devices that a model can be loaded on here."""
+    """Returns the devices of this machine on which a model can be loaded."""
     cards = tuple(f"cuda:{index}" for index in range(torch.cuda.device_count()))
     metal = ("mps",) if torch.backends.mps.is_available() else ()
     return ("cpu", *cards, *metal, *((SPREAD,) if cards else ()))
 
 
 def free_memory(device: str) -> int | None:
-    """Returns how much memory is free on a device, for `auto` on all together; None if it is not told."""
+    """Returns the free memory of a device, for `auto` of all devices together; None if unknown."""
     if device == SPREAD:
         free = [free_memory(place) for place in devices_here() if place != SPREAD]
         return None if None in free else sum(size for size in free if size is not None)

@@ -1,4 +1,4 @@
-"""Fetches a Hub model's weights before it is loaded, telling how far it is."""
+"""Downloads a Hub model's weights before it is loaded, with progress."""
 
 import shutil
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from core.models.sources import Source, find_source
 from core.models.spec import LoadingSpec
 from core.settings.operator import Permissions, as_path, operator
 
-# Bytes done and bytes in all. It may raise to stop the download, which goes on from there next time.
+# Takes bytes done and bytes in total. It may raise to stop the download, which is resumed the next time.
 Progress = Callable[[int, int], None]
 
 
@@ -32,7 +32,7 @@ def to_download(
 ) -> int:
     """Returns how many bytes of a model's weights are not on this machine; 0 for a folder.
 
-    Small files (config, tokenizer) are fetched. allowed: what the operator's configuration says by default.
+    Downloads small files (config, tokenizer). allowed: by default, what the operator's configuration says.
 
     Raises:
         ModelError: there is no such model, or it has no weights that may be read.
@@ -46,10 +46,10 @@ def download(
     progress: Progress | None = None,
     allowed: Permissions | None = None,
 ) -> Path:
-    """Returns a model's folder, in the Hub client's cache, after fetching what `to_download` counts.
+    """Returns a model's folder in the Hub client's cache, after downloading what `to_download` counts.
 
     Raises:
-        ModelError: as `to_download`; or the disk is too small, or the Hub breaks off.
+        ModelError: as `to_download`; or the disk is too small, or the connection breaks.
     """
     loading = loading or LoadingSpec()
     source, missing = _missing(name, loading, allowed)
@@ -61,13 +61,13 @@ def download(
         raise ModelError(
             f"{name!r} needs {in_bytes(total)} on disk, and {in_bytes(free)} are free in {HF_HUB_CACHE!r}"
         )
-    counted = _Counted(total, progress or (lambda done, total: None))
+    counter = _ByteCounter(total, progress or (lambda done, total: None))
     for file in sorted(missing):
         try:
-            # By the commit that was looked at: a branch may move meanwhile.
-            hf_hub_download(name, file, revision=source.folder.name, tqdm_class=counted.bar())
+            # By the commit that was checked: a branch may move meanwhile.
+            hf_hub_download(name, file, revision=source.folder.name, tqdm_class=counter.bar())
         except Exception as error:
-            if error is counted.stopped:
+            if error is counter.stopped:
                 raise
             # No connection, a full disk, a server's error: the client's errors have no common base.
             refused = hub_refusal(name, loading.revision, error)
@@ -77,35 +77,35 @@ def download(
                 else f"{name!r} could not be downloaded; try again, what is there is kept "
                 f"({reason(error)[:160]})"
             ) from error
-    # A file that another revision has too is there at once, and nothing is told of it.
-    if counted.done < total:
-        counted.add(total - counted.done)
+    # A file shared with another revision is there at once and reports no progress.
+    if counter.done < total:
+        counter.add(total - counter.done)
     return source.folder
 
 
-class _Counted:
-    """Adds up what the Hub client's progress bars, one a file, are told."""
+class _ByteCounter:
+    """Adds up the bytes that the Hub client reports to its progress bars, one for each file."""
 
-    def __init__(self, total: int, tell: Progress) -> None:
-        self.done, self.total, self._tell = 0, total, tell
+    def __init__(self, total: int, report: Progress) -> None:
+        self.done, self.total, self._report = 0, total, report
         self.stopped: Exception | None = None
 
     def add(self, count: int) -> None:
         self.done = min(self.done + count, self.total)
         try:
-            self._tell(self.done, self.total)
+            self._report(self.done, self.total)
         except Exception as error:
             self.stopped = error
             raise
 
     def bar(self) -> type:
-        """Returns a class that takes a progress bar's place and draws nothing."""
-        counted = self
+        """Returns a class that stands in for a progress bar and draws nothing."""
+        counter = self
 
         class Bar:
             def __init__(self, *args: object, initial: int = 0, **options: object) -> None:
                 if initial:
-                    counted.add(int(initial))
+                    counter.add(int(initial))
 
             def __enter__(self) -> "Bar":
                 return self
@@ -115,7 +115,7 @@ class _Counted:
             def close(self) -> None: ...
 
             def update(self, count: float | None = 1) -> None:
-                counted.add(int(count or 0))
+                counter.add(int(count or 0))
 
             def update_transfer(self, count: float | None = 1) -> None: ...
 
@@ -129,14 +129,14 @@ class _Counted:
 def _missing(
     name: str, loading: LoadingSpec, allowed: Permissions | None
 ) -> tuple[Source, dict[str, int]]:
-    """Returns where a model's small files are, and the weights' files that are not there, with sizes."""
+    """Returns a model's source, and the sizes of its weights' files that are not on this machine."""
     allowed = operator().permissions(name) if allowed is None else allowed
     folder = as_path(resolve_model(name))
     if folder.is_dir():
         return Source(folder, {}), {}
-    source, found = find_source(name, loading.revision, allowed)
+    source, finding = find_source(name, loading.revision, allowed)
     if source is None:
-        raise ModelError(in_a_sentence(found))
+        raise ModelError(in_a_sentence(finding))
     check_files(name, source.folder, source.names, allowed)
     files = _weights(name, source)
     return source, {
@@ -145,7 +145,7 @@ def _missing(
 
 
 def _weights(name: str, source: Source) -> set[str]:
-    """Returns the files that hold the weights: those that loading reads, no copies in other forms."""
+    """Returns the weights' files that loading reads, without copies in other formats."""
     index = read_index(name, source.folder)
     if SAFE_WEIGHTS in source.names:
         return {SAFE_WEIGHTS}
@@ -163,5 +163,5 @@ def _weights(name: str, source: Source) -> set[str]:
 
 
 def _existing(folder: Path) -> Path:
-    """Returns the folder, or the nearest one above it that exists."""
+    """Returns the folder, or its nearest parent that exists."""
     return next(place for place in (folder, *folder.absolute().parents) if place.is_dir())

@@ -1,4 +1,4 @@
-"""The models that come with Tailscope, and what a model's name stands for."""
+"""The embedded models, and the resolution of model names."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ DEFAULT_MODEL = "aster"
 
 
 def embedded_models() -> tuple[str, ...]:
-    """Returns the names of the models that come with Tailscope."""
+    """Returns the names of the embedded models."""
     return tuple(sorted(path.parent.name for path in EMBEDDED_MODELS.glob("*/config.json")))
 
 
 def resolve_model(name: str) -> str:
-    """Returns the folder or Hub id a name stands for; an embedded model may be named by its short name."""
+    """Returns the folder of an embedded model's short name; other names, folders or Hub ids, as they are."""
     embedded = EMBEDDED_MODELS / name
     if name and "/" not in name and (embedded / "config.json").is_file():
         return str(embedded)

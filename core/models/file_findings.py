@@ -26,7 +26,7 @@ from core.settings.operator import NOTHING, Permissions
 def try_config(
     findings: list[Finding], name: str, source: Source, allowed: Permissions = NOTHING
 ) -> PreTrainedConfig | None:
-    """Returns the config of a causal language model, None if there is none."""
+    """Returns the config of a causal language model; None if the config is not usable."""
     own_code = _brings_code(source.folder)
 
     def checked() -> PreTrainedConfig:
@@ -75,7 +75,7 @@ def _brings_code(folder: Path) -> bool:
 def try_weights(
     findings: list[Finding], name: str, source: Source, allowed: Permissions = NOTHING
 ) -> dict[str, Any] | None:
-    """Returns the index of sharded weights, if there is one and all its shards are there."""
+    """Returns the index of sharded weights; None without one, or if a shard is missing."""
 
     def checked() -> dict[str, Any] | None:
         index = read_index(name, source.folder)
@@ -84,7 +84,7 @@ def try_weights(
             try:
                 with safe_open(
                     path, framework="pt"
-                ):  # reads the header, which tells a cut-off file
+                ):  # reads the header, which shows a cut-off file
                     pass
             except SafetensorError as error:
                 raise ModelError(
@@ -103,7 +103,7 @@ def try_weights(
 
 
 def stored_bytes(index: dict[str, Any] | None) -> int | None:
-    """Returns the size of sharded weights as the index tells it, None if it does not."""
+    """Returns the size of sharded weights from their index; None if it is not given."""
     metadata = (index or {}).get("metadata")
     size = metadata.get("total_size") if isinstance(metadata, dict) else None
     return int(size) if isinstance(size, int | float) and size > 0 else None
@@ -112,14 +112,14 @@ def stored_bytes(index: dict[str, Any] | None) -> int | None:
 def try_tokenizer(
     findings: list[Finding], name: str, source: Source, allowed: Permissions = NOTHING
 ) -> PreTrainedTokenizerBase | None:
-    """Returns the tokenizer, None if there is none; its chat template is looked at too."""
+    """Returns the tokenizer, None if it is not usable; checks its chat template too."""
 
     def checked() -> PreTrainedTokenizerBase:
         check_tokenizer(name, source.names)
-        found: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             source.folder, trust_remote_code=allowed.remote_code
         )
-        return found
+        return tokenizer
 
     tokenizer = tried(findings, "tokenizer", checked, "Add the model's own tokenizer.json.")
     if tokenizer is None:

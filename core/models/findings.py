@@ -1,4 +1,4 @@
-"""What is found about a model before it is used. What is wrong with it is a finding and no error."""
+"""Findings about a model before it is used. A fault of a model is a finding, not an error."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ Level = Literal["ok", "note", "warning", "refused"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found. message: one sentence. what_to_do: empty if nothing is to be done."""
+    """The result of one check. message: one sentence. what_to_do: empty if there is nothing to do."""
 
     code: str
     level: Level
@@ -22,10 +22,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Preflight:
-    """What was found about a model.
+    """All findings about a model.
 
-    weights_bytes, cache_bytes, logits_bytes: what drawing takes, at most; memory_bytes: what is free on
-    the device; largest_batch: the most answers at once that fit. None where it cannot be told.
+    weights_bytes, cache_bytes, logits_bytes: memory that drawing needs at most. memory_bytes: free on the
+    device. largest_batch: the most answers at once that fit. None where unknown.
     """
 
     model: str
@@ -45,11 +45,11 @@ class Preflight:
         return not self.refused
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the JSON of the command line."""
+        """Returns plain JSON values."""
         return {"ok": self.ok, **asdict(self)}
 
     def to_text(self) -> str:
-        """Returns a line a finding, and one more where something is to be done."""
+        """Returns one line for each finding, and a second one where there is something to do."""
         lines = []
         for finding in self.findings:
             lines.append(f"{finding.level:<8} {finding.code}: {finding.message}")
@@ -61,18 +61,18 @@ class Preflight:
 def tried(
     findings: list[Finding], code: str, check: Callable[[], Result], what_to_do: str
 ) -> Result | None:
-    """Returns what `check` returns; an error becomes a finding."""
+    """Returns the result of `check`; None after an error, which becomes a finding."""
     try:
         return check()
     except Exception as error:
-        # Of any type: what a library makes of damaged files is not foreseeable.
+        # Of any type: libraries raise unforeseeable errors on damaged files.
         message = one_line(str(error))[:400] or type(error).__name__
         findings.append(Finding(code, "refused", message.rstrip(".") + ".", what_to_do))
         return None
 
 
 def in_bytes(count: float) -> str:
-    """Returns a number of bytes in words: '1.5 GB'."""
+    """Returns a number of bytes as text, such as '1.5 GB'."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""A hash of all that decides a model's probabilities: weights, config, tokenizer, stop tokens."""
+"""A hash of everything that decides a model's probabilities: weights, config, tokenizer, stop tokens."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from accelerate.utils import align_module_device
 from transformers.modeling_utils import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-# These say where a model came from and how it is computed, not what it computes.
+# Fields that describe a model's origin or how it is computed, not what it computes.
 TRANSIENT = ("_name_or_path", "transformers_version", "_attn_implementation")
 
 
@@ -29,7 +29,7 @@ def fingerprint(
         digest.update(name.encode())
         path, _, leaf = name.rpartition(".")
         module = model.get_submodule(path)
-        # Weights that wait on disk are fetched one module at a time.
+        # Weights offloaded to disk are read one module at a time.
         with align_module_device(module):
             tensor: torch.Tensor = module.state_dict()[leaf]
             flat = tensor.detach().to("cpu").contiguous().flatten().view(torch.uint8)

@@ -13,13 +13,13 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import nn
 
-# Where in a block an edit may act: what goes into it, what its two halves add, what comes out of it.
+# Where in a block an edit may act: its input, the output of its attention and of its MLP, its output.
 Site = Literal["input", "attention", "mlp", "output"]
 _HOOKED = "_tailscope_hook"
 
 
 class Edit(Protocol):
-    """A change of some rows' activations. What it does depends on the row's own activations alone."""
+    """A change of some rows' activations. It depends on each row's own activations only."""
 
     def apply(self, site: Site, layer: int, hidden: torch.Tensor) -> torch.Tensor:
         """Returns the activations (rows, positions, hidden) at a site, changed or as they were."""
@@ -98,10 +98,10 @@ def install_hooks(blocks: Sequence[nn.Module]) -> None:
 
 
 def halves(block: nn.Module) -> list[tuple[Site, nn.Module]]:
-    """Returns a block's attention and its feed-forward part, found by what they are called.
+    """Returns a block's attention and feed-forward parts, found by their names.
 
-    Every architecture names them so that one of these words occurs (self_attn, attention, mlp,
-    feed_forward, block_sparse_moe, ...); norms and dropouts around them carry longer names.
+    In every architecture one of these words occurs in their names (self_attn, attention, mlp, feed_forward,
+    block_sparse_moe, ...); norms and dropouts around them have longer names.
     """
     found: list[tuple[Site, nn.Module]] = []
     for name, child in block.named_children():

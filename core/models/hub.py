@@ -1,4 +1,4 @@
-"""What the Hugging Face Hub's refusals mean, in a sentence and what to do about it."""
+"""The Hugging Face Hub's refusals: what each means, and what to do about it."""
 
 from huggingface_hub.errors import (
     DisabledRepoError,
@@ -13,28 +13,28 @@ from core.models.findings import Finding
 
 
 def hub_refusal(name: str, revision: str | None, error: BaseException) -> Finding | None:
-    """Returns what the Hub refused, also where another error was made of its own; None if it did not.
+    """Returns the Hub's refusal as a finding, also if another error wraps it; None if there is none.
 
-    name, revision: what was asked for.
+    name, revision: of the model requested.
     """
-    seen: BaseException | None = error
-    while seen is not None:
-        refusal = _meaning(name, revision, seen)
+    link: BaseException | None = error
+    while link is not None:
+        refusal = _meaning(name, revision, link)
         if refusal is not None:
             code, message, what_to_do = refusal
             return Finding(code, "refused", message, what_to_do)
-        seen = seen.__cause__ or seen.__context__
+        link = link.__cause__ or link.__context__
     return None
 
 
 def in_a_sentence(finding: Finding) -> str:
-    """Returns what was found and what to do about it, in one sentence."""
+    """Returns a finding and what to do about it as one sentence."""
     first, rest = finding.what_to_do[:1].lower(), finding.what_to_do[1:].rstrip(".")
     return f"{finding.message.rstrip('.')}; {first}{rest}"
 
 
 def _meaning(name: str, revision: str | None, error: BaseException) -> tuple[str, str, str] | None:
-    # A gated repository is also "not found", so it is told first.
+    # The error of a gated repository is also a "not found" error, so it is checked first.
     if isinstance(error, GatedRepoError):
         return (
             "gated",

@@ -1,7 +1,7 @@
-"""Loads a causal language model with all that sampling needs to know about it.
+"""Loads a causal language model with all that sampling needs.
 
 Only safetensors weights are read and no remote code is run, unless the operator's configuration allows it:
-a model someone hands you must not be able to run anything on your machine.
+a model from a stranger must not be able to run code on this machine.
 """
 
 import weakref
@@ -38,7 +38,7 @@ from core.models.spec import SPREAD, LoadingSpec
 from core.models.threads import use_fitting_threads
 from core.settings.operator import Permissions, as_path, operator
 
-# Names of models are asked for together with the models.
+# The names of models are exported together with the loader.
 __all__ = [
     "DEFAULT_MODEL",
     "EMBEDDED_MODELS",
@@ -54,9 +54,9 @@ __all__ = [
 class LoadedModel:
     """A model ready to sample from.
 
-    stop_token_ids: every token that ends an answer, ascending. vocabulary: number of ids the tokenizer
-    knows; logits beyond it are masked in target and proposal alike. fingerprint: hash of the weights and
-    of everything else that decides its probabilities.
+    stop_token_ids: every token that ends an answer, ascending. vocabulary: number of ids that the tokenizer
+    knows; logits beyond it are masked in target and proposal alike. fingerprint: hash of the weights and of
+    everything else that decides the probabilities.
     """
 
     name: str
@@ -70,7 +70,7 @@ class LoadedModel:
 
     @property
     def device(self) -> torch.device:
-        """Where tokens go in; a model spread over several devices hands its logits back there."""
+        """The device of inputs and logits, also of a model spread over several devices."""
         hook = getattr(self.model.get_input_embeddings(), "_hf_hook", None)
         place = getattr(hook, "execution_device", None)
         return self.model.device if place is None else torch.device(place)
@@ -89,13 +89,27 @@ class LoadedModel:
 
 
 def load_model(name: str = DEFAULT_MODEL, loading: LoadingSpec | None = None) -> LoadedModel:
-    """Returns the model under `name`: an embedded model, a local folder, or a Hugging Face id.
+    """Returns a model ready to sample from.
 
-    A token for gated models is taken from the environment (HF_TOKEN) or from `hf auth login`.
+    Parameters
+    ----------
+    name
+        An embedded model, a local folder, or a Hugging Face id. A token for gated models is taken from the
+        environment (HF_TOKEN) or from `hf auth login`.
+    loading
+        Revision, number type, device and attention; the defaults of `LoadingSpec` if left out.
 
-    Raises:
-        ModelError: there is no such model, or it cannot be used; one sentence says why.
-        SpecError: the operator's configuration cannot be read.
+    Returns
+    -------
+    LoadedModel
+        With its tokenizer, stop tokens, transformer blocks and fingerprint; steering hooks are installed.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, or it cannot be used; one sentence says why.
+    SpecError
+        The operator's configuration cannot be read.
     """
     loading = loading or LoadingSpec()
     allowed = operator().permissions(name)
@@ -108,7 +122,7 @@ def load_model(name: str = DEFAULT_MODEL, loading: LoadingSpec | None = None) ->
     except TailscopeError:
         raise
     except Exception as error:
-        # Of any type: what the libraries make of damaged files is not foreseeable.
+        # Of any type: libraries raise unforeseeable errors on damaged files.
         raise ModelError(
             f"model {name!r} could not be loaded; give an embedded model "
             f"({', '.join(embedded_models())}), a folder with safetensors weights, or a Hugging Face id "
@@ -118,10 +132,10 @@ def load_model(name: str = DEFAULT_MODEL, loading: LoadingSpec | None = None) ->
 
 
 def _folder(name: str, loading: LoadingSpec, allowed: Permissions) -> Path:
-    """Returns the folder that a model is read from, checked as far as names and config tell.
+    """Returns the folder that a model is read from, checked by its config and file names.
 
-    A Hub model is fetched first, and then read like any folder: all its files are of one commit, and what
-    may be done with them is decided in one place.
+    A Hub model is downloaded first and then read like any folder: all its files are of one commit, and
+    permissions are decided in one place.
     """
     folder = as_path(resolve_model(name))
     if folder.is_dir():
@@ -139,11 +153,11 @@ def _read_model(
     name: str, folder: Path, loading: LoadingSpec, allowed: Permissions
 ) -> PreTrainedModel:
     """Returns the model with all its weights read."""
-    # On an accelerator weights go straight there: the machine's own memory may be too small for them.
+    # Weights go straight to an accelerator: the machine's own memory may be too small for them.
     place = {} if loading.device == "cpu" else {"device_map": loading.device}
-    # What fits nowhere else and cannot be read from the weights' own files again waits here.
-    waiting = TemporaryDirectory(prefix="tailscope-") if loading.device == SPREAD else None
-    told: Any = AutoModelForCausalLM.from_pretrained(
+    # For weights that fit nowhere else and cannot be read from their own files again.
+    offload = TemporaryDirectory(prefix="tailscope-") if loading.device == SPREAD else None
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
         folder,
         output_loading_info=True,
         dtype=loading.dtype,
@@ -151,15 +165,15 @@ def _read_model(
         trust_remote_code=allowed.remote_code,
         # None takes safetensors where there are any; pickles are read as weights only.
         use_safetensors=None if allowed.pickle else True,
-        offload_folder=waiting and waiting.name,
+        offload_folder=offload and offload.name,
         **place,
     )
-    model: PreTrainedModel = told[0]
-    if waiting is not None:
-        weakref.finalize(model, waiting.cleanup)
-    missing = sorted(told[1]["missing_keys"])
+    model: PreTrainedModel = loaded[0]
+    if offload is not None:
+        weakref.finalize(model, offload.cleanup)
+    missing = sorted(loaded[1]["missing_keys"])
     if missing:
-        # Else they would be random numbers, and so would every result be.
+        # Missing weights would be random numbers, and so would every result.
         raise ModelError(
             f"model {name!r} lacks {len(missing)} of the weights that a {type(model).__name__} needs, the "
             f"first of them {missing[0]}"

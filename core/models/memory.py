@@ -1,4 +1,4 @@
-"""How much memory a model needs to draw answers, and how much there is. All sizes in bytes."""
+"""The memory that a model needs to draw answers. All sizes in bytes."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ from core.models.batching import padded_rows
 from core.settings.operator import NOTHING, Permissions
 
 ARMS = 3  # the target and the two proposals of the default method
-# float32 numbers a token of the vocabulary that are alive at once: each arm's logits and log-probs, their
-# mixture, and what it is made from.
+# float32 numbers held at once for each token of the vocabulary: each arm's logits and log-probabilities, the
+# mixture, and its parts.
 LOGITS_ALIVE = 6
 
 
 @dataclass(frozen=True)
 class MemoryNeed:
-    """What drawing answers takes at most. cache_row, logits_row: of one answer, all arms together."""
+    """Memory for drawing answers, at most. cache_row, logits_row: of one answer, all arms together."""
 
     weights: int
     cache_row: int
@@ -32,14 +32,14 @@ class MemoryNeed:
         return self.weights + padded_rows(batch_rows) * (self.cache_row + self.logits_row)
 
     def largest_batch(self, memory: int) -> int:
-        """Returns the most answers at once that fit, 0 if none do."""
+        """Returns the most answers at once that fit; 0 if none do."""
         rows = (memory - self.weights) // (self.cache_row + self.logits_row)
         multiple = padded_rows(1)
         return max(0, rows // multiple * multiple)
 
 
 def empty_model(config: PreTrainedConfig, allowed: Permissions = NOTHING) -> PreTrainedModel:
-    """Returns a model of this config whose weights take no memory and hold nothing."""
+    """Returns a model of this config without weights, which takes no memory."""
     with torch.device("meta"):
         model: PreTrainedModel = AutoModelForCausalLM.from_config(
             config, trust_remote_code=allowed.remote_code
@@ -50,7 +50,7 @@ def empty_model(config: PreTrainedConfig, allowed: Permissions = NOTHING) -> Pre
 def memory_need(
     model: PreTrainedModel, dtype: torch.dtype, tokens: int, stored: int | None = None
 ) -> MemoryNeed:
-    """Returns what a model needs. tokens: of prompt and answer. stored: its weights' size, if known."""
+    """Returns a model's need. tokens: of prompt and answer. stored: the weights' size, if known."""
     config = model.config.get_text_config()
     parameters = sum(parameter.numel() for parameter in model.parameters())
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
@@ -64,15 +64,15 @@ def memory_need(
 
 
 def dtype_of(config: PreTrainedConfig, dtype: str) -> torch.dtype:
-    """Returns the number type that weights are loaded in. dtype: 'auto' for what the config says.
+    """Returns the number type of loaded weights. dtype: 'auto' for the config's.
 
     Raises:
-        ModelError: there is no such type.
+        ModelError: there is no such number type.
     """
     own = config.dtype or config.get_text_config().dtype or torch.float32
-    found = own if dtype == "auto" else getattr(torch, dtype, None)
-    if isinstance(found, str):
-        found = getattr(torch, found, None)
-    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+    kind = own if dtype == "auto" else getattr(torch, dtype, None)
+    if isinstance(kind, str):
+        kind = getattr(torch, kind, None)
+    if not isinstance(kind, torch.dtype) or not kind.is_floating_point:
         raise ModelError(f"dtype must be auto, float32, bfloat16 or float16, got {dtype!r}")
-    return found
+    return kind

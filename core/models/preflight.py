@@ -1,6 +1,6 @@
-"""Whether a model can be used here, told before its weights are fetched or read.
+"""Checks whether a model can be used here, before its weights are downloaded or read.
 
-What is wrong with a model is a finding and no error: a stranger's files can be damaged in any way.
+A fault of a model is a finding, not an error: a stranger's files can be damaged in any way.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ from core.settings.operator import Permissions, operator
 BATCH_ROWS = 250
 PROMPT_TOKENS = 200
 NEW_TOKENS = 40
-TIGHT_SHARE = 0.8  # of the free memory: from here on it may not do
+TIGHT_SHARE = 0.8  # of the free memory; above it there is a warning
 
 
 def preflight(
@@ -41,7 +41,7 @@ def preflight(
     new_tokens: int = NEW_TOKENS,
     prompt_tokens: int = PROMPT_TOKENS,
 ) -> Preflight:
-    """Returns whether a model can draw `batch_rows` answers at once here. No weights are read.
+    """Returns the findings on whether a model can draw `batch_rows` answers at once here. Reads no weights.
 
     name: an embedded model, a folder or a Hugging Face id.
 
@@ -56,8 +56,8 @@ def preflight(
     quiet_transformers()
     findings: list[Finding] = []
     place = tried(findings, "device", lambda: check_device(loading.device), "Use cpu.")
-    source, found = find_source(name, loading.revision, allowed)
-    findings.append(found)
+    source, finding = find_source(name, loading.revision, allowed)
+    findings.append(finding)
     if source is None:
         return Preflight(name, tuple(findings))
     config = try_config(findings, name, source, allowed)
@@ -126,7 +126,7 @@ def _architecture(model: PreTrainedModel) -> list[Finding]:
 
 
 def _room(config: PreTrainedConfig) -> int | None:
-    """Returns how many tokens prompt and answer may have together; None if the config does not say."""
+    """Returns how many tokens prompt and answer may have together; None if unknown."""
     room = getattr(config.get_text_config(), "max_position_embeddings", None)
     return int(room) if room else None
 

@@ -1,4 +1,4 @@
-"""Where a model comes from, and its small files: config, tokenizer, index; never its weights."""
+"""Finds a model and its small files: config, tokenizer, index; never its weights."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ TIMEOUT = 5.0  # seconds
 class Source:
     """A model's small files in a folder.
 
-    sizes: of all its files in bytes, also of those not in the folder (yet).
+    sizes: of all its files in bytes, including those not yet in the folder.
     """
 
     folder: Path
@@ -34,36 +34,38 @@ class Source:
 def find_source(
     name: str, revision: str | None = None, allowed: Permissions = NOTHING
 ) -> tuple[Source | None, Finding]:
-    """Returns where a model is, None if it cannot be had, and in words what was found.
+    """Returns a model's source, None if it is not available, and a finding about it.
 
-    revision: branch, tag or commit of a Hub repository; a folder has none. The Hub is asked, and small
-    files are fetched from it; if it cannot be reached, what was fetched before counts.
+    Downloads small files from the Hub; uses files downloaded before if the Hub cannot be reached.
+    revision: branch, tag or commit of a Hub repository; a folder has none.
     """
     resolved = resolve_model(name)
     folder = as_path(resolved)
     if folder.is_dir():
         kind = "comes with Tailscope" if folder.parent == EMBEDDED_MODELS else "is a folder"
-        found = Finding("source", "ok", f"{name!r} {kind}.")
-        return Source(folder, _sizes(folder)), found
+        finding = Finding("source", "ok", f"{name!r} {kind}.")
+        return Source(folder, _sizes(folder)), finding
     if folder.exists() or resolved.startswith((".", "/", "~")):
         return None, _unknown(name)
     return _on_hub(name, revision, allowed)
 
 
 def _on_hub(name: str, revision: str | None, allowed: Permissions) -> tuple[Source | None, Finding]:
-    # Code is read with the small files, and only where it may run.
+    # Code is downloaded with the small files, but only if it may run.
     wanted = [*SMALL_FILES, "*.py"] if allowed.remote_code else SMALL_FILES
     try:
-        # First, because only this call can be given a time limit.
+        # First, because only this call takes a time limit.
         info = model_info(name, revision=revision, timeout=TIMEOUT, files_metadata=True)
-        # By the revision's name, which is then known offline too.
+        # By the revision's name, so that it is known offline too.
         folder = Path(
             snapshot_download(name, revision=revision, allow_patterns=wanted, etag_timeout=TIMEOUT)
         )
-        if folder.name != info.sha:  # it moved in between: names and files must belong together
+        if (
+            folder.name != info.sha
+        ):  # the branch moved in between: names and files must be of one commit
             info = model_info(name, revision=folder.name, timeout=TIMEOUT, files_metadata=True)
     except Exception as error:
-        # No connection, offline mode, a server's error: the client's errors have no common base.
+        # No connection, offline mode or a server's error: the client's errors have no common base.
         refused = hub_refusal(name, revision, error)
         return (None, refused) if refused else _fetched_before(name, revision, error)
     sizes = {
@@ -87,10 +89,10 @@ def _fetched_before(
     except Exception:  # as above
         sizes = {}
     if any(file.endswith((".safetensors", *PICKLE_SUFFIXES)) for file in sizes):
-        found = Finding(
+        finding = Finding(
             "source", "note", f"The Hub cannot be reached; {name!r} was fetched from it before."
         )
-        return Source(folder, sizes), found
+        return Source(folder, sizes), finding
     what = f"the weights of {name!r} are" if sizes else f"{name!r} is"
     return None, Finding(
         "offline",

@@ -1,4 +1,4 @@
-"""How a model is loaded: which revision of it, in what numbers, and where it runs."""
+"""How a model is loaded: revision, number type, device and attention."""
 
 import re
 from typing import Literal
@@ -14,9 +14,9 @@ SPREAD = "auto"
 class LoadingSpec(Spec):
     """How a model is loaded.
 
-    revision: branch, tag or commit of a Hub repository. dtype: auto is what the weights are stored in.
-    device: auto spreads the model over all GPUs, and over memory and disk where those are too small.
-    attention: with eager, an answer does not depend on how many others are computed beside it, bit for bit.
+    revision: branch, tag or commit of a Hub repository. dtype: auto is the type in which the weights are
+    stored. device: auto spreads the model over all GPUs, and over memory and disk if those are too small.
+    attention: with eager, an answer does not depend on the size of its batch, bit for bit.
     """
 
     revision: str | None = None
@@ -27,7 +27,7 @@ class LoadingSpec(Spec):
     @field_validator("revision")
     @classmethod
     def _revision(cls, value: str | None) -> str | None:
-        # No "..": the cache keeps a file under a revision's name.
+        # No "..": the Hub's cache names a file after the revision.
         if value is not None and not re.fullmatch(r"(?!.*\.\.)[\w.][\w./-]{0,199}", value):
             raise ValueError(f"revision must be a branch, a tag or a commit, got {value!r}")
         return value

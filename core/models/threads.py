@@ -1,16 +1,16 @@
-"""How many CPU threads a model deserves."""
+"""The number of CPU threads for a model."""
 
 import os
 
 import torch
 
-# Below this, a matrix product is over sooner than a second thread has woken up; on a busy machine,
-# waiting for it made an embedded model ten times slower.
+# Below this, a matrix product ends before a second thread wakes up; on a busy machine, waiting for one made
+# an embedded model ten times slower.
 SMALL_PARAMETERS = 20_000_000
 
 
 def use_fitting_threads(parameters: int) -> int:
-    """Sets this process's CPU threads to suit a model of this size, and returns their number."""
+    """Sets this process's number of CPU threads for a model of this size and returns it."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = 1 if parameters < SMALL_PARAMETERS else available or 1
     if threads != torch.get_num_threads():

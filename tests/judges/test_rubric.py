@@ -14,7 +14,7 @@ from core.errors import SpecError
 from core.judges.base import Judge
 from core.judges.grades import parse_reply
 from core.judges.rubric import TEMPLATE, RubricJudge, RubricSpec
-from core.judges.rubric_spec import NO_MATTER_OF_SCORES
+from core.judges.rubric_spec import NOT_FOR_SCORES
 from core.judges.templates import answer_tag, fill
 from tests.judges.chat_servers import (
     Act,
@@ -356,7 +356,7 @@ def test_every_setting_that_scores_depend_on_is_in_the_spec(
         "max_tokens": 9, "api_key_env": "GRADER_KEY", "concurrency": 5, "timeout_s": 9.0, "attempts": 9,
         "backoff_s": 9.0, "max_wait_s": 9.0, "send_temperature": False,
     }  # fmt: skip
-    assert set(changes) == set(RubricSpec.model_fields) - NO_MATTER_OF_SCORES
+    assert set(changes) == set(RubricSpec.model_fields) - NOT_FOR_SCORES
     hashes = {spec_hash(RubricJudge(settings(**{k: v})).spec()) for k, v in changes.items()}
     plain = spec_hash(RubricJudge(settings()).spec())
     assert len(hashes | {plain}) == len(changes) + 1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.errors import SpecError
-from core.judges.rate_limit import GIVE_UP_AFTER, Pacer, Watch
+from core.judges.rate_limit import GIVE_UP_AFTER, FailureCounter, Pacer
 from core.judges.rubric import HARMLESS, RubricJudge, RubricSpec
 from tests.judges.chat_servers import (
     broken,
@@ -163,11 +163,11 @@ def test_the_pace_is_kept_to_by_all_threads() -> None:
 
 
 def test_who_waits_for_its_turn_does_not_wait_once_it_is_over() -> None:
-    pacer, watch = Pacer(0.1), Watch()
-    pacer.wait(watch.stop)
-    threading.Timer(0.1, watch.stop.set).start()
+    pacer, failures = Pacer(0.1), FailureCounter()
+    pacer.wait(failures.stop)
+    threading.Timer(0.1, failures.stop.set).start()
     start = time.perf_counter()
-    pacer.wait(watch.stop)
+    pacer.wait(failures.stop)
     assert 0.05 < time.perf_counter() - start < 2.0
     assert pacer.least_seconds(3) == 1200
 
