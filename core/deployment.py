@@ -1,8 +1,8 @@
-"""What a risk means in use: so many queries a day, a share of them like this one, for so many days.
+"""What a risk means in use: at a number of queries a day, a share of them like this one, over some days.
 
-Doubt about the risk is a normal in two pieces on the log scale, so that a lopsided range keeps both its
-ends: on each side the wider of what its standard error and its interval say. Counts are binomial at a
-known risk, and a mixture of binomials over that doubt.
+Uncertainty about the risk is two half-normals on the log scale, so that an asymmetric interval keeps both its
+ends: on each side the wider of standard error and interval. Counts are binomial at a known risk, and a
+mixture of binomials over that uncertainty.
 """
 
 import math
@@ -20,10 +20,10 @@ from core.estimation.estimate import Estimate
 from core.spec import Finite, Number, Spec
 
 DENOMINATORS = (1_000, 1_000_000)
-# With fewer marks than these, rounding to whole ones tells too little.
+# Below this number of marks, rounding to whole marks loses too much.
 LEAST_MARKS = 2
 GRID = 1_000
-# Below these a risk's logarithm is lost.
+# A smaller risk has no usable logarithm.
 LEAST_RISK = 1e-300
 CURVE_POINTS = 60
 MOST_A_DAY, MOST_DAYS = 1e12, 36_500.0
@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 
 
 class Traffic(Spec):
-    """a_day: queries a day, all together. share: of them like this one, in (0, 1]. days: how long."""
+    """a_day: all queries a day. share: of queries like this one, in (0, 1]. days: the period."""
 
     a_day: Number = 100_000
     share: Number = 0.001
@@ -62,19 +62,19 @@ class Traffic(Spec):
 
     @property
     def like_this_a_day(self) -> float:
-        """Queries like this one, a day."""
+        """Queries a day like this one."""
         return self.a_day * self.share
 
     @property
     def like_this(self) -> float:
-        """Queries like this one, in all."""
+        """Queries like this one over the whole period."""
         return self.like_this_a_day * self.days
 
 
 class Risk(Spec):
-    """A risk and its interval. value 0: nothing was found, and only the upper end means anything.
+    """A risk and its interval. value 0: no hit, and only the upper end means anything.
 
-    relative_error: standard error over value, where known.
+    relative_error: standard error over value, None if unknown.
     """
 
     value: Number
@@ -86,37 +86,39 @@ class Risk(Spec):
     @model_validator(mode="after")
     def _ordered(self) -> "Risk":
         numbers = (self.value, self.low, self.high)
-        said = f"got {self.value:g} with {self.low:g} to {self.high:g}"
+        given = f"got {self.value:g} with {self.low:g} to {self.high:g}"
         if not all(0 <= number <= 1 for number in numbers):
-            raise ValueError(f"a risk and its range must be in 0..1, {said}")
+            raise ValueError(f"a risk and its range must be in 0..1, {given}")
         if not self.low <= self.value <= self.high:
-            raise ValueError(f"a risk must lie within its range, {said}")
+            raise ValueError(f"a risk must lie within its range, {given}")
         if self.high == 0:
-            raise ValueError(f"the upper end of a risk's range must be above 0, {said}")
+            raise ValueError(f"the upper end of a risk's range must be above 0, {given}")
         if self.value > 0 and self.low == 0 and not self.relative_error:
-            raise ValueError(f"the lower end of a range must be above 0 for a risk above 0, {said}")
+            raise ValueError(
+                f"the lower end of a range must be above 0 for a risk above 0, {given}"
+            )
         return self
 
     @classmethod
-    def of(cls, found: Estimate) -> "Risk":
+    def of(cls, estimate: Estimate) -> "Risk":
         """Returns an estimate's risk. Raises: SpecError if the estimate should not be used."""
-        if found.verdict == "do not use":
-            reasons = " ".join(reason.message for reason in found.reasons)
+        if estimate.verdict == "do not use":
+            reasons = " ".join(reason.message for reason in estimate.reasons)
             raise SpecError(f"this estimate should not be used. {reasons}")
-        if found.hits == 0:
-            high = max(found.ci_high, found.upper_bound_free)
-            return cls.build(value=0.0, low=0.0, high=high, confidence=found.confidence)
+        if estimate.hits == 0:
+            high = max(estimate.ci_high, estimate.upper_bound_free)
+            return cls.build(value=0.0, low=0.0, high=high, confidence=estimate.confidence)
         return cls.build(
-            value=found.estimate,
-            low=found.ci_low,
-            high=found.ci_high,
-            relative_error=found.standard_error / found.estimate,
-            confidence=found.confidence,
+            value=estimate.estimate,
+            low=estimate.ci_low,
+            high=estimate.ci_high,
+            relative_error=estimate.standard_error / estimate.estimate,
+            confidence=estimate.confidence,
         )
 
     @property
     def only_bound(self) -> bool:
-        """Whether nothing was found, so that there are only upper statements."""
+        """Whether there was no hit, so that only upper bounds are known."""
         return self.value == 0
 
     def times(self, factor: float) -> "Risk":
@@ -129,7 +131,7 @@ class Risk(Spec):
 
 @dataclass(frozen=True)
 class Range:
-    """A number and where it may lie. value: None where only the ends are known."""
+    """A number and its range. value: None if only the ends are known."""
 
     value: float | None
     low: float
@@ -138,13 +140,13 @@ class Range:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a risk comes to.
+    """The consequences of a risk.
 
-    expected: harmful answers, its range from the risk's alone. by_chance: the count's range if the risk were
-    exactly its value. count: the range of the count with doubt and chance together. any: the chance of at
-    least one, at the risk and the ends of its range; any_averaged: over the doubt, with risks beyond these
-    ends taken as the ends. mean_days, median_days:
-    until the first harmful answer; inf where it may never come.
+    expected: number of harmful answers; its range is that of the risk alone. by_chance: range of the count
+    if the risk were exactly its value. count: range of the count from uncertainty and chance together. any:
+    chance of at least one, at the risk and at the ends of its range. any_averaged: the same averaged over
+    the uncertainty, with risks cut at these ends. mean_days, median_days: until the first harmful answer;
+    inf if it may never come.
     """
 
     expected: Range
@@ -157,13 +159,27 @@ class Outlook:
 
 
 def outlook(risk: Risk, traffic: Traffic) -> Outlook:
-    """Returns what a risk comes to under this traffic. With `only_bound` there are upper statements alone."""
-    asked, a_day = traffic.like_this, traffic.like_this_a_day
+    """Returns the consequences of a risk under this traffic.
+
+    Parameters
+    ----------
+    risk
+        Probability of harm of one answer, with its range.
+    traffic
+        Queries a day, the share like this one, and the days.
+
+    Returns
+    -------
+    Outlook
+        Counts, chances and waiting times in days, each with a range at the risk's confidence. For a risk with
+        `only_bound`, upper ends only.
+    """
+    queries, a_day = traffic.like_this, traffic.like_this_a_day
     ends = (risk.low, risk.high)
     value = None if risk.only_bound else risk.value
-    low, high = (asked * end for end in ends)
-    expected = Range(None if value is None else asked * value, low, high)
-    whole = _whole(asked)
+    low, high = (queries * end for end in ends)
+    expected = Range(None if value is None else queries * value, low, high)
+    whole = _whole(queries)
     tails = (1 - risk.confidence) / 2
     averaged = None
     if value is None:
@@ -177,52 +193,54 @@ def outlook(risk: Risk, traffic: Traffic) -> Outlook:
             float(stats.binom.ppf(1 - tails, whole, value)),
         )
         count = _both(risk, traffic, by_chance, possible)
-        # What lies beyond the range's ends is the model's guess; it must not carry the average out of them.
-        averaged = float(np.mean(at_least_one(np.clip(possible, *ends), asked)))
-    some = at_least_one(np.array([*ends, value or 0.0]), asked)
+        # Beyond the range's ends the distribution is an assumption; it must not move the average out of them.
+        averaged = float(np.mean(at_least_one(np.clip(possible, *ends), queries)))
+    chances = at_least_one(np.array([*ends, value or 0.0]), queries)
     return Outlook(
         expected=expected,
         by_chance=by_chance,
         count=count,
-        any=Range(None if value is None else float(some[2]), float(some[0]), float(some[1])),
+        any=Range(
+            None if value is None else float(chances[2]), float(chances[0]), float(chances[1])
+        ),
         any_averaged=averaged,
         mean_days=_days(risk, lambda p: 1 / p / a_day),
         median_days=_days(risk, lambda p: math.log(2) / _rate(p) / a_day),
     )
 
 
-def at_least_one(risks: Array, asked: float) -> Array:
-    """Returns the chance that at least one of so many answers is harmful: 1 - (1 - p)^n, elementwise."""
-    if asked == 0:
+def at_least_one(risks: Array, answers: float) -> Array:
+    """Returns the chance that at least one of n answers is harmful: 1 - (1 - p)^n, elementwise."""
+    if answers == 0:
         return np.zeros_like(risks)
     with np.errstate(divide="ignore"):
-        return np.asarray(-np.expm1(asked * np.log1p(-risks)))
+        return np.asarray(-np.expm1(answers * np.log1p(-risks)))
 
 
 def chance_curve(risk: Risk, traffic: Traffic) -> pd.DataFrame:
     """Returns day, chance (nan with a bound alone), low and high, from the first day to the last."""
     days = np.linspace(0, traffic.days, CURVE_POINTS + 1)
-    asked = days * traffic.like_this_a_day
+    queries = days * traffic.like_this_a_day
     table = {"day": days}
     for name, p in (("chance", risk.value), ("low", risk.low), ("high", risk.high)):
-        table[name] = np.array([float(at_least_one(np.array([p]), n)[0]) for n in asked])
+        table[name] = np.array([float(at_least_one(np.array([p]), n)[0]) for n in queries])
     if risk.only_bound:
         table["chance"] = np.full(len(days), math.nan)
     return pd.DataFrame(table)
 
 
 def denominator(risk: Risk) -> int:
-    """Returns of how many questions to speak: 1,000, or 1,000,000 where that would show too few."""
+    """Returns the denominator to state a risk with: 1,000, or 1,000,000 where 1,000 would show too few."""
     shown = risk.high if risk.only_bound else risk.value
     fitting = [of for of in DENOMINATORS if shown * of >= LEAST_MARKS]
     return fitting[0] if fitting else DENOMINATORS[-1]
 
 
 def possible_risks(risk: Risk) -> Array:
-    """Returns (GRID,) equally likely risks, rising: the middles of as many parts of the doubt.
+    """Returns equally likely risks in ascending order, (GRID,): quantiles of the uncertainty.
 
-    On the log scale it is two halves of normals that meet at the value: half of the risks lie below it, and
-    each side has its own end of the range where the range says. A risk above 1 is 1.
+    On the log scale it is two half-normals that meet at the value: half of the risks lie below it, and each
+    side reaches its own end of the range. A risk above 1 counts as 1.
     """
     low, high = _ends(risk)
     deviations = stats.norm.ppf((np.arange(GRID) + 0.5) / GRID)
@@ -233,25 +251,25 @@ def possible_risks(risk: Risk) -> Array:
 
 
 def _ends(risk: Risk) -> tuple[float, float]:
-    """Returns the doubt's ends: on each side the wider of what interval and standard error say."""
+    """Returns the ends of the uncertainty: on each side the wider of interval and standard error."""
     low, high = risk.low or risk.value, risk.high
     if risk.relative_error:
         mean = min(risk.value, 1 - 1e-9)
         together = max((1 - mean) / (mean * risk.relative_error**2) - 1, 1e-3 / mean)
         tails = (1 - risk.confidence) / 2
-        doubt = stats.beta(mean * together, (1 - mean) * together)
-        low, high = min(low, float(doubt.ppf(tails))), max(high, float(doubt.ppf(1 - tails)))
+        beta = stats.beta(mean * together, (1 - mean) * together)
+        low, high = min(low, float(beta.ppf(tails))), max(high, float(beta.ppf(1 - tails)))
     return max(low, min(LEAST_RISK, risk.value)), high
 
 
 def _both(risk: Risk, traffic: Traffic, by_chance: Range, possible: Array) -> Range:
-    """Returns the count's range with doubt and chance together: no narrower than either alone.
+    """Returns the count's range from uncertainty and chance together, no narrower than either alone.
 
-    Averages below 1 do not widen it: that a count may be 0.2 on average says not that 1 is to be expected.
+    Averages below 1 do not widen it: an average of 0.2 does not mean that 1 is to be expected.
     """
-    asked, tails = traffic.like_this, (1 - risk.confidence) / 2
-    whole = _whole(asked)
-    low, high = asked * risk.low, asked * risk.high
+    queries, tails = traffic.like_this, (1 - risk.confidence) / 2
+    whole = _whole(queries)
+    low, high = queries * risk.low, queries * risk.high
     return Range(
         by_chance.value,
         min(_quantile(tails, whole, possible), by_chance.low, math.floor(low)),
@@ -263,16 +281,16 @@ def _both(risk: Risk, traffic: Traffic, by_chance: Range, possible: Array) -> Ra
     )
 
 
-def _whole(asked: float) -> int:
-    return max(1, round(asked))
+def _whole(answers: float) -> int:
+    return max(1, round(answers))
 
 
-def _quantile(level: float, asked: int, possible: Array) -> float:
-    """Returns the smallest count whose chance, averaged over possible risks, reaches the level."""
-    low, high = -1, asked
+def _quantile(level: float, answers: int, possible: Array) -> float:
+    """Returns the count's quantile at a level, averaged over possible risks."""
+    low, high = -1, answers
     while high - low > 1:
         middle = (low + high) // 2
-        if float(np.mean(stats.binom.cdf(middle, asked, possible))) >= level:
+        if float(np.mean(stats.binom.cdf(middle, answers, possible))) >= level:
             high = middle
         else:
             low = middle
@@ -280,11 +298,11 @@ def _quantile(level: float, asked: int, possible: Array) -> float:
 
 
 def _rate(p: float) -> float:
-    """Returns -ln(1 - p), which is p where p is small."""
+    """Returns -ln(1 - p), about p if p is small."""
     return math.inf if p >= 1 else -math.log1p(-p)
 
 
 def _days(risk: Risk, until: Callable[[float], float]) -> Range:
-    """Returns days, the longest at the lowest risk."""
+    """Returns a waiting time in days; the longest belongs to the lowest risk."""
     value = None if risk.only_bound else until(risk.value)
     return Range(value, until(risk.high), until(risk.low) if risk.low > 0 else math.inf)

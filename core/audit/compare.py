@@ -1,4 +1,4 @@
-"""Two audits side by side: how much riskier one is than the other, query by query and over all."""
+"""Compares two audits: how much riskier one is than the other, query by query and overall."""
 
 import math
 from dataclasses import dataclass
@@ -14,13 +14,14 @@ FEWEST = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
-    """How two audits differ.
+class PairedRatios:
+    """Ratios of two audits' risks, paired by query.
 
-    queries: a row a query that both have an estimate of, with the ratio second / first, its interval, and
-    whether that leaves out 1. ratio, low, high: geometric mean over the queries where both have hits, with
-    a bootstrap over queries, which keeps each query's two estimates together; nan for fewer than five.
-    left_out: queries that only one has, or where one has no hit.
+    queries: a row for each query that both have estimated, with the ratio second / first, its interval, and
+    whether the interval excludes 1. ratio, low, high: geometric mean over the queries where both have hits,
+    with a bootstrap over queries, which keeps each query's two estimates together; nan below five queries.
+    compared: how many queries the mean is over. left_out: queries that only one has, or without a hit in
+    one.
     """
 
     queries: pd.DataFrame
@@ -33,15 +34,15 @@ class Comparison:
 
 def compare(
     first: pd.DataFrame, second: pd.DataFrame, confidence: float = 0.95, seed: int = 0
-) -> Comparison:
-    """Returns how the second results compare with the first, matched by the query's text.
+) -> PairedRatios:
+    """Returns the ratios of the second results to the first, paired by the query's text.
 
     A query's interval takes both estimates as gamma variables, so that their logarithms' variances add:
-    log ratio +- z sqrt(psi'(k1) + psi'(k2)), k = (estimate / standard error)^2. Two audits that share
-    draws have ratios nearer 1 than it says.
+    log ratio +- z sqrt(psi'(k1) + psi'(k2)), k = (estimate / standard error)^2. Ratios of two audits that
+    share draws are nearer to 1 than their intervals say.
 
     Raises:
-        SpecError: they have no query in common, or one of them holds several models.
+        SpecError: the results have no query in common, or one of them holds several models.
     """
     for name, table in (("first", first), ("second", second)):
         if table["model"].nunique() > 1:
@@ -63,14 +64,14 @@ def compare(
     both["ratio"] = np.exp(logs)
     both["ratio_low"], both["ratio_high"] = np.exp(logs - reach), np.exp(logs + reach)
     both["differs"] = comparable & ((both["ratio_low"] > 1) | (both["ratio_high"] < 1))
-    found = np.asarray(logs[comparable], dtype=float)
-    ratio, low, high = _overall(found, confidence, seed)
+    paired = np.asarray(logs[comparable], dtype=float)
+    ratio, low, high = _overall(paired, confidence, seed)
     total = len(set(first["query"]) | set(second["query"]))
-    return Comparison(both, ratio, low, high, len(found), total - len(found))
+    return PairedRatios(both, ratio, low, high, len(paired), total - len(paired))
 
 
 def _log_variance(estimate: pd.Series, error: pd.Series) -> np.ndarray:
-    """Returns the variance of log p where p is a gamma variable: trigamma of its shape."""
+    """Returns the variance of log p for a gamma variable p: trigamma of its shape."""
     relative = (error / estimate).to_numpy(dtype=float)
     with np.errstate(divide="ignore", invalid="ignore"):
         shape = 1 / np.maximum(relative, 1e-8) ** 2

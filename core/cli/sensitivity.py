@@ -122,7 +122,7 @@ def sensitivity(
         lengths=vary_length or (),
     )
     steps = compare(
-        Comparison.build(spec=spec, asked=asked, notes=tuple(notes)),
+        Comparison.build(spec=spec, variants=asked, notes=tuple(notes)),
         open_store(cache or default_folder()),
         lambda: local_executor(workers, device),
         max_cost=max_cost,

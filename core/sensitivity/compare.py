@@ -31,7 +31,7 @@ def compare(
         TailscopeError: bad input, in one sentence.
     """
     began = time.perf_counter()
-    spec, asked = comparison.spec, comparison.asked
+    spec, asked = comparison.spec, comparison.variants
     served = served_judge(spec.judge, spec.behaviour)
     if served is not None:
         texts = [variant.text for variant in asked]

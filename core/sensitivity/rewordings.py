@@ -25,7 +25,7 @@ LONGEST_REPLY = 2_000  # tokens
 
 OPENERS = ("", "hello , ", "please , ", "quick question : ", "i was wondering , ", "tell me , ")
 CLOSERS = ("", " , please", " , thanks", " , i am curious", " ?")
-# What a question may begin with, and what may stand there instead; the rest of it is kept.
+# Beginnings of questions, which may replace each other; the rest of the question is kept.
 FRAMES = (
     "how do i ", "how can i ", "how would i ", "how does one ", "what is the way to ",
     "what is the best way to ",
@@ -36,7 +36,7 @@ FRAMES = (
 
 @dataclass(frozen=True)
 class Made:
-    """Rewordings, and how many lines of a model's reply were none: blank, too long, or said before."""
+    """Rewordings. discarded: lines of a model's reply that were not usable: too long, or repeated."""
 
     wordings: tuple[str, ...]
     discarded: int = 0
@@ -45,7 +45,7 @@ class Made:
 def by_rule(query: str, count: int, seed: int = 0) -> Made:
     """Returns rewordings by other openers, frames and closers; the same for the same seed.
 
-    A query that begins with none of the frames keeps its words, and gets openers and closers alone.
+    A query that begins with none of the frames keeps its words and gets openers and closers only.
 
     Raises:
         SpecError: a count outside 1..100.
@@ -53,16 +53,16 @@ def by_rule(query: str, count: int, seed: int = 0) -> Made:
     _check_count(count)
     plain = " ".join(query.split())
     bare = re.sub(r"\s*[?.!]+$", "", plain)
-    frame = next((one for one in FRAMES if bare.lower().startswith(one)), None)
+    frame = next((known for known in FRAMES if bare.lower().startswith(known)), None)
     cores = [bare] if frame is None else [other + bare[len(frame) :] for other in FRAMES]
-    found = [f"{opener}{core}{closer}" for opener, core, closer in product(OPENERS, cores, CLOSERS)]
-    distinct = [text for text in dict.fromkeys(found) if _spaced(text) != _spaced(query)]
+    made = [f"{opener}{core}{closer}" for opener, core, closer in product(OPENERS, cores, CLOSERS)]
+    distinct = [text for text in dict.fromkeys(made) if _spaced(text) != _spaced(query)]
     Random(seed).shuffle(distinct)
     return Made(tuple(distinct[:count]))
 
 
 def by_model(loaded: LoadedModel, query: str, count: int, seed: int = 0) -> Made:
-    """Returns rewordings that a local instruction model has written; it may write fewer than asked.
+    """Returns rewordings written by a local instruction model; there may be fewer than requested.
 
     Raises:
         SpecError: a count outside 1..100.
@@ -81,7 +81,7 @@ def by_model(loaded: LoadedModel, query: str, count: int, seed: int = 0) -> Made
 
 
 def by_server(server: RubricJudge, query: str, count: int) -> Made:
-    """Returns rewordings by the language model behind a rubric judge's server: its address, model and key.
+    """Returns rewordings written by the model on a rubric judge's server, with its address and key.
 
     Raises:
         SpecError: a count outside 1..100.
@@ -96,34 +96,34 @@ def by_server(server: RubricJudge, query: str, count: int) -> Made:
 
 
 def read_reply(reply: str, query: str, count: int) -> Made:
-    """Returns the rewordings of a reply, one a line; numbers, bullets and quotation marks are taken off.
+    """Returns the rewordings in a reply, one a line, without numbers, bullets and quotation marks.
 
-    Left out: what a model thinks aloud, lines that announce a list, a refusal.
+    A model's thoughts, lines that announce a list, and a refusal are left out.
     """
-    seen, found, discarded = {_spaced(query)}, [], 0
+    seen, wordings, discarded = {_spaced(query)}, [], 0
     for text in _lines(reply):
-        if _spaced(text) in seen or text.endswith(":") or not _can_be_asked(text):
+        if _spaced(text) in seen or text.endswith(":") or not _is_valid(text):
             discarded += 1
             continue
         seen.add(_spaced(text))
-        found.append(text)
-    # "I cannot find out how to ..." is a rewording among others; alone it is an answer.
-    if len(found) == 1 and plain_apostrophes(found[0].lower()).startswith(STANDARD_REFUSALS):
+        wordings.append(text)
+    # Among others, "I cannot find out how to ..." is a rewording; alone it is a refusal.
+    if len(wordings) == 1 and plain_apostrophes(wordings[0].lower()).startswith(STANDARD_REFUSALS):
         return Made((), discarded + 1)
-    return Made(tuple(found[:count]), discarded)
+    return Made(tuple(wordings[:count]), discarded)
 
 
 def _lines(reply: str) -> Iterator[str]:
-    # A thought that was cut off has no end.
-    said = re.sub(r"<think>.*?(?:</think>|\Z)", "", reply, flags=re.DOTALL)
-    for line in said.splitlines():
+    # A thought that was cut off has no closing tag.
+    reply = re.sub(r"<think>.*?(?:</think>|\Z)", "", reply, flags=re.DOTALL)
+    for line in reply.splitlines():
         bare = re.sub(r"^\s*(?:\d{1,3}[.):]|[-*•])\s*", "", line).strip()
         bare = bare.removesuffix(",").strip("\"“”'`*").strip()
         if bare:
             yield bare
 
 
-def _can_be_asked(text: str) -> bool:
+def _is_valid(text: str) -> bool:
     try:
         check_query(text)
     except ValueError:
@@ -141,5 +141,5 @@ def _check_count(count: int) -> None:
 
 
 def read_wordings(queries: Sequence[str], query: str) -> tuple[str, ...]:
-    """Returns the wordings of a file that are not the query itself."""
+    """Returns the wordings that differ from the query itself."""
     return tuple(text for text in queries if _spaced(text) != _spaced(query))

@@ -1,4 +1,4 @@
-"""What the variants' estimates say together: spread, worst wording, sampling against wording."""
+"""Summaries over variants: the spread between wordings, and the mean risk."""
 
 import math
 from collections.abc import Sequence
@@ -20,13 +20,12 @@ Array = NDArray[np.float64]
 class Spread:
     """How far the wordings' risks lie apart, in decades (orders of magnitude).
 
-    wordings: with a hit; zero_hits: without one; left_out: not to be used, or unjudged. loose: of those
-    without a hit, how many have a bound far looser than the others' draws would give: `between` takes them
-    at that bound and so may be too small; between_high does not.
-    seen: log10 of the largest over the smallest estimate with a hit. between: standard deviation of log10
-    risk between wordings, sampling error taken out, with its interval; within: what sampling error alone adds
-    to estimates with a hit. share: of the variance of these that is due to wording. factor: between as a
-    factor, 10^between.
+    wordings: with a hit. zero_hits: without one. left_out: not to be used, or unjudged. loose: how many of
+    those without a hit have a bound far looser than the others' draws would give; `between` uses that bound
+    and may therefore be too small, between_high does not. seen: log10 of the largest over the smallest
+    estimate with a hit. between, between_low, between_high: standard deviation of log10 risk between
+    wordings without the sampling error, and its interval. within: the standard deviation that sampling
+    error alone adds. share: of the variance that is due to wording. factor: 10^between.
     """
 
     wordings: int
@@ -47,7 +46,9 @@ class Spread:
 
 @dataclass(frozen=True)
 class Averaged:
-    """Mean risk over wordings. low, high: these wordings; wider_low, wider_high: others like them too."""
+    """Mean risk over wordings. low, high: for these wordings. wider_low, wider_high: for others like them
+    too.
+    """
 
     mean: float
     low: float
@@ -65,24 +66,23 @@ def log10_variance(estimate: float, standard_error: float) -> float:
 def spread(
     estimates: Sequence[Estimate], confidence: float = 0.95, *, doubtful: bool = False
 ) -> Spread:
-    """Returns the spread over wordings, those without a hit counted by their bounds.
+    """Returns the spread over wordings; those without a hit enter by their bounds.
 
-    By `likelihood.likeliest` and, for the lower end, `likelihood.lowest`. Where bounds are loose, the upper
-    end is that of wordings searched alike if that lies higher: a proposal that finds nothing is a sign of a
-    low risk, if not a bound.
-    doubtful: count estimates that should not be used.
+    From `likelihood.likeliest` and, for the lower end, `likelihood.lowest`. Where bounds are loose, the
+    upper end is that of wordings searched equally well, if higher: a proposal that finds nothing indicates
+    a low risk, though it is no bound. doubtful: whether to use estimates whose verdict is "do not use".
 
     Raises:
-        SpecError: fewer than two of them have a hit.
+        SpecError: fewer than two estimates have a hit.
     """
     usable = _usable(estimates, doubtful=doubtful)
-    known = [one for one in usable if one.hits > 0]
+    known = [each for each in usable if each.hits > 0]
     if len(known) < 2:
         raise SpecError(
             f"a spread needs two wordings with a harmful answer, got {len(known)}; draw more answers"
         )
-    logs = np.array([math.log10(one.estimate) for one in known])
-    within = float(np.mean([log10_variance(one.estimate, one.standard_error) for one in known]))
+    logs = np.array([math.log10(each.estimate) for each in known])
+    within = float(np.mean([log10_variance(each.estimate, each.standard_error) for each in known]))
     told = evidence(usable)
     found, high = likeliest(told, confidence)
     if told.loose:
@@ -111,21 +111,20 @@ def averaged(
 ) -> Averaged:
     """Returns the risk averaged over wordings, each as likely as the other.
 
-    A wording without a hit counts as 0 in the mean and the lower ends, and in the upper ends as its bound.
-    The wider ends resample the wordings. These know of none riskier than themselves, so the upper one is
-    that of a log-normal mean (`_mean_of_all`) if it lies higher.
-    doubtful: count estimates that should not be used.
+    A wording without a hit counts as 0 in the mean and the lower ends, and as its bound in the upper ends.
+    The wider ends resample the wordings. A sample contains no wording riskier than its own, so the upper
+    wider end is that of a log-normal mean (`_mean_of_all`) if that is higher. doubtful: as for `spread`.
 
     Raises:
-        SpecError: there is no estimate.
+        SpecError: there is no usable estimate.
     """
     usable = _usable(estimates, doubtful=doubtful)
     if not usable:
         raise SpecError("an average needs at least one estimate that may be used, got none")
     generator = np.random.default_rng(seed)
-    most = np.array([_possible(one, generator) for one in usable])
-    least = most * np.array([[one.hits > 0] for one in usable])
-    mean = float(np.mean([one.estimate for one in usable]))
+    most = np.array([_possible(each, generator) for each in usable])
+    least = most * np.array([[each.hits > 0] for each in usable])
+    mean = float(np.mean([each.estimate for each in usable]))
     chosen = generator.integers(len(usable), size=most.shape)
     tails = (1 - confidence) / 2
 
@@ -142,44 +141,46 @@ def averaged(
 
 
 def _mean_of_all(usable: Sequence[Estimate], confidence: float) -> float:
-    """Returns the upper end of the mean over all wordings, of which these were drawn by chance.
+    """Returns the upper end of the mean over all wordings, of which these are a random sample.
 
-    Log10 risks are taken as normal around mu with deviation tau: the mean is 10^(mu + ln(10)/2 tau^2), and
-    its upper end is made of the upper ends of the two parts (Zou, Huo & Taleban 2009, eq. 3). That of mu is
-    Hartung and Knapp's (2001). Nothing is excluded where fewer than two wordings have a hit.
+    Log10 risks are normal around mu with deviation tau: the mean is 10^(mu + ln(10)/2 tau^2), and its upper
+    end combines the upper ends of the two parts (Zou, Huo & Taleban 2009, eq. 3). That of mu is Hartung and
+    Knapp's (2001). With fewer than two wordings with a hit it is 1.
     """
-    known = [one for one in usable if one.hits > 0]
+    known = [each for each in usable if each.hits > 0]
     if len(known) < 2:
         return 1.0
-    told = spread(usable, confidence, doubtful=True)
-    logs = np.log10([one.estimate for one in known])
-    variance = [log10_variance(one.estimate, one.standard_error) for one in known]
-    weight = 1 / (np.array(variance) + max(told.between, 1e-6) ** 2)
+    apart_by = spread(usable, confidence, doubtful=True)
+    logs = np.log10([each.estimate for each in known])
+    variance = [log10_variance(each.estimate, each.standard_error) for each in known]
+    weight = 1 / (np.array(variance) + max(apart_by.between, 1e-6) ** 2)
     middle = float(weight @ logs / weight.sum())
-    apart = len(known) - 1
-    error = math.sqrt(float(weight @ (logs - middle) ** 2) / (apart * float(weight.sum())))
-    reach = float(stats.t.ppf((1 + confidence) / 2, apart)) * error
+    freedom = len(known) - 1
+    error = math.sqrt(float(weight @ (logs - middle) ** 2) / (freedom * float(weight.sum())))
+    reach = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
     by_spread = math.log(10) / 2
-    rise = by_spread * (told.between_high**2 - told.between**2)
-    top = middle + by_spread * told.between**2 + math.hypot(reach, rise)
+    rise = by_spread * (apart_by.between_high**2 - apart_by.between**2)
+    top = middle + by_spread * apart_by.between**2 + math.hypot(reach, rise)
     return float(10 ** min(top, 0.0))
 
 
-def is_unjudged(one: Estimate) -> bool:
-    """Returns whether no answer could be judged: that says nothing, and not that no harm was found."""
-    return one.unjudged == one.samples
+def is_unjudged(estimate: Estimate) -> bool:
+    """Returns whether no answer could be judged; such an estimate says nothing about harm."""
+    return estimate.unjudged == estimate.samples
 
 
 def _usable(estimates: Sequence[Estimate], *, doubtful: bool) -> list[Estimate]:
-    judged = [one for one in estimates if not is_unjudged(one)]
-    return [one for one in judged if doubtful or one.verdict != "do not use" or one.hits == 0]
+    judged = [each for each in estimates if not is_unjudged(each)]
+    return [each for each in judged if doubtful or each.verdict != "do not use" or each.hits == 0]
 
 
-def _possible(one: Estimate, generator: np.random.Generator) -> Array:
-    """Returns (DRAWS,) risks that an estimate leaves possible."""
-    if one.hits == 0:
-        scale = one.upper_bound_free / -math.log1p(-one.confidence)
+def _possible(estimate: Estimate, generator: np.random.Generator) -> Array:
+    """Returns random risks that agree with an estimate, (DRAWS,)."""
+    if estimate.hits == 0:
+        scale = estimate.upper_bound_free / -math.log1p(-estimate.confidence)
         return np.asarray(np.minimum(scale * generator.exponential(size=DRAWS), 1.0))
-    relative = max(one.standard_error / one.estimate, 1e-8)
+    relative = max(estimate.standard_error / estimate.estimate, 1e-8)
     shape = 1 / relative**2
-    return np.asarray(np.minimum(one.estimate * generator.gamma(shape, size=DRAWS) / shape, 1.0))
+    return np.asarray(
+        np.minimum(estimate.estimate * generator.gamma(shape, size=DRAWS) / shape, 1.0)
+    )

@@ -43,7 +43,7 @@ def events(
     plan: Comparison, executor: Callable[[], Executor], store: AnyStore
 ) -> Iterator[ComparisonProgress]:
     """Yields where the work is, until it is whole or cancelled. Raises: as `estimated`."""
-    at = ComparisonProgress(threading.Event(), total=len(plan.asked))
+    at = ComparisonProgress(threading.Event(), total=len(plan.variants))
     for read in stored_events(plan, store):
         # Shown until they are had again: the model or its judge may be another by now.
         at = replace(at, rows=read.rows, stored=read.stored, message=read.message)
@@ -76,7 +76,7 @@ def events(
 def stored_events(plan: Comparison, store: AnyStore) -> Iterator[ComparisonProgress]:
     """Yields what the store holds of a comparison; nothing is drawn and no judge is asked."""
     at = ComparisonProgress(
-        threading.Event(), total=len(plan.asked), message="reading what is stored"
+        threading.Event(), total=len(plan.variants), message="reading what is stored"
     )
     yield at
     for row in stored_rows(plan, store):

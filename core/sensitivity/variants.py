@@ -1,4 +1,4 @@
-"""What is varied: the wording of a query, the system prompt, the temperature, the answers' length."""
+"""Variants of a query: other wordings, system prompts, temperatures and answer lengths."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MOST_WORDINGS = 1_000
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to ask. kind: wording, system, temperature or length; label: what tells it from the others."""
+    """One variant of a query. kind: wording, system, temperature or length. label: its short name."""
 
     variant_id: str
     kind: str
@@ -36,10 +36,10 @@ def variants(
     temperatures: Sequence[float] = (),
     lengths: Sequence[int] = (),
 ) -> tuple[Variant, ...]:
-    """Returns the query as it stands, then everything to compare it with, one thing changed at a time.
+    """Returns the unchanged query, then its variants, each with one thing changed.
 
-    Wordings that are the query or one before it, but for white space, are left out; so are settings that
-    make the same answers as those before.
+    Wordings that equal the query or an earlier wording up to white space are left out; so are settings
+    equal to earlier ones.
 
     Raises:
         SpecError: the query or a setting is out of range, there is nothing to compare, or too much.

@@ -11,7 +11,7 @@ from pages.paraphrases.work import begin
 from pages.shared.comparisons import look_at_comparison
 from pages.shared.frame import plain, sentence, show_error
 
-ASKED = "paraphrases.asked"
+ASKED = "paraphrases.variants"
 
 
 def is_paid(plan: Comparison) -> bool:
@@ -35,8 +35,8 @@ def consent(plan: Comparison) -> None:
     if not isinstance(judge, PaidJudge):
         return
     each = plan.spec.samples + 1
-    longest = max(one.generation.max_new_tokens for one in plan.asked)
-    cost = total_cost([judge.cost_before(one.text, each, longest) for one in plan.asked])
+    longest = max(one.generation.max_new_tokens for one in plan.variants)
+    cost = total_cost([judge.cost_before(one.text, each, longest) for one in plan.variants])
     with st.container(border=True):
         st.markdown(f"**This comparison asks its judge.** {plain(sentence(cost.to_text()))}")
         st.caption(

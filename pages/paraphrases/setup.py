@@ -144,7 +144,7 @@ def _plan(query: str, found: Wordings, varied: dict[str, str], samples: int) -> 
     # With something else to vary, the command line takes shipped wordings from a file only.
     needs_file = found.source == () and any(varied.values()) and bool(found.texts)
     source: Any = None if needs_file else () if not found.texts else found.source
-    return Comparison.build(spec=spec, asked=asked, notes=found.notes, source=source)
+    return Comparison.build(spec=spec, variants=asked, notes=found.notes, source=source)
 
 
 def _start(plan: Comparison, cut: str) -> None:
@@ -161,7 +161,7 @@ def _start(plan: Comparison, cut: str) -> None:
             type="primary",
             icon=":material/play_arrow:",
         )
-        rest = others(plan.asked)
+        rest = others(plan.variants)
         beside = "," if " and " in rest else " and"
         st.markdown(
             f"The question as it stands{beside} {rest}: **{plan.answers:,} answers**, {takes}."

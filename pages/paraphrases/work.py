@@ -52,7 +52,7 @@ def executor(plan: Comparison) -> Executor:
 def _report(
     name: str, known: Sequence[object], _plan: Comparison, _at: ComparisonProgress
 ) -> SensitivityReport:
-    order = {one.variant_id: place for place, one in enumerate(_plan.asked)}
+    order = {one.variant_id: place for place, one in enumerate(_plan.variants)}
     rows = sorted(_at.last_known, key=lambda one: order[one.variant.variant_id])
     return summed_up(_plan, rows, _at.seconds)
 
@@ -82,7 +82,9 @@ def servers(behaviour: str) -> dict[str, str]:
 
 def wordings_csv(plan: Comparison) -> str:
     """Returns the wordings as the file that the command line takes."""
-    texts = [one.text for one in plan.asked if one.kind == "wording" and one.variant_id != ORIGINAL]
+    texts = [
+        one.text for one in plan.variants if one.kind == "wording" and one.variant_id != ORIGINAL
+    ]
     quoted = ['"' + text.replace('"', '""') + '"' for text in texts]
     return "\n".join(["paraphrase", *quoted]) + "\n"
 
@@ -103,7 +105,7 @@ def command_line(plan: Comparison) -> str:
         ]
     options += [f"behaviour={spec.behaviour}", f"samples={spec.samples}"]
     options += [f"defensive={spec.defensive_share:g}", f"seed={spec.seed}"]
-    for one in plan.asked:
+    for one in plan.variants:
         if one.kind == "system":
             options.append(f"vary-system={one.generation.system_prompt}")
         elif one.kind == "temperature":

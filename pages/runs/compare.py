@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.audit.compare import FEWEST, Comparison, compare
+from core.audit.compare import FEWEST, PairedRatios, compare
 from core.audit.results import RESULTS, read_results
 from core.errors import SpecError, TailscopeError
 from core.runs.catalogue import Entry
@@ -88,7 +88,7 @@ def _names(first: Side, second: Side) -> tuple[str, str]:
     return (one, other) if one != other else (f"{one} (first)", f"{other} (second)")
 
 
-def _headline(found: Comparison, one: str, other: str) -> None:
+def _headline(found: PairedRatios, one: str, other: str) -> None:
     count = f"{found.compared:,} {'query' if found.compared == 1 else 'queries'}"
     if found.compared < FEWEST:
         big = "Too few queries to say"
@@ -119,7 +119,7 @@ def _times(ratio: float) -> str:
     return f"{words.rounded(ratio):,.4g} times"
 
 
-def _picture(found: Comparison, one: str, other: str) -> None:
+def _picture(found: PairedRatios, one: str, other: str) -> None:
     queries = found.queries
     if found.compared:
         st.vega_lite_chart(

@@ -101,7 +101,7 @@ def _comparison_words(entry: Entry, comparison: Comparison) -> None:
     spec = comparison.spec
     st.markdown(
         f"Asked of **{plain(spec.models[0].name)}**, {plain(spec.behaviour)}, threshold "
-        f"{spec.threshold:g}, seed {spec.seed}.  \n{len(comparison.asked):,} wordings and settings, "
+        f"{spec.threshold:g}, seed {spec.seed}.  \n{len(comparison.variants):,} wordings and settings, "
         f"{spec.samples:,} answers to each; {entry.status}."
     )
 

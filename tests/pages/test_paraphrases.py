@@ -80,7 +80,7 @@ def labels(app: AppTest) -> list[str]:
 def plan(samples: int = 100, **varied: object) -> Comparison:
     spec = AuditSpec.build(models=(AuditModel(name="aster"),), samples=samples)
     asked = variants(QUERY, OTHERS, spec.generation, **varied)  # type: ignore[arg-type]
-    return Comparison(spec=spec, asked=asked)
+    return Comparison(spec=spec, variants=asked)
 
 
 def done(asked: Comparison) -> ComparisonProgress:
@@ -336,8 +336,8 @@ def test_many_wordings_are_drawn_at_both_ends_and_listed_in_part() -> None:
     texts = tuple(
         f"please break the salt seal number {n} , and tell nobody at all" for n in range(69)
     )
-    chosen = Comparison(spec=spec, asked=variants(QUERY, texts, spec.generation))
-    rows = tuple(VariantRow(variant, one) for variant in chosen.asked)
+    chosen = Comparison(spec=spec, variants=variants(QUERY, texts, spec.generation))
+    rows = tuple(VariantRow(variant, one) for variant in chosen.variants)
     at = ComparisonProgress(threading.Event(), rows, total=70, finished=70)
     comparison_tasks().start(chosen.name, lambda: Task(iter([at]))).join(10)
     table = forest_rows(rows)

@@ -43,7 +43,9 @@ def plan(samples: int = 60, judge: str | None = None) -> Comparison:
         threshold=0.4,
         judge=judge,
     )
-    return Comparison(spec=spec, asked=variants(QUERY, ("please break the salt seal",), generation))
+    return Comparison(
+        spec=spec, variants=variants(QUERY, ("please break the salt seal",), generation)
+    )
 
 
 def restarted() -> None:

@@ -33,7 +33,7 @@ def plan() -> Comparison:
         temperatures=(0.5,),
         lengths=(3,),
     )
-    return Comparison(spec=spec, asked=asked)
+    return Comparison(spec=spec, variants=asked)
 
 
 def report(estimate: Estimate, *found: tuple[float, Verdict]) -> SensitivityReport:
@@ -41,7 +41,7 @@ def report(estimate: Estimate, *found: tuple[float, Verdict]) -> SensitivityRepo
     asked = plan()
     request = asked.spec.request(asked.spec.models[0], asked.query)
     rows = []
-    for one, (risk, verdict) in zip(asked.asked, found, strict=False):
+    for one, (risk, verdict) in zip(asked.variants, found, strict=False):
         value = risk / 1e6
         mine = replace(
             estimate,

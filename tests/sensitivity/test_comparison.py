@@ -32,7 +32,7 @@ def comparison(
 ) -> Comparison:
     spec = AuditSpec.build(models=(AuditModel(name="aster"),), samples=samples, method=method)
     asked = variants(QUERY, others, spec.generation, **varied)  # type: ignore[arg-type]
-    return Comparison(spec=spec, asked=asked, notes=("from a friend",), source=("reword=2",))
+    return Comparison(spec=spec, variants=asked, notes=("from a friend",), source=("reword=2",))
 
 
 def run(asked: Comparison, store: AnyStore, *, rows: int | None = None) -> list[VariantRow]:
@@ -67,7 +67,7 @@ def test_what_is_read_again_is_what_was_found(method: str, tmp_path: Path) -> No
         assert found == asked
         again = list(stored_rows(found, store))
     assert numbers(again) == numbers(first)
-    assert [one.variant for one in again] == list(asked.asked)
+    assert [one.variant for one in again] == list(asked.variants)
     # All of it: reasons and diagnostics, and with method `is` what the second proposal says.
     whole = {one.variant.variant_id: one.row.estimate for one in first}
     for one in again:
@@ -148,7 +148,7 @@ def test_a_comparison_is_of_two_at_least() -> None:
     own = Variant("original", "wording", "original", QUERY, GenerationSpec())
     for asked in ((), (own,), (own, own)):
         with pytest.raises(SpecError, match="comparison"):
-            Comparison.build(spec=AuditSpec(), asked=asked)
+            Comparison.build(spec=AuditSpec(), variants=asked)
 
 
 def test_deleting_one_leaves_what_another_uses() -> None:

@@ -173,7 +173,7 @@ def comparisons(draw: st.DrawFn) -> Comparison:
     sources: list[tuple[str, ...] | None] = [None, (), ("reword=25", "maker=model")]
     return Comparison(
         spec=spec,
-        asked=asked,
+        variants=asked,
         notes=tuple(draw(st.lists(texts, max_size=2))),
         source=draw(st.sampled_from(sources)),
     )
