@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ PLACEHOLDER = re.compile(r"\b(NAME|BEHAVIOUR)\b|test_NAME")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 COMMAND = re.compile(r"(?:\btailscope|\bpython -m (?:core|benchmarks|sample_data))\b[^`\n|]*")
+# Documents that lie outside the repository: nobody who reads the code can open them.
+UNKNOWN = re.compile(r"\bdesign, section|\bdesign\.md\b|\bhouse\.md\b|\bstyle\.md\b|\bpaper\.md\b")
 
 
 def names(path: Path) -> str:
@@ -46,6 +49,17 @@ def test_every_command_in_a_document_exists(path: Path) -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_bytes()) <= README_BYTES
+
+
+def test_the_code_cites_documents_that_are_here() -> None:
+    cited = [
+        f"{names(path)}: {text[:80]!r}"
+        for folder in ("core", "cache", "pages", "benchmarks", "sample_data")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for text in prose(path)
+        if UNKNOWN.search(" ".join(text.split())) or missing_paths(text)
+    ]
+    assert cited == []
 
 
 @pytest.mark.parametrize(
@@ -175,3 +189,12 @@ def known_options() -> dict[str, set[str]]:
         name: {"--help", *(option for each in command.params for option in each.opts)}
         for name, command in group.commands.items()
     }
+
+
+def prose(path: Path) -> Iterator[str]:
+    """Yields a file's docstrings and comments."""
+    source = path.read_text("utf-8")
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield ast.get_docstring(node) or ""
+    yield from (line for line in source.splitlines() if line.lstrip().startswith("#"))

@@ -1,8 +1,8 @@
 """Witnesses against a proposal that steers past the mass: what the target's own draws say about it.
 
-A proposal can raise the hit rate and yet never visit the answers that carry the harm (design,
-section 4). Weights then look healthy, because what was not visited has no weight to look at. Only
-three things can speak: answers drawn from the target, which show where its mass lies; each
+A proposal can raise the hit rate and yet never visit the answers that carry the harm
+(docs/method.md#verdict). Weights then look healthy, because what was not visited has no weight to look
+at. Only three things can speak: answers drawn from the target, which show where its mass lies; each
 component's own mean weight, which falls short of 1 by the mass it skips; and other proposals.
 
 What none of them can see: a proposal that covers nearly all the target's answers and skips just the

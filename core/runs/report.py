@@ -42,7 +42,7 @@ class EstimateReport:
         return not_stored(self.events)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the JSON of the command-line contract (design, section 7)."""
+        """Returns the JSON that `estimate --json` prints."""
         request = self.request
         proposal = None if request.proposal is None else request.proposal.model_dump(mode="json")
         return {

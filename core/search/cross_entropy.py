@@ -1,7 +1,7 @@
 """The cross-entropy search for a proposal, over one query or a set of pilot queries.
 
 de Boer et al. (2005), as in the paper, but with the mixture density of the random ensemble in the
-weights (design, section 3).
+weights (docs/method.md#search).
 """
 
 from collections.abc import Iterator, Sequence
