@@ -340,9 +340,9 @@ MUTATIONS = (
     ),
     Mutation(
         "tails: every threshold up to the first rejection",
-        "core/tails/thresholds.py",
-        "last = int(rejected[-1])",
-        "last = int(rejected[0])",
+        "core/tails/automatic_threshold.py",
+        "return int(rejected[-1])",
+        "return int(rejected[0])",
         tests="tests/tails/test_thresholds.py",
     ),
     Mutation(
@@ -355,8 +355,8 @@ MUTATIONS = (
     Mutation(
         "tails: the worst of one query fewer",
         "core/tails/forecast.py",
-        "np.log(luck)[..., None] / sizes",
-        "np.log(luck)[..., None] / np.maximum(sizes - 1, 1)",
+        "np.log(quantile_grid)[..., None] / sizes",
+        "np.log(quantile_grid)[..., None] / np.maximum(sizes - 1, 1)",
         tests="tests/tails/test_forecast.py",
     ),
     Mutation(

@@ -18,7 +18,7 @@ from scipy import stats
 from core.errors import SpecError
 from core.tails.analysis import fit_tail
 from core.tails.exceedance import shares_above
-from core.tails.maximum import forecasts
+from core.tails.maximum import corrected_forecasts
 from core.tails.sample import Array, TailSample, tail_sample, to_score
 from core.tails.spec import TailSpec
 
@@ -95,7 +95,7 @@ def told(world: World, times: int) -> str:
                 fit_tail(
                     sample,
                     TailSpec(bootstraps=100, noise_corrected=out, seed=seed),
-                    furthest=10.0 * QUERIES,
+                    max_horizon=10.0 * QUERIES,
                 )
                 for out in (False, True)
             ]
@@ -105,7 +105,7 @@ def told(world: World, times: int) -> str:
             share, low, high = shares_above(fitted, score)
             errors[place].append(100 * abs(share - truth))
             held[place].append((low <= truth) & (truth <= high))
-        forecast, _ = forecasts(both[1], sizes)
+        forecast, _ = corrected_forecasts(both[1], sizes)
         for place, risk in enumerate(future):
             if sizes[place] <= forecast.supported:
                 inside = forecast.low[place] <= risk <= forecast.high[place]

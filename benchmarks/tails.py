@@ -25,16 +25,17 @@ from scipy import stats
 
 from core.errors import SpecError
 from core.tails.analysis import fit_tail
+from core.tails.automatic_threshold import deepest
 from core.tails.backtest import backtest, predictor_of
-from core.tails.block_maxima import Blocks, extremes_by_likelihood
+from core.tails.block_maxima import Blocks, gev_by_likelihood
 from core.tails.bootstrap import bootstrap
 from core.tails.exceedance import shares_above
 from core.tails.forecast import Predictor
-from core.tails.maximum import forecasts
+from core.tails.maximum import corrected_forecasts
 from core.tails.pareto import ParetoTail, fit_pareto_largest, pareto_by_likelihood
 from core.tails.profile import (
-    EXTREMES_PARAMETERS,
-    extremes_interval,
+    GEV_PARAMETERS,
+    gev_interval,
     level_interval,
     scale_interval,
     shape_interval,
@@ -49,10 +50,10 @@ from core.tails.sample import (
     to_risk,
     to_score,
 )
-from core.tails.simex import noisy
+from core.tails.simex import add_noise
 from core.tails.spec import FIT_NAMES, TailSpec
-from core.tails.tail import Tail, spliced
-from core.tails.thresholds import deepest, threshold_table
+from core.tails.tail import Tail, splice
+from core.tails.thresholds import threshold_table
 
 SIZES = (50, 200, 1000)
 MODELS = ("aster", "briar")
@@ -178,10 +179,10 @@ def _extremes_once(shape: float, size: int, generator: np.random.Generator) -> R
     truth = {"shape": shape, "location": LOCATION, "scale": SCALE}
     maxima = stats.genextreme.rvs(-shape, LOCATION, SCALE, size=size, random_state=generator)
     blocks = Blocks(np.asarray(maxima), np.ones(size), np.ones(size, dtype=bool))
-    found = dict(zip(EXTREMES_PARAMETERS, extremes_by_likelihood(blocks), strict=True))
+    found = dict(zip(GEV_PARAMETERS, gev_by_likelihood(blocks), strict=True))
     return {
-        f"{name} (ml)": (truth[name], found[name], *extremes_interval(blocks, name))
-        for name in EXTREMES_PARAMETERS
+        f"{name} (ml)": (truth[name], found[name], *gev_interval(blocks, name))
+        for name in GEV_PARAMETERS
     }
 
 
@@ -238,7 +239,7 @@ def _predicted(
         predictor = _predictor(kind, sample, int(generator.integers(1 << 30)))
     except SpecError:
         return None
-    low, high = predictor.quantiles(predictor.worst(sizes), [0.025, 0.975])
+    low, high = predictor.quantiles(predictor.maximum_scores(sizes), [0.025, 0.975])
     # Both are 1 but for rounding where the tail reaches it.
     inside = (low <= worst * (1 + 1e-6)) & (worst <= high * (1 + 1e-6))
     return np.array([inside, np.log10(high / low), worst <= high * (1 + 1e-6)])
@@ -253,7 +254,7 @@ def _predictor(kind: str, sample: TailSample, seed: int) -> Predictor:
 
 
 def _free(sample: TailSample, largest: int) -> Tail:
-    return spliced(sample, fit_pareto_largest(sample, largest))
+    return splice(sample, fit_pareto_largest(sample, largest))
 
 
 def noise(times: int, seed: int, fits: Sequence[str] = FIT_NAMES) -> None:
@@ -282,15 +283,15 @@ def _noisy_once(
 ) -> list[list[float]]:
     truth, size, n = frozen(name), 200, 1000.0
     exact = sample_of(truth.rvs(size, random_state=generator), np.full(size, relative))
-    sample = noisy(exact, generator)
+    sample = add_noise(exact, generator)
     sample = TailSample(
         sample.risk, sample.risk * relative, sample.bound, sample.group, sample.doubtful
     )
     worst = float(to_risk(truth.isf(-np.expm1(np.log(generator.uniform()) / n))))
     middle = float(to_risk(truth.isf(-np.expm1(np.log(0.5) / n))))
     spec = spec_of(fit, sample, bootstraps=100, seed=int(generator.integers(1 << 30)))
-    fitted = fit_tail(sample, spec, furthest=n)
-    told, left_in = forecasts(fitted, [n])
+    fitted = fit_tail(sample, spec, max_horizon=n)
+    told, left_in = corrected_forecasts(fitted, [n])
     found = []
     for one in (left_in, told):
         inside = float(one.low[0] <= worst <= one.high[0])
@@ -353,7 +354,7 @@ def _zeros_once(
     for one in (bound, inflated):
         try:
             sample = tail_sample(estimate, error, one)
-            fitted = fit_tail(sample, TailSpec(bootstraps=100), furthest=10.0 * m)
+            fitted = fit_tail(sample, TailSpec(bootstraps=100), max_horizon=10.0 * m)
         except SpecError:
             found.append([math.nan] * (2 * len(SHOWN) + 1))
             continue
@@ -363,7 +364,7 @@ def _zeros_once(
             true = float(truth.sf(math.log10(tau)))
             cells += [math.log10(share / true), float(low <= true <= high)]
         sizes = np.array([1.0, 10.0]) * m
-        told, _ = forecasts(fitted, sizes)
+        told, _ = corrected_forecasts(fitted, sizes)
         mean = truth.expect(lambda x: np.minimum(10.0**x, 1.0), lb=-12, ub=2, epsrel=1e-6)
         chance = -np.expm1(m * np.log1p(-mean))
         ends = told.at_least_one_low[0], told.at_least_one_high[0]
@@ -450,12 +451,12 @@ def speed(times: int, seed: int) -> None:
     table = threshold_table(sample)
     print(f"threshold table: {_seconds(times, lambda: threshold_table(sample)):.2f} s")
     spec = TailSpec.build(fit="pot", largest=50, bootstraps=100, noise_corrected=False)
-    redraw = _seconds(times, lambda: forecasts(fit_tail(sample, spec, table), fan))
+    redraw = _seconds(times, lambda: corrected_forecasts(fit_tail(sample, spec, table), fan))
     print(f"redraw of the slider (100 refits): {redraw:.2f} s")
 
 
 def _whole(sample: TailSample, fit: str, fan: list[float]) -> object:
-    return forecasts(fit_tail(sample, TailSpec.build(fit=fit), furthest=max(fan)), fan)
+    return corrected_forecasts(fit_tail(sample, TailSpec.build(fit=fit), max_horizon=max(fan)), fan)
 
 
 def _seconds(times: int, what: Callable[[], object]) -> float:

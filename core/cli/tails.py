@@ -73,6 +73,7 @@ def tails(
     """Forecasts the worst of many queries not seen yet, from the estimates of some."""
     from core.audit.results import read_results
     from core.tails.reading import read_csv, sample_from_table
+    from core.tails.remarks import COMMAND_LINE_AUDIT, COMMAND_LINE_FILE, in_words
     from core.tails.report import TAUS, forecast_report
     from core.tails.spec import TailSpec
 
@@ -91,9 +92,11 @@ def tails(
     if (audit is None) == (input_file is None):
         raise SpecError("give either --audit DIR or --input FILE.csv, one of the two")
     keep = not leave_out_doubtful
-    if audit is not None:
-        read = sample_from_table(read_results(audit), model, keep_doubtful=keep)
-    elif input_file is not None:
-        read = read_csv(input_file, model, keep_doubtful=keep)
-    report = forecast_report(read, spec, horizons, tau or TAUS)
+    vocabulary = COMMAND_LINE_AUDIT if input_file is None else COMMAND_LINE_FILE
+    with in_words(vocabulary):
+        if audit is not None:
+            read = sample_from_table(read_results(audit), model, keep_doubtful=keep)
+        elif input_file is not None:
+            read = read_csv(input_file, model, keep_doubtful=keep)
+        report = forecast_report(read, spec, horizons, tau or TAUS, vocabulary)
     print_report(report.to_dict() if as_json else report.to_text())

@@ -1,39 +1,40 @@
-"""From a sample and a few choices to a fit, its refits, and forecasts with what must be said of them."""
+"""From a sample and a few choices to a fitted tail with its uncertainty."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from core.errors import SpecError
+from core.tails.automatic_threshold import FEWEST_TESTED
 from core.tails.baselines import fit_empirical, fit_lognormal
 from core.tails.block_maxima import blocks_of, fit_block_maxima
 from core.tails.block_posterior import block_posterior
-from core.tails.bootstrap import Bootstrap, Fitter, bootstrap, is_grouped, resampled
+from core.tails.bootstrap import Fitter, TailDraws, bootstrap, is_grouped, resample
 from core.tails.forecast import Predictor
-from core.tails.goodness_of_fit import Fitness, fitness, independent_excesses
+from core.tails.goodness_of_fit import GoodnessOfFit, excess_goodness_of_fit, independent_excesses
 from core.tails.gumbel import fit_gumbel, largest_by_default
 from core.tails.pareto import FEWEST_EXCEEDANCES, fit_pareto_largest
 from core.tails.posterior import pareto_posterior
 from core.tails.profile import (
-    EXTREMES_PARAMETERS,
-    extremes_interval,
+    GEV_PARAMETERS,
+    gev_interval,
     scale_interval,
     shape_interval,
 )
+from core.tails.remarks import TailError
 from core.tails.sample import (
     TailSample,
     kaplan_meier,
-    survival_draws,
+    kaplan_meier_draws,
     to_score,
 )
 from core.tails.simex import NOISY_COPIES, has_noise, simex_shift
 from core.tails.spec import SHAPED, TailSpec
-from core.tails.tail import Spliced, Tail, spliced
-from core.tails.thresholds import FEWEST_TESTED, ThresholdTable, exceedances_at, threshold_table
+from core.tails.tail import SplicedTail, Tail, splice
+from core.tails.thresholds import ThresholdTable, exceedances_at, threshold_table_if_enough
 
-# The noise is looked at up to this horizon, in queries, whatever is asked, so that a fit is the same for
-# every nearer one.
+# The noise is taken out up to this horizon at least, in queries, so that a fit is the same for every nearer
+# one.
 NOISE_UP_TO = 1e6
 
 
@@ -41,14 +42,14 @@ NOISE_UP_TO = 1e6
 class FittedTail:
     """A fit and what its uncertainty is known from.
 
-    predictor: with the estimates' noise taken out, if it was asked for; as_estimated: with it left in.
-    table: how the threshold was chosen, None if it was given.
+    refits: tails that could be instead of the fit. predictor: with the estimates' noise taken out, if the
+    spec says so; as_estimated: with it left in. table: how the threshold was chosen, None if it was given.
     """
 
     sample: TailSample
     spec: TailSpec
     fit: Tail
-    refits: Bootstrap
+    refits: TailDraws
     predictor: Predictor
     as_estimated: Predictor
     table: ThresholdTable | None
@@ -58,24 +59,59 @@ def fit_tail(
     sample: TailSample,
     spec: TailSpec,
     table: ThresholdTable | None = None,
-    furthest: float = NOISE_UP_TO,
+    max_horizon: float = NOISE_UP_TO,
 ) -> FittedTail:
-    """Returns a fit with its refits.
+    """Returns the tail of a sample with its uncertainty.
 
-    table: the diagnostics, if they are known already; made where the automatic threshold needs them.
-    furthest: the largest horizon that will be asked for.
+    Parameters
+    ----------
+    sample : TailSample
+        Estimated risks of m queries.
+    spec : TailSpec
+        Which kind of tail, where it starts, and how its uncertainty is found.
+    table : ThresholdTable, optional
+        The diagnostics of the thresholds of this sample, at the spec's confidence and seed, if they are known
+        already; computed where the automatic threshold needs them.
+    max_horizon : float
+        The largest horizon that will be forecast, in queries.
 
-    Raises:
-        SpecError: the tail cannot be fitted to this sample; the message says what to do.
+    Returns
+    -------
+    FittedTail
+        The fit, the tails that could be instead, and what forecasts from them.
+
+    Raises
+    ------
+    SpecError
+        The tail cannot be fitted to this sample; the message says what to do.
+
+    References
+    ----------
+    Jones et al. (2025), Forecasting Rare Language Model Behaviors. Coles (2001), An Introduction to
+    Statistical Modeling of Extreme Values, chapters 3 and 4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from core.tails.maximum import corrected_forecasts
+    >>> from core.tails.sample import tail_sample, to_risk
+    >>> from core.tails.spec import TailSpec
+    >>> psi = np.random.default_rng(0).gumbel(-2.4, 0.3, size=100)
+    >>> fitted = fit_tail(tail_sample(to_risk(psi)), TailSpec(largest=20, bootstraps=50))
+    >>> fitted.fit.name, fitted.fit.exceedances
+    ('pot', 20)
+    >>> forecast, _ = corrected_forecasts(fitted, [1_000])
+    >>> bool(forecast.low[0] < forecast.median[0] < forecast.high[0])
+    True
     """
     if spec.fit == "pot" and spec.largest is None and spec.threshold is None and table is None:
-        table = _table_if_enough(sample, spec)
+        table = threshold_table_if_enough(sample, spec.confidence, spec.seed)
     refit = fitter(sample, spec, table)
     fit = refit(sample)
-    refits = doubt(sample, spec, fit, refit)
+    refits = tail_uncertainty(sample, spec, fit, refit)
     shift = None
     if spec.noise_corrected and has_noise(sample):
-        shift = simex_shift(fit, list(refits.samples), refit, furthest, spec.seed)
+        shift = simex_shift(fit, list(refits.samples), refit, max_horizon, spec.seed)
     used = table if spec.largest is None and spec.threshold is None else None
     used = used if spec.fit == "pot" else None
     of_blocks = spec.fit == "gev" and is_grouped(sample)
@@ -87,19 +123,8 @@ def fit_tail(
     return FittedTail(sample, spec, fit, refits, predictor, as_estimated, used)
 
 
-def _table_if_enough(sample: TailSample, spec: TailSpec) -> ThresholdTable | None:
-    """Returns the diagnostics, or None where there are too few different queries to test a threshold."""
-    if len(np.unique(sample.group[~sample.censored])) <= FEWEST_TESTED:
-        return None
-    try:
-        return threshold_table(sample, spec.confidence, seed=spec.seed)
-    except SpecError:
-        # Enough of them, but not above any threshold.
-        return None
-
-
-def doubt(sample: TailSample, spec: TailSpec, fit: Tail, refit: Fitter) -> Bootstrap:
-    """Returns what a tail's uncertainty is known from: draws from its posterior if it has one, else refits.
+def tail_uncertainty(sample: TailSample, spec: TailSpec, fit: Tail, refit: Fitter) -> TailDraws:
+    """Returns tails that could be instead: draws from the posterior if the fit has one, else refits.
 
     Refits with a free shape are too sure of it: of a tail that seems to end, all samples drawn from it end
     there (benchmarks/tails.py, coverage).
@@ -110,20 +135,20 @@ def doubt(sample: TailSample, spec: TailSpec, fit: Tail, refit: Fitter) -> Boots
     if spec.fit not in SHAPED or spec.estimator != "posterior":
         return bootstrap(sample, fit, refit, times=spec.bootstraps, seed=spec.seed)
     generator = np.random.default_rng(spec.seed)
-    known, reached = survival_draws(sample, spec.bootstraps, generator)
+    known, reached = kaplan_meier_draws(sample, spec.bootstraps, generator)
     tails: Sequence[Tail]
     if spec.fit == "pot":
         rates = reached[:, fit.exceedances - 1]
         tails = pareto_posterior(sample, fit.exceedances).draws(rates, generator)
     else:
         tails = block_posterior(blocks_of(sample), spec.bootstraps, spec.seed)
-    samples = [resampled(sample, fit, generator) for _ in range(NOISY_COPIES)]
-    fits = tuple(Spliced(tails[row], known, reached[row]) for row in range(spec.bootstraps))
-    return Bootstrap(fits, tuple(samples), is_grouped(sample), posterior=True)
+    samples = [resample(sample, fit, generator) for _ in range(NOISY_COPIES)]
+    fits = tuple(SplicedTail(tails[row], known, reached[row]) for row in range(spec.bootstraps))
+    return TailDraws(fits, tuple(samples), is_grouped(sample), posterior=True)
 
 
 def fitter(sample: TailSample, spec: TailSpec, table: ThresholdTable | None = None) -> Fitter:
-    """Returns what fits a tail to a sample like this one; how many of the largest is decided here, once.
+    """Returns a function that fits a tail to samples like this one, with as many of the largest each time.
 
     Raises:
         SpecError: the threshold leaves hardly any query above it.
@@ -133,31 +158,30 @@ def fitter(sample: TailSample, spec: TailSpec, table: ThresholdTable | None = No
     if spec.fit == "empirical":
         return fit_empirical
     if spec.fit == "gev":
-        return lambda one: spliced(one, fit_block_maxima(blocks_of(one), spec.estimator))
+        return lambda like: splice(like, fit_block_maxima(blocks_of(like), spec.estimator))
     count = spec.largest
     if count is None and spec.threshold is not None:
         count = exceedances_at(sample, float(to_score(spec.threshold)))
     if spec.fit == "gumbel":
-        line = largest_by_default(sample) if count is None else count
-        return lambda one: spliced(one, fit_gumbel(one, line))
-    if count is None:
-        # Where there are too few to test a threshold, the upper half.
-        hits = int((~sample.censored).sum())
-        half = hits // 2
-        if table is None and half < FEWEST_EXCEEDANCES:
-            raise SpecError(
-                f"a tail needs {2 * FEWEST_EXCEEDANCES} queries with a hit, got {hits}; draw more "
-                "answers, or audit more queries"
-            )
-        count = _half(sample, half) if table is None else int(table.exceedances[table.chosen])
-    above = count
+        on_line = largest_by_default(sample) if count is None else count
+        return lambda like: splice(like, fit_gumbel(like, on_line))
+    largest = _automatic_largest(sample, table) if count is None else count
     if spec.estimator == "posterior":
-        return lambda one: spliced(one, pareto_posterior(one, above).mean)
-    return lambda one: spliced(one, fit_pareto_largest(one, above, spec.estimator))
+        return lambda like: splice(like, pareto_posterior(like, largest).mean)
+    return lambda like: splice(like, fit_pareto_largest(like, largest, spec.estimator))
 
 
-def _half(sample: TailSample, half: int) -> int:
-    """Returns how many of the largest make the upper half, or more where equal ones leave too few above."""
+def _automatic_largest(sample: TailSample, table: ThresholdTable | None) -> int:
+    """Returns how many queries lie above the automatic threshold.
+
+    Where there are too few to test one, the upper half, or more where equal ones leave too few above.
+    """
+    if table is not None:
+        return int(table.exceedances[table.chosen])
+    hits = int((~sample.censored).sum())
+    half = hits // 2
+    if half < FEWEST_EXCEEDANCES:
+        raise TailError("too_few_hits", needed=2 * FEWEST_EXCEEDANCES, hits=hits)
     known, _ = kaplan_meier(sample)
     counts = np.arange(half, len(known))
     above = np.searchsorted(-known, -known[half:], side="left")
@@ -172,26 +196,28 @@ def doubtful_among_largest(fitted: FittedTail) -> list[int]:
     return [int(row) for row in rows[np.argsort(-sample.score[rows])]]
 
 
-def goodness_of_fit(fitted: FittedTail) -> Fitness | None:
+def goodness_of_fit(fitted: FittedTail) -> GoodnessOfFit | None:
     """Returns how well a fitted tail describes what it was fitted to; None if that is too little."""
     if fitted.fit.name not in ("gumbel", "pot"):
         return None
-    over = independent_excesses(fitted.sample, fitted.fit.threshold)
+    excesses = independent_excesses(fitted.sample, fitted.fit.threshold)
     # Of the ten largest, nine exceed the tenth.
-    if len(over) < FEWEST_TESTED - 1:
+    if len(excesses) < FEWEST_TESTED - 1:
         return None
-    return fitness(over, seed=fitted.spec.seed, exponential=fitted.fit.name == "gumbel")
+    return excess_goodness_of_fit(
+        excesses, seed=fitted.spec.seed, exponential=fitted.fit.name == "gumbel"
+    )
 
 
 def parameter_intervals(fitted: FittedTail) -> dict[str, tuple[float, float]]:
     """Returns an interval of each parameter, from the refits or the posterior."""
     tail = (1 - fitted.spec.confidence) / 2
-    found = {}
+    intervals = {}
     for name in fitted.fit.parameters:
-        values = [one.parameters[name] for one in fitted.refits.fits]
+        values = [refit.parameters[name] for refit in fitted.refits.fits]
         low, high = np.quantile(values, [tail, 1 - tail])
-        found[name] = (float(low), float(high))
-    return found
+        intervals[name] = (float(low), float(high))
+    return intervals
 
 
 def profile_intervals(fitted: FittedTail) -> dict[str, tuple[float, float]]:
@@ -199,13 +225,13 @@ def profile_intervals(fitted: FittedTail) -> dict[str, tuple[float, float]]:
     sample, confidence = fitted.sample, fitted.spec.confidence
     if fitted.fit.name == "gev":
         blocks = blocks_of(sample)
-        return {name: extremes_interval(blocks, name, confidence) for name in EXTREMES_PARAMETERS}
+        return {name: gev_interval(blocks, name, confidence) for name in GEV_PARAMETERS}
     if fitted.fit.name != "pot":
         return {}
     above = ~sample.censored & (sample.score > fitted.fit.threshold)
-    over = sample.score[above] - fitted.fit.threshold
-    independent = len(np.unique(sample.group[above])) / len(over)
+    excesses = sample.score[above] - fitted.fit.threshold
+    independent = len(np.unique(sample.group[above])) / len(excesses)
     return {
-        "shape": shape_interval(over, confidence, independent),
-        "scale": scale_interval(over, confidence, independent),
+        "shape": shape_interval(excesses, confidence, independent),
+        "scale": scale_interval(excesses, confidence, independent),
     }

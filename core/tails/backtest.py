@@ -1,4 +1,4 @@
-"""The paper's test: fit on some of the queries, forecast the worst of the others, and see."""
+"""The backtest of Jones et al. (2025): fit on some of the queries, forecast the worst of the others."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,6 +9,7 @@ import numpy as np
 from core.errors import SpecError
 from core.tails.analysis import fit_tail
 from core.tails.forecast import Predictor
+from core.tails.remarks import TailError
 from core.tails.sample import FEWEST, Array, Mask, TailSample, to_risk
 from core.tails.spec import TailSpec
 
@@ -23,8 +24,9 @@ MakePredictor = Callable[[TailSample, int], Predictor]
 class Backtest:
     """Forecasts of one kind of tail over many splits; arrays are (splits,), risks.
 
-    worst: what was found. level: the level exceeded once in n. median, low, high: of the worst of n. chance:
-    (splits, taus) P(worst > tau). failed: splits that had no fit; they are in no array.
+    worst: the worst of the n other queries. level: the level exceeded once in n. median, low, high: the
+    forecast of the worst of n. chance: (splits, taus) P(worst > tau). failed: splits that had no fit; they
+    are in no array.
     """
 
     name: str
@@ -38,7 +40,7 @@ class Backtest:
     failed: int
 
     def log_error(self, which: str = "median") -> Array:
-        """Returns log10(forecast / found), below 0 for an underestimate. which: median or level."""
+        """Returns log10(forecast / worst), below 0 for an underestimate. which: median or level."""
         forecast = {"median": self.median, "level": self.level}[which]
         return np.asarray(np.log10(forecast) - np.log10(self.worst))
 
@@ -75,15 +77,10 @@ def check_size(sample: TailSample, *, by_group: bool = True) -> None:
     """Raises SpecError where a split's share of the queries is too small for a tail, or of too few groups."""
     needed = math.ceil(FEWEST / SHARE)
     if len(sample) < needed:
-        raise SpecError(
-            f"a backtest fits on {SHARE:.0%} of the queries and needs {needed} or more, got {len(sample)}; "
-            "audit more"
-        )
+        raise TailError("too_few_queries_to_test", share=SHARE, needed=needed, queries=len(sample))
     groups = len(np.unique(sample.group))
     if by_group and groups < FEWEST_GROUPS:
-        raise SpecError(
-            f"a backtest by group needs {FEWEST_GROUPS} groups or more, got {groups}; audit more"
-        )
+        raise TailError("too_few_groups_to_test", fewest=FEWEST_GROUPS, groups=groups)
 
 
 def splits(
@@ -115,11 +112,11 @@ def backtest(
     by_group: bool = True,
     taus: Sequence[float] = TAUS,
     seed: int = 0,
-    tell: Callable[[int, int], None] | None = None,
+    report: Callable[[int, int], None] | None = None,
 ) -> dict[str, Backtest]:
     """Returns how each kind of tail did on the same splits.
 
-    kinds: name -> what fits a tail to the queries of a split, given a seed. tell: is called with splits
+    kinds: name -> what fits a tail to the queries of a split, given a seed. report: is called with splits
     done, and all.
 
     Raises:
@@ -129,11 +126,11 @@ def backtest(
     steps = backtest_steps(sample, kinds, times, by_group=by_group, taus=taus, seed=seed)
     for done, so_far in enumerate(steps, start=1):
         found = so_far
-        if tell is not None:
-            tell(done, times)
+        if report is not None:
+            report(done, times)
     for name in kinds:
         if name not in found:
-            raise SpecError(f"{name} has no fit in any of {times} splits; audit more queries")
+            raise TailError("no_fit_in_splits", fit=name, splits=times)
     return found
 
 
@@ -158,9 +155,9 @@ def backtest_steps(
     for number, mask in enumerate(splits(sample, times, by_group=by_group, seed=seed)):
         fit_on, rest = sample.take(mask), sample.take(~mask)
         worst = float(rest.risk.max())
-        # Without a hit among the rest, what came is not known; without different ones before, nothing is.
-        told = worst > 0 and len(np.unique(fit_on.risk[~fit_on.censored])) > 1
-        for name, make in kinds.items() if told else ():
+        # A forecast needs different risks to fit on, and a hit among the rest to be compared with.
+        usable = worst > 0 and len(np.unique(fit_on.risk[~fit_on.censored])) > 1
+        for name, make in kinds.items() if usable else ():
             try:
                 found = _forecast(make(fit_on, seed + number), len(rest), taus)
             except SpecError:
@@ -170,18 +167,18 @@ def backtest_steps(
 
 
 def predictor_of(spec: TailSpec) -> MakePredictor:
-    """Returns what fits a tail as a spec has it."""
+    """Returns a function that fits the spec's tail to the queries of a split."""
 
     def make(sample: TailSample, seed: int) -> Predictor:
         mine = spec.model_copy(update={"seed": seed})
-        return fit_tail(sample, mine, furthest=float(len(sample)) * 10).predictor
+        return fit_tail(sample, mine, max_horizon=float(len(sample)) * 10).predictor
 
     return make
 
 
 def _forecast(predictor: Predictor, n: int, taus: Sequence[float]) -> Array:
     """Returns level, median, low, high, and the chance of each tau."""
-    worst = predictor.worst(np.array([float(n)]))
+    worst = predictor.maximum_scores(np.array([float(n)]))
     ends = predictor.quantiles(worst, [0.5, 0.025, 0.975])[:, 0]
     chance = predictor.chances_above(float(n), np.asarray(taus))
     level = float(to_risk(predictor.shown.score_at(-np.log(n))))

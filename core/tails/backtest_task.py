@@ -1,4 +1,4 @@
-"""The backtest as work that can be watched: by group and naively, how far it is and what is known so far."""
+"""The backtest as a task with a partial result after each split: by group, and naively."""
 
 import contextlib
 import time
@@ -20,6 +20,7 @@ from core.tails.backtest import (
 )
 from core.tails.bootstrap import is_grouped
 from core.tails.forecast import Predictor
+from core.tails.remarks import TailError
 from core.tails.sample import TailSample
 from core.tails.spec import FIT_NAMES, FitName, TailSpec
 from core.tails.thresholds import threshold_table
@@ -31,10 +32,10 @@ FEWEST_FITTED = 5
 MAX_SPLITS = 10_000
 
 
-class TrialSpec(Spec):
-    """Which kinds of tail are put to the test, over how many splits.
+class BacktestSpec(Spec):
+    """Which kinds of tail are backtested, over how many splits.
 
-    tail: the choices made for the fit it names; the others are tested as they come.
+    tail: the choices for the fit that it names; the others are tested with their defaults.
     """
 
     fits: tuple[FitName, ...]
@@ -54,14 +55,14 @@ class TrialSpec(Spec):
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
-    """How far a test is, and what is known so far: name of the fit -> its forecasts.
+class BacktestState:
+    """A backtest after some of its splits: name of the fit -> its forecasts.
 
     naive: with wordings of one query on both sides of a split; None where no query is another's wording, for
     then it is the same. seconds: since the start. A fit that has failed in every split so far is missing.
     """
 
-    spec: TrialSpec
+    spec: BacktestSpec
     done: int
     by_group: Mapping[str, Backtest]
     naive: Mapping[str, Backtest] | None
@@ -78,14 +79,14 @@ class Trial:
         return tuple(name for name in self.spec.fits if name not in self.by_group)
 
 
-def trial(sample: TailSample, spec: TrialSpec) -> Iterator[Trial]:
-    """Yields how a test goes, after each split; the last is the result.
+def run_backtest(sample: TailSample, spec: BacktestSpec) -> Iterator[BacktestState]:
+    """Yields the state of a backtest after each split; the last is the result.
 
     Raises:
         SpecError: the queries cannot be split, or not one kind has a fit in any split.
     """
     begun = time.monotonic()
-    kinds = kinds_of(spec)
+    kinds = predictors_by_fit(spec)
     by_group = backtest_steps(sample, kinds, spec.splits, seed=spec.seed)
     naive = (
         backtest_steps(sample, kinds, spec.splits, by_group=False, seed=spec.seed)
@@ -95,17 +96,15 @@ def trial(sample: TailSample, spec: TrialSpec) -> Iterator[Trial]:
     found: Mapping[str, Backtest] = {}
     for done, found in enumerate(by_group, start=1):
         also = None if naive is None else next(naive)
-        yield Trial(spec, done, found, also, time.monotonic() - begun)
+        yield BacktestState(spec, done, found, also, time.monotonic() - begun)
     if not found:
-        raise SpecError(
-            f"{', '.join(spec.fits)}: no fit in any of {spec.splits} splits; audit more different queries"
-        )
+        raise TailError("no_fits_in_splits", fits=", ".join(spec.fits), splits=spec.splits)
 
 
-def kinds_of(spec: TrialSpec) -> dict[str, MakePredictor]:
-    """Returns what fits each kind of tail to the queries of a split.
+def predictors_by_fit(spec: BacktestSpec) -> dict[str, MakePredictor]:
+    """Returns a function for each kind of tail that fits it to the queries of a split.
 
-    A number of largest that was chosen is taken as a share of the queries: a split has fewer of them.
+    A chosen number of largest is scaled with the queries: a split has fewer of them.
     """
     found: dict[str, MakePredictor] = {}
     for name in spec.fits:
@@ -127,7 +126,7 @@ def kinds_of(spec: TrialSpec) -> dict[str, MakePredictor]:
 
 
 def _predictor_of(spec: TailSpec) -> MakePredictor:
-    """Returns what `predictor_of` does, with fewer simulations to choose a start by."""
+    """Returns what `predictor_of` does, with fewer simulations to choose a threshold."""
 
     def make(sample: TailSample, seed: int) -> Predictor:
         table = None
@@ -135,6 +134,6 @@ def _predictor_of(spec: TailSpec) -> MakePredictor:
             with contextlib.suppress(SpecError):
                 table = threshold_table(sample, spec.confidence, SIMULATIONS, seed)
         mine = spec.model_copy(update={"seed": seed})
-        return fit_tail(sample, mine, table, furthest=float(len(sample)) * 10).predictor
+        return fit_tail(sample, mine, table, max_horizon=float(len(sample)) * 10).predictor
 
     return make

@@ -1,15 +1,15 @@
-"""What a tail is measured against: the log-normal, and the queries seen as all there is."""
+"""Baselines of the tail fits: the log-normal, and the empirical distribution of the queries seen."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special, stats
 
-from core.errors import SpecError
+from core.tails.remarks import TailError
 from core.tails.sample import Array, TailSample, kaplan_meier, to_score
 
-# A log-normal risk may be above 1. From here on a score goes on as the log risk does: cut to one score, all
-# that lies above would be equally likely, and a level could not be told from its refits.
+# A log-normal risk may be above 1. From here on a score continues as the log risk does: cut to one score, all
+# that lies above would be equally likely, and the refits would not differ there.
 LARGEST_LOG_RISK = -1e-12
 LARGEST_SCORE = -float(np.log(-LARGEST_LOG_RISK))
 MOST_STEPS = 100
@@ -71,10 +71,36 @@ class Empirical:
 
 
 def fit_lognormal(sample: TailSample) -> LogNormal:
-    """Returns the normal distribution of log p over all queries; without a hit, it lies below its limit.
+    """Returns the normal distribution of log p over all queries; a query without a hit lies below its limit.
 
-    Raises:
-        SpecError: fewer than two queries have a hit.
+    Parameters
+    ----------
+    sample : TailSample
+        Estimated risks of m queries.
+
+    Returns
+    -------
+    LogNormal
+        Mean and standard deviation of log p, nats, by maximum likelihood with censored values.
+
+    Raises
+    ------
+    SpecError
+        Fewer than two queries have a hit.
+
+    References
+    ----------
+    Jones et al. (2025), section 4, for the baseline. Olsen (1978), Note on the uniqueness of the maximum
+    likelihood estimator for the Tobit model, Econometrica 46, 1211-1215.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from core.tails.sample import tail_sample
+    >>> log_risk = np.random.default_rng(0).normal(-11, 1.5, size=400)
+    >>> tail = fit_lognormal(tail_sample(np.exp(log_risk)))
+    >>> bool(abs(tail.mean + 11) < 0.3 and abs(tail.deviation - 1.5) < 0.2)
+    True
     """
     _check(sample)
     known = np.log(sample.risk[~sample.censored])
@@ -87,7 +113,7 @@ def fit_lognormal(sample: TailSample) -> LogNormal:
 
 
 def fit_empirical(sample: TailSample) -> Empirical:
-    """Returns the queries' own distribution. Raises: as `fit_lognormal`."""
+    """Returns the queries' own distribution, by `kaplan_meier`. Raises: as `fit_lognormal`."""
     _check(sample)
     known, reached = kaplan_meier(sample)
     return Empirical(known, reached, float(known[-1]), len(known))
@@ -130,6 +156,4 @@ def _normal(known: Array, limits: Array, mean: float, deviation: float) -> tuple
 def _check(sample: TailSample) -> None:
     hits = int((~sample.censored).sum())
     if hits < 2:
-        raise SpecError(
-            f"a distribution needs two queries with a hit, got {hits}; audit more queries"
-        )
+        raise TailError("too_few_hits_for_distribution", hits=hits)

@@ -1,4 +1,4 @@
-"""Block maxima: the generalised extreme value distribution of the worst query of each block."""
+"""Block maxima: the generalised extreme value (GEV) distribution of the worst query of each block."""
 
 import math
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from scipy import optimize
 from core.errors import SpecError
 from core.tails.pareto import SHAPE_RANGE
 from core.tails.posterior import PRIOR_DEVIATION
+from core.tails.remarks import TailError
 from core.tails.sample import Array, Mask, TailSample
 
 FEWEST_BLOCKS = 10
@@ -41,13 +42,13 @@ class BlockMaxima:
 
     def log_survival(self, score: Array | float) -> Array:
         level = np.asarray(score, dtype=float)
-        over = (level - self.location) / self.scale
+        standardized = (level - self.location) / self.scale
         with np.errstate(divide="ignore", over="ignore"):
             # GEV(psi) = exp(-t).
             if abs(self.shape) < 1e-9:
-                log_t = -over
+                log_t = -standardized
             else:
-                log_t = -np.log(np.maximum(1 + self.shape * over, 0.0)) / self.shape
+                log_t = -np.log(np.maximum(1 + self.shape * standardized, 0.0)) / self.shape
             return np.asarray(np.log(-np.expm1(-np.exp(log_t) / self.block)))
 
     def score_at(self, log_survival: Array | float) -> Array:
@@ -108,10 +109,7 @@ def checked_blocks(blocks: Blocks) -> Blocks:
     """Returns the blocks. Raises: SpecError, as `blocks_of`."""
     maxima = blocks.maxima[blocks.known]
     if len(maxima) < FEWEST_BLOCKS:
-        raise SpecError(
-            f"block maxima need at least {FEWEST_BLOCKS} groups or blocks with a hit, got {len(maxima)}; "
-            "take pot"
-        )
+        raise TailError("too_few_blocks", fewest=FEWEST_BLOCKS, blocks=len(maxima))
     if np.ptp(maxima) <= 1e-12:
         raise SpecError(
             f"the worst of all {len(maxima)} blocks are equal, and a fit needs different ones"
@@ -120,26 +118,51 @@ def checked_blocks(blocks: Blocks) -> Blocks:
 
 
 def fit_block_maxima(blocks: Blocks, method: str = "posterior") -> BlockMaxima:
-    """Returns the distribution of the blocks' maxima, for blocks of the mean size.
+    """Returns the generalised extreme value distribution of the blocks' maxima, for blocks of the mean size.
 
-    method: posterior (the mode, with the prior on the shape), ml, or pwm (probability-weighted moments). The
-    first two take blocks of unequal size as they are: the maximum of n_j is F^(n_j); moments take them as
-    equal, and leave out blocks without a hit.
+    Parameters
+    ----------
+    blocks : Blocks
+        The worst score of each of b blocks, and how many queries it has: `blocks_of(sample)`.
+    method : {"posterior", "ml", "pwm"}
+        The posterior mode with the prior on the shape, maximum likelihood, or probability-weighted moments.
+        The first two take blocks of unequal size as they are: the maximum of n_j is F^(n_j). Moments take
+        them as equal, and leave out blocks without a hit.
 
-    Raises:
-        SpecError: an unknown method.
+    Returns
+    -------
+    BlockMaxima
+        Shape, location and scale, in scores.
+
+    Raises
+    ------
+    SpecError
+        The method is unknown.
+
+    References
+    ----------
+    Coles (2001), chapter 3. Hosking, Wallis & Wood (1985), Technometrics 27, 251-261.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> maxima = np.random.default_rng(0).gumbel(-1.5, 0.3, size=500)
+    >>> blocks = Blocks(maxima, size=np.full(500, 8.0), known=np.ones(500, dtype=bool))
+    >>> fit = fit_block_maxima(blocks, "ml")
+    >>> bool(abs(fit.shape) < 0.1 and abs(fit.scale - 0.3) < 0.05)
+    True
     """
     if method not in METHODS:
         raise SpecError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     if method == "pwm":
-        found = extremes_by_moments(blocks.maxima[blocks.known])
+        parameters = gev_by_moments(blocks.maxima[blocks.known])
     else:
-        found = extremes_by_likelihood(blocks, PRIOR_DEVIATION if method == "posterior" else None)
-    return of_mean_size(blocks, *found)
+        parameters = gev_by_likelihood(blocks, PRIOR_DEVIATION if method == "posterior" else None)
+    return gev_for_mean_size(blocks, *parameters)
 
 
-def of_mean_size(blocks: Blocks, shape: float, location: float, scale: float) -> BlockMaxima:
-    """Returns the distribution with these parameters, told of blocks of the mean size."""
+def gev_for_mean_size(blocks: Blocks, shape: float, location: float, scale: float) -> BlockMaxima:
+    """Returns the distribution with these parameters, for blocks of the mean size."""
     threshold = float(blocks.maxima[blocks.known].min())
     count = int(blocks.known.sum())
     return BlockMaxima(shape, location, scale, blocks.mean_size, threshold, count)
@@ -148,8 +171,8 @@ def of_mean_size(blocks: Blocks, shape: float, location: float, scale: float) ->
 def log_likelihood(blocks: Blocks, shape: Array, location: Array, log_scale: Array) -> Array:
     """Returns the log-likelihood of parameters, any shape, nats; -inf where a maximum lies beyond an end."""
     xi = np.where(np.abs(shape) < 1e-9, 1e-9, shape)[..., None]
-    over = (blocks.maxima - location[..., None]) * np.exp(-log_scale)[..., None]
-    inside = 1 + xi * over
+    standardized = (blocks.maxima - location[..., None]) * np.exp(-log_scale)[..., None]
+    inside = 1 + xi * standardized
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         # F = exp(-t) of a block of mean size; that of n_j is F^r, r = n_j / mean.
         log_t = -np.log(np.maximum(inside, 0.0)) / xi
@@ -162,14 +185,14 @@ def log_likelihood(blocks: Blocks, shape: Array, location: Array, log_scale: Arr
     return np.asarray(np.where(beyond.any(-1) | np.isnan(found), -np.inf, found))
 
 
-def extremes_by_likelihood(
+def gev_by_likelihood(
     blocks: Blocks, prior_deviation: float | None = None
 ) -> tuple[float, float, float]:
     """Returns shape, location and scale of largest likelihood; the shape kept in SHAPE_RANGE.
 
     prior_deviation: of a normal prior around shape 0 that the likelihood is multiplied with; None: without.
     """
-    start = extremes_by_moments(blocks.maxima[blocks.known])
+    start = gev_by_moments(blocks.maxima[blocks.known])
 
     def loss(theta: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
         shape, _, log_scale = theta.tolist()
@@ -188,7 +211,7 @@ def extremes_by_likelihood(
     return float(found.x[0]), float(found.x[1]), math.exp(float(found.x[2]))
 
 
-def extremes_by_moments(maxima: Array) -> tuple[float, float, float]:
+def gev_by_moments(maxima: Array) -> tuple[float, float, float]:
     """Returns shape, location and scale by probability-weighted moments (Hosking et al. 1985, eq. 14)."""
     x = np.sort(maxima)
     n = len(x)

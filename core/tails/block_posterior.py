@@ -6,9 +6,9 @@ from scipy import special, stats
 from core.tails.block_maxima import (
     BlockMaxima,
     Blocks,
-    extremes_by_likelihood,
+    gev_by_likelihood,
+    gev_for_mean_size,
     log_likelihood,
-    of_mean_size,
 )
 from core.tails.pareto import SHAPE_RANGE
 from core.tails.posterior import PRIOR_DEVIATION
@@ -28,7 +28,7 @@ def block_posterior(blocks: Blocks, count: int, seed: int = 0) -> list[BlockMaxi
     them first (Cappe et al. 2004).
     """
     generator = np.random.default_rng(seed)
-    shape, location, scale = extremes_by_likelihood(blocks, PRIOR_DEVIATION)
+    shape, location, scale = gev_by_likelihood(blocks, PRIOR_DEVIATION)
     middle = np.array([shape, location, np.log(scale)])
     # Standard errors of about the right size: of a Gumbel sample's.
     b = int(blocks.known.sum())
@@ -47,7 +47,7 @@ def block_posterior(blocks: Blocks, count: int, seed: int = 0) -> list[BlockMaxi
     chosen = np.searchsorted(np.cumsum(weight), places).clip(max=len(draws) - 1)
     generator.shuffle(chosen)
     return [
-        of_mean_size(blocks, xi, at, float(np.exp(log_scale)))
+        gev_for_mean_size(blocks, xi, at, float(np.exp(log_scale)))
         for xi, at, log_scale in draws[chosen].tolist()
     ]
 

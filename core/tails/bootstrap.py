@@ -1,4 +1,4 @@
-"""Samples that could have been seen instead, and the tails fitted to them."""
+"""The bootstrap: samples that could have been seen instead, and the tails fitted to them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import SpecError
+from core.tails.remarks import TailError
 from core.tails.sample import TailSample, to_risk
 from core.tails.simex import relative_errors
 from core.tails.tail import Tail
@@ -16,10 +17,10 @@ Fitter = Callable[[TailSample], Tail]
 
 
 @dataclass(frozen=True, eq=False)
-class Bootstrap:
-    """Tails that could be instead of the fitted one.
+class TailDraws:
+    """Tails that could be instead of the fitted one, from the bootstrap or from a posterior.
 
-    samples: what they were fitted to. posterior: they are draws from a posterior, not refits to samples.
+    samples: those the tails were fitted to. posterior: they are draws from a posterior, not refits.
     by_group: whole groups were drawn, not single queries. failed: how many samples had no fit.
     """
 
@@ -32,14 +33,14 @@ class Bootstrap:
 
 def bootstrap(
     sample: TailSample, fit: Tail, refit: Fitter, *, times: int = BOOTSTRAPS, seed: int = 0
-) -> Bootstrap:
+) -> TailDraws:
     """Returns refits: to whole groups drawn anew where queries come in groups, else to parametric samples.
 
     The wordings of one query are alike, so only whole groups may be exchanged. Single queries are drawn
     anew below the threshold, and above it from the tail itself. The estimates' noise is in either, as it is
     in the estimates; it is not added again.
 
-    refit: what made `fit`, its choices (the number of largest) included.
+    refit: the function that fitted `fit`, its choices (the number of largest) included.
 
     Raises:
         SpecError: hardly any sample could be fitted.
@@ -49,26 +50,24 @@ def bootstrap(
     fits: list[Tail] = []
     samples: list[TailSample] = []
     for _ in range(times):
-        drawn = resampled(sample, fit, generator)
+        drawn = resample(sample, fit, generator)
         try:
-            found = refit(drawn)
+            refitted = refit(drawn)
         except (SpecError, FloatingPointError):
             continue
-        fits.append(found)
+        fits.append(refitted)
         samples.append(drawn)
     if len(fits) < max(times // 2, 1):
-        raise SpecError(
-            f"{times - len(fits)} of {times} samples like this one have no fit: the tail cannot be told from "
-            f"{fit.exceedances} estimates; lower the threshold, or audit more queries"
-        )
-    return Bootstrap(tuple(fits), tuple(samples), by_group, times - len(fits))
+        failed = times - len(fits)
+        raise TailError("too_few_refits", failed=failed, samples=times, exceedances=fit.exceedances)
+    return TailDraws(tuple(fits), tuple(samples), by_group, times - len(fits))
 
 
-def resampled(sample: TailSample, fit: Tail, generator: np.random.Generator) -> TailSample:
-    """Returns a sample that could have been seen instead: `groups_again` or `from_tail`."""
+def resample(sample: TailSample, fit: Tail, generator: np.random.Generator) -> TailSample:
+    """Returns a sample that could have been seen instead: `resample_groups` or `resample_parametric`."""
     if is_grouped(sample):
-        return groups_again(sample, generator)
-    return from_tail(sample, fit, generator)
+        return resample_groups(sample, generator)
+    return resample_parametric(sample, fit, generator)
 
 
 def is_grouped(sample: TailSample) -> bool:
@@ -76,7 +75,7 @@ def is_grouped(sample: TailSample) -> bool:
     return len(np.unique(sample.group)) < len(sample)
 
 
-def groups_again(sample: TailSample, generator: np.random.Generator) -> TailSample:
+def resample_groups(sample: TailSample, generator: np.random.Generator) -> TailSample:
     """Returns whole groups drawn with replacement; one drawn twice counts as two."""
     names, place = np.unique(sample.group, return_inverse=True)
     order = np.argsort(place, kind="stable")
@@ -90,7 +89,9 @@ def groups_again(sample: TailSample, generator: np.random.Generator) -> TailSamp
     )
 
 
-def from_tail(sample: TailSample, fit: Tail, generator: np.random.Generator) -> TailSample:
+def resample_parametric(
+    sample: TailSample, fit: Tail, generator: np.random.Generator
+) -> TailSample:
     """Returns queries drawn with replacement, those above the threshold drawn from the tail instead."""
     chosen = sample.take(generator.integers(len(sample), size=len(sample)))
     risk, error = chosen.risk.copy(), chosen.error.copy()

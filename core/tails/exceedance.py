@@ -1,57 +1,59 @@
-"""How many queries lie above a risk, and how likely the worst of n does: with the noise taken out."""
+"""Exceedance: the share of queries above a risk, and the chance that the worst of n is, noise taken out."""
 
 import numpy as np
 
 from core.tails.analysis import FittedTail
-from core.tails.deconvolution import SPREAD_BY_NOISE, spread_by_noise, true_shares
-from core.tails.sample import Array, in_doubt, to_score
+from core.tails.deconvolution import SPREAD_BY_NOISE, deconvolved_shares, spread_by_noise
+from core.tails.sample import Array, censoring_factors, to_score
 from core.tails.simex import has_noise
-from core.tails.tail import Spliced
+from core.tails.tail import SplicedTail
 
 
-def takes_noise_out(fitted: FittedTail) -> bool:
+def uses_deconvolution(fitted: FittedTail) -> bool:
     """Returns whether the shares below the tail's start are those of the risks and not of the estimates."""
     sample = fitted.sample
-    fits = isinstance(fitted.fit, Spliced) and not fitted.predictor.of_blocks
-    wanted = fits and fitted.spec.noise_corrected and has_noise(sample)
-    return bool(wanted) and spread_by_noise(sample) >= SPREAD_BY_NOISE
+    has_bulk = isinstance(fitted.fit, SplicedTail) and not fitted.predictor.of_blocks
+    corrected = has_bulk and fitted.spec.noise_corrected and has_noise(sample)
+    return bool(corrected) and spread_by_noise(sample) >= SPREAD_BY_NOISE
 
 
 def shares_above(fitted: FittedTail, score: Array) -> tuple[Array, Array, Array]:
     """Returns the share of queries above each level, and its interval, (k,); nan if it is not known.
 
-    Above the tail's start the interval spans that with the noise left in; everywhere what queries without a
-    hit leave open (`in_doubt`).
+    Above the tail's start the interval includes the one with the noise left in, and everywhere what the
+    queries without a hit leave undecided (`censoring_factors`). score: levels, (k,).
     """
     confidence, start = fitted.spec.confidence, fitted.fit.threshold
     value, low, high = fitted.predictor.shares_above(score, confidence)
     if fitted.predictor.shown is not fitted.fit:
         _, other_low, other_high = fitted.as_estimated.shares_above(score, confidence)
         low, high = np.minimum(low, other_low), np.maximum(high, other_high)
-    if takes_noise_out(fitted):
+    if uses_deconvolution(fitted):
         # Of the tail there is no more than of the queries above its start.
-        found = true_shares(fitted.sample, confidence).at(np.minimum(score, start))
+        deconvolved = deconvolved_shares(fitted.sample, confidence).at(np.minimum(score, start))
         value, low, high = (
             np.where(score < start, known, np.minimum(known, tail))
-            for known, tail in zip(found, (value, low, high), strict=True)
+            for known, tail in zip(deconvolved, (value, low, high), strict=True)
         )
-    least, most = left_open(fitted, np.minimum(score, start))
+    least, most = fit_censoring_factors(fitted, np.minimum(score, start))
     return value, low * least, np.minimum(high * most, 1.0)
 
 
 def chances_above(fitted: FittedTail, n: float, taus: Array) -> Array:
     """Returns the chance that the worst of n queries lies above each risk, (k,)."""
     found = fitted.predictor.chances_above(n, taus)
-    if not takes_noise_out(fitted):
+    if not uses_deconvolution(fitted):
         return found
     score, start = to_score(taus), fitted.fit.threshold
-    share, _, _ = true_shares(fitted.sample, fitted.spec.confidence).at(np.minimum(score, start))
+    share, _, _ = deconvolved_shares(fitted.sample, fitted.spec.confidence).at(
+        np.minimum(score, start)
+    )
     known = -np.expm1(n * np.log1p(-np.minimum(share, 1 - 1e-12)))
     return np.asarray(np.where(score < start, known, np.minimum(known, found)))
 
 
-def left_open(fitted: FittedTail, score: Array) -> tuple[Array, Array]:
-    """Returns `in_doubt` for the fits that take their share from `kaplan_meier`; 1 for the others."""
+def fit_censoring_factors(fitted: FittedTail, score: Array) -> tuple[Array, Array]:
+    """Returns `censoring_factors` for the fits that rest on `kaplan_meier`, 1 for the others."""
     if fitted.fit.name in ("lognormal", "gev") or not fitted.sample.censored.any():
         return np.ones(len(score)), np.ones(len(score))
-    return in_doubt(fitted.sample, score)
+    return censoring_factors(fitted.sample, score)

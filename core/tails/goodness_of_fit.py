@@ -1,4 +1,4 @@
-"""Goodness of fit: could these excesses come from a generalised Pareto tail at all?"""
+"""Goodness of fit: tests whether excesses come from a generalised Pareto tail."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ SIMULATIONS = 499
 
 
 @dataclass(frozen=True)
-class Fitness:
+class GoodnessOfFit:
     """Anderson-Darling and Cramer-von-Mises statistics, their p-values, and how many excesses were tested."""
 
     anderson: float
@@ -31,36 +31,55 @@ def independent_excesses(sample: TailSample, threshold: float) -> Array:
     return largest
 
 
-def fitness(
-    over: Array, simulations: int = SIMULATIONS, seed: int = 0, exponential: bool = False
-) -> Fitness:
-    """Returns how well a generalised Pareto tail fits, with p-values by simulation.
+def excess_goodness_of_fit(
+    excesses: Array, simulations: int = SIMULATIONS, seed: int = 0, exponential: bool = False
+) -> GoodnessOfFit:
+    """Returns the tests of a generalised Pareto tail, with p-values by simulation.
 
-    As `scipy.stats.goodness_of_fit` does it: samples of the fitted tail are fitted anew, and the p-value is
+    As in `scipy.stats.goodness_of_fit`, samples of the fitted tail are fitted anew, and the p-value is
     (1 + those as far off) / (1 + simulations). All samples are fitted at once, which is 100 times faster.
 
-    over: (k,), above 0. exponential: the shape is held at 0.
+    Parameters
+    ----------
+    excesses : array, (k,)
+        Independent excesses over the threshold, scores, above 0.
+    simulations : int
+        How many samples are simulated.
+    seed : int
+        Same seed, same p-values.
+    exponential : bool
+        Hold the shape at 0.
+
+    Returns
+    -------
+    GoodnessOfFit
+        Both statistics and their p-values.
+
+    References
+    ----------
+    D'Agostino & Stephens (1986), Goodness-of-Fit Techniques, table 4.2. Choulakian & Stephens (2001),
+    Technometrics 43, 478-484.
     """
-    k = len(over)
+    k = len(excesses)
     generator = np.random.default_rng(seed)
-    shape, scale = (0.0, float(over.mean())) if exponential else pareto_by_likelihood(over)
+    shape, scale = (0.0, float(excesses.mean())) if exponential else pareto_by_likelihood(excesses)
     draws = stats.genpareto.isf(generator.uniform(size=(simulations, k)), shape)
     if exponential:
         shapes, scales = np.zeros(simulations), draws.mean(1)
     else:
         shapes, scales = pareto_likelihoods(draws)
-    found = _statistics(over[None], np.array([shape]), np.array([scale]))[:, 0]
+    found = _statistics(excesses[None], np.array([shape]), np.array([scale]))[:, 0]
     null = _statistics(draws, shapes, scales)
     anderson_p, cramer_p = (
         float((1 + (null[which] >= found[which]).sum()) / (1 + simulations)) for which in (0, 1)
     )
-    return Fitness(float(found[0]), anderson_p, float(found[1]), cramer_p, k)
+    return GoodnessOfFit(float(found[0]), anderson_p, float(found[1]), cramer_p, k)
 
 
-def _statistics(over: Array, shape: Array, scale: Array) -> Array:
+def _statistics(excesses: Array, shape: Array, scale: Array) -> Array:
     """Returns (2, samples): A^2 and W^2 of each sample under its own fit (D'Agostino & Stephens 1986)."""
-    ordered = np.sort(over, axis=1) / scale[:, None]
-    k = over.shape[1]
+    ordered = np.sort(excesses, axis=1) / scale[:, None]
+    k = excesses.shape[1]
     xi = np.where(np.abs(shape) < 1e-9, 1e-9, shape)[:, None]
     # At the largest of a tail with an end, rounding may pass it.
     log_survival = -np.log(np.maximum(1 + xi * ordered, 1e-15)) / xi

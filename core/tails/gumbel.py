@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.errors import SpecError
+from core.tails.remarks import TailError
 from core.tails.sample import Array, TailSample, expected_log_survival, kaplan_meier
 
 GUMBEL_LARGEST = 10
@@ -54,23 +54,43 @@ def fit_gumbel(sample: TailSample, largest: int | None = None) -> GumbelTail:
     The scores are what varies, and they stand on the x axis: that flattens the line, whose levels come out
     too high (by a third of the scale at ten times the sample, from ten). `Predictor` calibrates it away.
 
-    largest: how many; None for `largest_by_default`.
+    Parameters
+    ----------
+    sample : TailSample
+        Estimated risks of m queries.
+    largest : int, optional
+        How many of the largest scores the line goes through; None for `largest_by_default`.
 
-    Raises:
-        SpecError: fewer known scores than that, or all of them equal.
+    Returns
+    -------
+    GumbelTail
+        Slope (nats a score) and intercept (nats) of the log survival.
+
+    Raises
+    ------
+    SpecError
+        There are fewer known scores than that, or all of them are equal.
+
+    References
+    ----------
+    Jones et al. (2025), Forecasting Rare Language Model Behaviors, section 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from core.tails.sample import tail_sample, to_risk
+    >>> psi = np.random.default_rng(0).gumbel(-2.4, 0.3, size=2_000)
+    >>> tail = fit_gumbel(tail_sample(to_risk(psi)), largest=200)
+    >>> bool(abs(tail.slope + 1 / 0.3) < 0.4)
+    True
     """
     known, reached = kaplan_meier(sample)
     count = largest_by_default(sample) if largest is None else largest
     if not 3 <= count <= len(known):
-        raise SpecError(
-            f"largest must be in 3..{len(known)} (the queries with a hit), got {count}; "
-            "audit more queries, or fit fewer of the largest"
-        )
+        raise TailError("largest_outside", most=len(known), largest=count)
     top = known[:count]
     if top[0] - top[-1] <= 1e-12:
-        raise SpecError(
-            f"the {count} largest estimates are equal, and a line needs different ones; raise largest"
-        )
+        raise TailError("equal_largest", largest=count)
     heights = expected_log_survival(reached[:count], len(sample))
     x, y = top - top.mean(), heights - heights.mean()
     slope = float(x @ y / (x @ x))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from core.tails.bootstrap import Bootstrap
+from core.tails.bootstrap import TailDraws
 from core.tails.sample import Array, Mask, TailSample, to_risk
 from core.tails.tail import Tail
 
@@ -20,7 +20,7 @@ def mean_risk(sample: TailSample, fit: Tail) -> float:
     return bulk + float(above.mean()) * _mean_above(fit)
 
 
-def mean_risk_draws(sample: TailSample, fit: Tail, refits: Bootstrap, seed: int = 0) -> Array:
+def mean_risk_draws(sample: TailSample, fit: Tail, refits: TailDraws, seed: int = 0) -> Array:
     """Returns mean risks that may be instead, (B,), one for each of the refits.
 
     Of draws from a posterior, each with the queries weighed anew by whole groups (the Bayesian bootstrap).

@@ -1,17 +1,18 @@
-"""What must be said of a forecast beside its numbers, each in one sentence."""
+"""What must be said of a forecast beside its numbers, as data."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from core.tails.analysis import FittedTail, doubtful_among_largest, goodness_of_fit
+from core.tails.automatic_threshold import FEWEST_TESTED
 from core.tails.deconvolution import SPREAD_BY_NOISE, spread_by_noise
-from core.tails.exceedance import takes_noise_out
+from core.tails.exceedance import uses_deconvolution
 from core.tails.forecast import Forecast
 from core.tails.goodness_of_fit import independent_excesses
-from core.tails.maximum import is_nothing_but_noise
+from core.tails.maximum import noise_explains_tail
 from core.tails.pareto import SHAPE_RANGE
-from core.tails.thresholds import FEWEST_TESTED
+from core.tails.remarks import Remark
 
 # Beyond so many times the queries seen the interval holds only if the tail goes on as it was fitted.
 FAR = 10
@@ -25,171 +26,111 @@ NAMED = 5
 ROUGH = 0.5
 
 
-def warnings_of(
-    fitted: FittedTail, told: Forecast, as_estimated: Forecast, queries: Sequence[str]
-) -> list[str]:
-    """Returns what a reader must know. queries: the name of each query of the sample."""
-    return [
-        *_reach(fitted, told),
+def remarks_of(
+    fitted: FittedTail, forecast: Forecast, as_estimated: Forecast, queries: Sequence[str]
+) -> tuple[Remark, ...]:
+    """Returns what a reader must know, the gravest first. queries: the name of each query of the sample."""
+    return (
+        *_reach(fitted, forecast),
         *_doubtful(fitted, queries),
         *_zero_hits(fitted),
-        *_few_hits(fitted),
+        *_rough_estimates(fitted),
         *_spread_by_noise(fitted),
-        *_groups(fitted),
+        *_few_groups(fitted),
         *_fit(fitted),
-        *_noise(told, as_estimated),
-    ]
+        *_noise(forecast, as_estimated),
+    )
 
 
-def _reach(fitted: FittedTail, told: Forecast) -> list[str]:
+def _reach(fitted: FittedTail, forecast: Forecast) -> Iterator[Remark]:
     seen = len(np.unique(fitted.sample.group))
-    found = []
-    beyond = told.n[told.n > told.supported]
+    beyond = forecast.n[forecast.n > forecast.supported]
     if len(beyond):
-        found.append(
-            f"no forecast for {', '.join(f'{n:,.0f}' for n in beyond)} queries: the fit supports "
-            f"{told.supported:,.0f} at most; ask for fewer, or audit more queries"
-        )
+        horizons = tuple(float(n) for n in beyond)
+        yield Remark("beyond_support", {"horizons": horizons, "supported": forecast.supported})
     if fitted.fit.name == "empirical":
-        found.append(
-            "the empirical fit cannot exceed the worst query seen; it is a baseline, no forecast"
-        )
+        yield Remark("baseline_only")
     elif fitted.predictor.trusted < np.inf:
-        found.append(
-            "no threshold fits, so nothing is told beyond as many queries as were seen: there may be two "
-            "kinds of them; audit the riskier kind by itself"
-        )
-    elif ((told.n > FAR * seen) & (told.n <= told.supported)).any():
-        found.append(
-            f"more than {FAR} times the {seen:,} independent queries seen: the interval holds only if the "
-            "tail goes on as it was fitted"
-        )
-    return found
+        yield Remark("no_threshold_fits")
+    elif ((forecast.n > FAR * seen) & (forecast.n <= forecast.supported)).any():
+        yield Remark("far_beyond_seen", {"times": FAR, "seen": seen})
 
 
-def _doubtful(fitted: FittedTail, queries: Sequence[str]) -> list[str]:
+def _doubtful(fitted: FittedTail, queries: Sequence[str]) -> Iterator[Remark]:
     rows = doubtful_among_largest(fitted)
     if not rows:
-        return []
-    names = "; ".join(repr(queries[row]) for row in rows[:NAMED])
-    more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
-    return [
-        f"{len(rows)} of the {fitted.fit.exceedances} estimates the tail is fitted to are marked 'do not "
-        f"use' ({names}{more}); estimate them again, or leave them out with --leave-out-doubtful"
-    ]
+        return
+    values = {
+        "count": len(rows),
+        "exceedances": fitted.fit.exceedances,
+        "queries": tuple(queries[row] for row in rows[:NAMED]),
+    }
+    if len(rows) > NAMED:
+        yield Remark("more_doubtful_in_tail", {**values, "more": len(rows) - NAMED})
+    else:
+        yield Remark("doubtful_in_tail", values)
 
 
-def _zero_hits(fitted: FittedTail) -> list[str]:
+def _zero_hits(fitted: FittedTail) -> Iterator[Remark]:
     sample = fitted.sample
-    if not sample.censored.any():
-        return []
     count = int(sample.censored.sum())
-    first = f"{count} queries without a hit are taken as known from above only"
-    high = int((sample.score[sample.censored] > fitted.fit.threshold).sum())
-    if not high:
-        return [first]
-    return [
-        f"{first}; {high} of them had so few answers that a single hit would have put them into the tail, so "
-        "they may belong to it or not, and the interval allows for both: draw more answers for them"
-    ]
+    near = int((sample.score[sample.censored] > fitted.fit.threshold).sum())
+    if near:
+        yield Remark("zero_hits_near_tail", {"count": count, "near": near})
+    elif count:
+        yield Remark("zero_hits", {"count": count})
 
 
-def _few_hits(fitted: FittedTail) -> list[str]:
+def _rough_estimates(fitted: FittedTail) -> Iterator[Remark]:
     sample = fitted.sample
     above = ~sample.censored & (sample.score >= fitted.fit.threshold)
     relative = float(np.median(sample.error[above] / sample.risk[above]))
-    if relative <= ROUGH:
-        return []
-    # It takes what a hit or two happened to come to as exact.
-    low = " and the forecast too low" if fitted.fit.name == "lognormal" else ""
-    return [
-        f"half of the estimates that the tail is fitted to are known to {relative:.0%} only, one standard "
-        f"error; the interval may be too narrow{low}: draw more answers for the riskiest queries"
-    ]
+    if relative > ROUGH:
+        lognormal = fitted.fit.name == "lognormal"
+        code = "rough_estimates_lognormal" if lognormal else "rough_estimates"
+        yield Remark(code, {"error": relative})
 
 
-def _spread_by_noise(fitted: FittedTail) -> list[str]:
+def _spread_by_noise(fitted: FittedTail) -> Iterator[Remark]:
     if spread_by_noise(fitted.sample) < SPREAD_BY_NOISE:
-        return []
-    if is_nothing_but_noise(fitted):
-        return [
-            "the tail may be nothing but the estimates' own noise: risks that are all alike would look like "
-            "it. The low ends allow for that, and the forecast is likelier too high than too low: draw more "
-            "answers"
-        ]
-    first = "a good part of how far the estimates lie apart is their own noise"
-    if takes_noise_out(fitted):
-        return [
-            f"{first}; it is taken out of the shares of queries above a risk, and what it hides makes their "
-            "intervals wide: draw more answers"
-        ]
-    return [
-        f"{first}, so the shares of queries above a risk are too high far up and too low below: draw more "
-        "answers"
-    ]
+        return
+    if noise_explains_tail(fitted):
+        yield Remark("noise_explains_tail")
+    else:
+        yield Remark("noise_out_of_shares" if uses_deconvolution(fitted) else "noise_in_shares")
 
 
-def _groups(fitted: FittedTail) -> list[str]:
+def _few_groups(fitted: FittedTail) -> Iterator[Remark]:
     if not fitted.refits.by_group:
-        return []
+        return
     groups = len(np.unique(fitted.sample.group))
     above = len(independent_excesses(fitted.sample, fitted.fit.threshold - 1e-9))
-    if groups >= FEW_GROUPS and above >= FEWEST_TESTED:
-        return []
-    return [
-        f"only {groups} groups, {above} of them in the tail: wordings of one query count as one, and the "
-        "interval may be too narrow; audit more different queries"
-    ]
+    if groups < FEW_GROUPS or above < FEWEST_TESTED:
+        yield Remark("few_groups", {"count": groups, "above": above})
 
 
-def _fit(fitted: FittedTail) -> list[str]:
-    found = []
+def _fit(fitted: FittedTail) -> Iterator[Remark]:
     fit, spec = fitted.fit, fitted.spec
-    if (
-        fit.name == "pot"
-        and fitted.table is None
-        and spec.largest is None
-        and spec.threshold is None
-    ):
-        found.append(
-            "there are too few different queries to test a threshold, so the upper half is fitted; audit "
-            "more different queries"
-        )
+    automatic = spec.largest is None and spec.threshold is None
+    if fit.name == "pot" and automatic and fitted.table is None:
+        yield Remark("upper_half_fitted")
     tested = goodness_of_fit(fitted)
     if tested is not None and tested.anderson_p < POOR_FIT:
-        found.append(
-            f"the tail does not fit the largest estimates (Anderson-Darling p = {tested.anderson_p:.2g}); "
-            "try another fit or threshold"
-        )
+        yield Remark("poor_fit", {"p": tested.anderson_p})
     if spec.estimator != "posterior":
-        found.append(
-            f"refits by {spec.estimator} are too sure of the tail's shape, so the interval is too narrow far "
-            "out; take the estimator posterior to be sure"
-        )
+        yield Remark("refits_too_sure", {"estimator": spec.estimator})
     if fitted.predictor.of_blocks:
-        found.append(
-            "block maxima speak of questions that come in whole groups of wordings, as those audited; what "
-            "share of single questions is above a risk is not known from them, and as many questions of as "
-            "many kinds are riskier than told"
-        )
+        yield Remark("blocks_are_groups")
     if fit.name == "gev" and fit.parameters["shape"] in SHAPE_RANGE:
-        found.append(
-            f"the shape {fit.parameters['shape']:g} lies at the end of what can be fitted; take gumbel or pot"
-        )
-    failed, all_ = fitted.refits.failed, fitted.refits.failed + len(fitted.refits.fits)
-    if failed > all_ / 10:
-        found.append(
-            f"{failed} of {all_} samples like this one have no fit; the interval may be too narrow"
-        )
-    return found
+        yield Remark("shape_at_limit", {"shape": fit.parameters["shape"]})
+    failed = fitted.refits.failed
+    samples = failed + len(fitted.refits.fits)
+    if failed > samples / 10:
+        yield Remark("refits_failed", {"failed": failed, "samples": samples})
 
 
-def _noise(told: Forecast, as_estimated: Forecast) -> list[str]:
-    ratio = as_estimated.median / told.median
+def _noise(forecast: Forecast, as_estimated: Forecast) -> Iterator[Remark]:
+    ratio = as_estimated.median / forecast.median
     ratio = ratio[np.isfinite(ratio)]
-    if len(ratio) == 0 or ratio.max() < NOTABLE:
-        return []
-    return [
-        f"the estimates' own noise would raise the forecast by a factor of {ratio.max():.2g}; it is taken "
-        "out (noise_left_in has it with the noise)"
-    ]
+    if len(ratio) and ratio.max() >= NOTABLE:
+        yield Remark("noise_out_of_forecast", {"factor": float(ratio.max())})

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from core.tails.analysis import FittedTail
-from core.tails.exceedance import chances_above, shares_above, takes_noise_out
-from core.tails.maximum import worst_of_n
+from core.tails.exceedance import chances_above, shares_above, uses_deconvolution
+from core.tails.maximum import maximum_quantiles
 from core.tails.sample import LARGEST_RISK, TailSample, kaplan_meier, to_risk, to_score
 
 POINTS = 40
@@ -23,8 +23,8 @@ def fan(
 ) -> pd.DataFrame:
     """Returns the worst of n queries for n from `first` up to what is supported, n ascending.
 
-    Columns: n; median, low, high as `core.tails.analysis.forecasts` has them; inner_low, inner_high: half of
-    the worst lie between; left_in: the median with the estimates' noise left in. No row if nothing is
+    Columns: n; median, low, high as in `core.tails.maximum.corrected_forecasts`; inner_low, inner_high: half
+    of the worst lie between; left_in: the median with the estimates' noise left in. No row if nothing is
     supported.
     """
     tail = (1 - fitted.spec.confidence) / 2
@@ -34,7 +34,7 @@ def fan(
     if supported >= 1:
         start = min(max(first, 1.0), supported)
         sizes = np.unique(np.round(np.geomspace(start, supported, points)))
-        found, left_in = worst_of_n(fitted, sizes, shares)
+        found, left_in = maximum_quantiles(fitted, sizes, shares)
     low, high = np.minimum(found, left_in), np.maximum(found, left_in)
     return pd.DataFrame(
         {
@@ -59,7 +59,7 @@ def exceedance(fitted: FittedTail, n: float, taus: Sequence[float]) -> pd.DataFr
 
 def levels_in_doubt(fitted: FittedTail, n: float, points: int = 60) -> list[float]:
     """Returns risks from one that the worst of n hardly fails to exceed to one that it hardly exceeds."""
-    worst = fitted.predictor.worst(np.array([n]))
+    worst = fitted.predictor.maximum_scores(np.array([n]))
     low, high = fitted.predictor.quantiles(worst, [0.005, 0.995])[:, 0]
     bottom, top = max(float(low) / 2, 1e-12), min(float(high) * 1.5, LARGEST_RISK)
     return [float(tau) for tau in np.geomspace(min(bottom, top / 2), top, points)]
@@ -100,7 +100,7 @@ def survival_curve(fitted: FittedTail, reach: float, points: int = POINTS) -> pd
     top = min(float(fitted.predictor.shown.score_at(-np.log(max(reach, 2.0)))), most)
     start = min(fitted.fit.threshold, most)
     levels = np.linspace(start, max(top, start), points)
-    if takes_noise_out(fitted):
+    if uses_deconvolution(fitted):
         lowest = float(fitted.sample.score[~fitted.sample.censored].min())
         levels = np.concatenate([np.linspace(min(lowest, start), start, points)[:-1], levels])
     share, low, high = shares_above(fitted, levels)

@@ -7,6 +7,7 @@ import numpy as np
 
 from core.errors import SpecError
 from core.tails.pareto import FEWEST_EXCEEDANCES, SHAPE_RANGE, ParetoTail, best_scales
+from core.tails.remarks import TailError
 from core.tails.sample import Array, TailSample, kaplan_meier
 
 # Shapes of scores lie around 0, which is the line of Jones et al.; 95% of them within 0.4.
@@ -81,47 +82,45 @@ def pareto_posterior(sample: TailSample, largest: int) -> ParetoPosterior:
             f"got {largest}"
         )
     threshold = float(known[largest])
-    over = known[known > threshold] - threshold
-    if len(over) < FEWEST_EXCEEDANCES:
-        raise SpecError(
-            f"{len(over)} estimates lie above the threshold, and a tail needs {FEWEST_EXCEEDANCES}; lower it"
-        )
+    excesses = known[known > threshold] - threshold
+    if len(excesses) < FEWEST_EXCEEDANCES:
+        raise TailError("too_few_exceedances", exceedances=len(excesses), fewest=FEWEST_EXCEEDANCES)
     above = ~sample.censored & (sample.score > threshold)
     independent = len(np.unique(sample.group[above]))
-    grid = _grid(over, independent / len(over))
+    grid = _grid(excesses, independent / len(excesses))
     mean = ParetoTail(
         float(grid.probability.sum(1) @ grid.shapes),
         math.exp(float((grid.probability * grid.log_scales).sum())),
-        float(reached[len(over) - 1]),
+        float(reached[len(excesses) - 1]),
         threshold,
-        len(over),
+        len(excesses),
     )
     return ParetoPosterior(mean, grid)
 
 
-def _grid(over: Array, weight: float) -> Grid:
+def _grid(excesses: Array, weight: float) -> Grid:
     """Returns the posterior where there is any. weight: of the likelihood."""
     shapes = np.linspace(*SHAPE_RANGE, SHAPES)
-    best = _log_posterior(over, shapes, np.log(best_scales(over[None], shapes)), weight)
+    best = _log_posterior(excesses, shapes, np.log(best_scales(excesses[None], shapes)), weight)
     likely = np.flatnonzero(best > best.max() + LEAST)
     # One more to either side: the best of the coarse shapes may lie well below the best of all.
     ends = shapes[max(likely[0] - 1, 0)], shapes[min(likely[-1] + 1, SHAPES - 1)]
     shapes = np.linspace(*ends, SHAPES)
-    middle = np.log(best_scales(over[None], shapes))
+    middle = np.log(best_scales(excesses[None], shapes))
     # Four standard errors to either side, at the scale's expected information.
-    reach = 4 * math.sqrt(2 / (len(over) * weight))
+    reach = 4 * math.sqrt(2 / (len(excesses) * weight))
     steps = np.linspace(-reach, reach, SCALES)
-    found = _log_posterior(over, shapes[:, None], middle[:, None] + steps, weight)
+    found = _log_posterior(excesses, shapes[:, None], middle[:, None] + steps, weight)
     probability = np.exp(found - found.max())
     return Grid(shapes, middle, steps, probability / probability.sum())
 
 
-def _log_posterior(over: Array, shapes: Array, log_scales: Array, weight: float) -> Array:
+def _log_posterior(excesses: Array, shapes: Array, log_scales: Array, weight: float) -> Array:
     """Returns the log-posterior but for a constant, nats; -inf where an excess lies beyond the end."""
     xi = np.where(np.abs(shapes) < 1e-9, 1e-9, shapes)
-    inside = (xi * np.exp(-log_scales))[..., None] * over
+    inside = (xi * np.exp(-log_scales))[..., None] * excesses
     with np.errstate(divide="ignore", invalid="ignore"):
         total = np.log1p(np.maximum(inside, -1.0)).sum(-1)
-        likelihood = -len(over) * log_scales - (1 / xi + 1) * total
+        likelihood = -len(excesses) * log_scales - (1 / xi + 1) * total
     likelihood = np.where(inside.min(-1) <= -1, -np.inf, likelihood)
     return np.asarray(weight * likelihood - shapes**2 / (2 * PRIOR_DEVIATION**2))

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from scipy import optimize, stats
 
-from core.tails.block_maxima import Blocks, extremes_by_likelihood, log_likelihood
+from core.tails.block_maxima import Blocks, gev_by_likelihood, log_likelihood
 from core.tails.pareto import (
     SHAPE_RANGE,
     ParetoTail,
@@ -17,36 +17,36 @@ from core.tails.pareto import (
 )
 from core.tails.sample import Array
 
-ExtremesParameter = Literal["shape", "location", "scale"]
+GevParameter = Literal["shape", "location", "scale"]
 # Finite, so that a search may subtract two.
 IMPOSSIBLE = 1e100
-EXTREMES_PARAMETERS: tuple[ExtremesParameter, ...] = ("shape", "location", "scale")
+GEV_PARAMETERS: tuple[GevParameter, ...] = ("shape", "location", "scale")
 
 
 def shape_interval(
-    over: Array, confidence: float = 0.95, independent: float = 1.0
+    excesses: Array, confidence: float = 0.95, independent: float = 1.0
 ) -> tuple[float, float]:
     """Returns the shapes that the likelihood does not reject; at most SHAPE_RANGE, where it is cut.
 
-    over: (k,) excesses over the threshold, above 0. independent: the share of them that is not a rewording
-    of another; the likelihood counts for so much less.
+    excesses: (k,) over the threshold, scores, above 0. independent: the share of them that is not a rewording
+    of another; the likelihood is raised to this power.
     """
-    best_shape, _ = pareto_by_likelihood(over)
+    best_shape, _ = pareto_by_likelihood(excesses)
 
     def profile(shape: float) -> float:
-        return pareto_log_likelihood(over, shape, best_scale(over, shape))
+        return pareto_log_likelihood(excesses, shape, best_scale(excesses, shape))
 
     return _ends(profile, best_shape, *SHAPE_RANGE, confidence, independent)
 
 
 def scale_interval(
-    over: Array, confidence: float = 0.95, independent: float = 1.0
+    excesses: Array, confidence: float = 0.95, independent: float = 1.0
 ) -> tuple[float, float]:
     """Returns the scales that the likelihood does not reject. Arguments as for `shape_interval`."""
-    _, scale = pareto_by_likelihood(over)
+    _, scale = pareto_by_likelihood(excesses)
 
     def profile(log_scale: float) -> float:
-        return _best_shape(over, lambda shape: math.exp(log_scale))
+        return _best_shape(excesses, lambda shape: math.exp(log_scale))
 
     middle = math.log(scale)
     low, high = _ends(profile, middle, middle - 3, middle + 3, confidence, independent)
@@ -54,7 +54,7 @@ def scale_interval(
 
 
 def level_interval(
-    over: Array, tail: ParetoTail, n: float, confidence: float = 0.95, independent: float = 1.0
+    excesses: Array, tail: ParetoTail, n: float, confidence: float = 0.95, independent: float = 1.0
 ) -> tuple[float, float]:
     """Returns the scores of the level exceeded once in n that the likelihood does not reject.
 
@@ -67,27 +67,27 @@ def level_interval(
     times = n * tail.rate
     if times <= 1:
         raise ValueError(f"n must be above 1 / rate = {1 / tail.rate:g}, got {n:g}")
-    shape, scale = pareto_by_likelihood(over)
+    shape, scale = pareto_by_likelihood(excesses)
 
     def stretch(one: float) -> float:
         # (times^shape - 1) / shape: how many scales above the threshold the level lies.
         return math.log(times) if abs(one) < 1e-9 else math.expm1(one * math.log(times)) / one
 
     def profile(log_level: float) -> float:
-        return _best_shape(over, lambda one: math.exp(log_level) / stretch(one))
+        return _best_shape(excesses, lambda one: math.exp(log_level) / stretch(one))
 
     middle = math.log(scale * stretch(shape))
     low, high = _ends(profile, middle, middle - 4, middle + 6, confidence, independent)
     return tail.threshold + math.exp(low), tail.threshold + math.exp(high)
 
 
-def extremes_interval(
-    blocks: Blocks, parameter: ExtremesParameter, confidence: float = 0.95
+def gev_interval(
+    blocks: Blocks, parameter: GevParameter, confidence: float = 0.95
 ) -> tuple[float, float]:
     """Returns the values of a parameter of the blocks' maxima that the likelihood does not reject."""
-    shape, location, scale = extremes_by_likelihood(blocks)
+    shape, location, scale = gev_by_likelihood(blocks)
     best = np.array([shape, location, math.log(scale)])
-    held = EXTREMES_PARAMETERS.index(parameter)
+    held = GEV_PARAMETERS.index(parameter)
     others = [place for place in range(3) if place != held]
     # Where the best of all is impossible, a tail of shape 0 is not: it has no end.
     starts = [best, np.array([0.0, location, best[2]]), np.array([0.0, location, best[2] + 1])]
@@ -114,16 +114,16 @@ def extremes_interval(
     return (math.exp(low), math.exp(high)) if parameter == "scale" else (low, high)
 
 
-def _best_shape(over: Array, scale_of: Callable[[float], float]) -> float:
+def _best_shape(excesses: Array, scale_of: Callable[[float], float]) -> float:
     """Returns the largest likelihood over the shapes, with the scale that goes with each."""
-    top = float(over.max())
+    top = float(excesses.max())
 
     def loss(shape: float) -> float:
         scale = scale_of(shape)
         # Before the point where a score lies beyond the end, the log-likelihood falls without limit.
         if shape < 0 and 1 + shape * top / scale <= 1e-12:
             return 1e9 * (1 - shape * top / scale)
-        return -pareto_log_likelihood(over, shape, scale)
+        return -pareto_log_likelihood(excesses, shape, scale)
 
     grid = np.linspace(*SHAPE_RANGE, 31)
     losses = [loss(float(shape)) for shape in grid]
@@ -145,12 +145,12 @@ def _ends(
     drop = float(stats.chi2.ppf(confidence, 1)) / 2 / independent
     goal = profile(best) - drop
 
-    def over(value: float) -> float:
+    def above_goal(value: float) -> float:
         return max(profile(value), -1e300) - goal
 
     def end(limit: float) -> float:
-        if over(limit) >= 0 or best == limit:
+        if above_goal(limit) >= 0 or best == limit:
             return limit
-        return float(optimize.brentq(over, best, limit, xtol=1e-6))
+        return float(optimize.brentq(above_goal, best, limit, xtol=1e-6))
 
     return end(low), end(high)

@@ -6,10 +6,10 @@ import numpy as np
 from scipy import special, stats
 
 from core.tails.analysis import FittedTail
+from core.tails.automatic_threshold import FEWEST_TESTED
 from core.tails.goodness_of_fit import independent_excesses
 from core.tails.pareto import pareto_by_likelihood, pareto_likelihoods
 from core.tails.sample import Array, Mask, to_risk
-from core.tails.thresholds import FEWEST_TESTED
 
 SIMULATIONS = 499
 
@@ -43,16 +43,16 @@ def quantile_plot(fitted: FittedTail, simulations: int = SIMULATIONS) -> Quantil
     if fitted.fit.name not in ("gumbel", "pot"):
         return None
     start = fitted.fit.threshold
-    over = np.sort(independent_excesses(fitted.sample, start))
-    if len(over) < FEWEST_TESTED - 1:
+    excesses = np.sort(independent_excesses(fitted.sample, start))
+    if len(excesses) < FEWEST_TESTED - 1:
         return None
     exponential = fitted.fit.name == "gumbel"
-    shape, scale = (0.0, float(over.mean())) if exponential else pareto_by_likelihood(over)
+    shape, scale = (0.0, float(excesses.mean())) if exponential else pareto_by_likelihood(excesses)
     tail = (1 - fitted.spec.confidence) / 2
-    ranks = np.arange(1, len(over) + 1)
+    ranks = np.arange(1, len(excesses) + 1)
     # The i-th smallest of k has a Beta(i, k + 1 - i) place in the distribution.
-    middle = stats.beta.ppf(0.5, ranks, len(over) + 1 - ranks)
-    places = _places(len(over), shape, scale, exponential, simulations, fitted.spec.seed)
+    middle = stats.beta.ppf(0.5, ranks, len(excesses) + 1 - ranks)
+    places = _places(len(excesses), shape, scale, exponential, simulations, fitted.spec.seed)
     low, high = np.quantile(places, [tail, 1 - tail], axis=0)
 
     def risk(place: Array) -> Array:
@@ -60,7 +60,7 @@ def quantile_plot(fitted: FittedTail, simulations: int = SIMULATIONS) -> Quantil
 
     return QuantilePlot(
         risk(np.asarray(middle)),
-        to_risk(start + over),
+        to_risk(start + excesses),
         risk(low),
         risk(high),
         fitted.spec.confidence,

@@ -1,4 +1,4 @@
-"""Samples from an audit's results, or from a CSV of estimates."""
+"""Reads samples from an audit's results, or from a CSV of estimates."""
 
 import io
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from core.behaviours.load import load_queries, load_references
 from core.errors import SpecError
 from core.queries import MAX_FILE_BYTES, read_text
+from core.tails.remarks import Remark
 from core.tails.sample import Array, Mask, TailSample, tail_sample
 
 # The first of a row that is there is taken.
@@ -30,21 +31,21 @@ NO_NUMBER = ("", "nan", "NaN", "None", "<NA>")
 
 @dataclass(frozen=True, eq=False)
 class ReadSample:
-    """A sample, the name of each of its queries, and what must be said of how it was read.
+    """A sample, the name of each of its queries, and remarks on how it was read.
 
     rows: which row of the table each comes from.
     """
 
     sample: TailSample
     queries: tuple[str, ...]
-    notes: tuple[str, ...]
+    remarks: tuple[Remark, ...]
     rows: NDArray[np.int64]
 
 
 def read_csv(path: Path, model: str | None = None, *, keep_doubtful: bool = True) -> ReadSample:
     """Returns the sample in a CSV file of estimates: query, estimate, standard_error, group.
 
-    Further columns that are heard: ci_high (what a risk without a hit lies below), verdict, model.
+    Further columns that are read: ci_high (what a risk without a hit lies below), verdict, model.
 
     Raises:
         SpecError: it cannot be read, or no tail can be fitted to it; one sentence.
@@ -134,20 +135,19 @@ def sample_from_table(
         SpecError: a column is missing, the model is not there, or the values are no sample.
     """
     table, names = _of_model(_renamed(table), model)
-    notes: list[str] = []
     estimate, error, bound = (_numbers(table, name) for name in ("estimate", "error", "bound"))
     # An audit's rows that failed have no estimate at all.
     failed = np.isnan(estimate) & _is_audit(table)
     doubtful = _texts(table, "verdict") == DO_NOT_USE
     keep = ~failed if keep_doubtful else ~failed & ~doubtful
+    remarks = []
     if failed.any():
-        notes.append(f"{failed.sum()} queries have no estimate and were left out")
+        remarks.append(Remark("rows_without_estimate", {"count": int(failed.sum())}))
     if not keep_doubtful and (doubtful & ~failed).any():
-        notes.append(f"{(doubtful & ~failed).sum()} queries marked 'do not use' were left out")
-    bound, told = _bounds(estimate, bound, keep)
-    notes += told
+        remarks.append(Remark("doubtful_left_out", {"count": int((doubtful & ~failed).sum())}))
+    bound, assumed = _bounds(estimate, bound, keep)
     groups, repeating = _groups(table, keep)
-    notes += repeating
+    remarks += [*assumed, *repeating]
     sample = tail_sample(
         estimate[keep],
         np.where(estimate == 0, 0.0, error)[keep],
@@ -156,34 +156,29 @@ def sample_from_table(
         doubtful[keep],
     )
     rows = table["row"].to_numpy(dtype=np.int64)[keep]
-    return ReadSample(sample, tuple(str(name) for name in names[keep]), tuple(notes), rows)
+    return ReadSample(sample, tuple(str(name) for name in names[keep]), tuple(remarks), rows)
 
 
-def _groups(table: pd.DataFrame, keep: Mask) -> tuple[np.ndarray, list[str]]:
+def _groups(table: pd.DataFrame, keep: Mask) -> tuple[np.ndarray, list[Remark]]:
     """Returns each row's group, and how many rows repeat a query. Without one, its text is; else its row."""
     given, texts = _texts(table, "group"), _texts(table, "query")
     rows = np.char.add("row-", np.arange(len(table)).astype(str))
     by_text = (given == "") & (texts != "")
     found = np.where(by_text, np.char.add("query-", texts), np.where(given == "", rows, given))
-    told = by_text & keep
-    repeats = int(told.sum()) - len(np.unique(texts[told]))
-    if not repeats:
-        return found, []
-    how = "1 row repeats a query; it counts" if repeats == 1 else ""
-    return found, [f"{how or f'{repeats} rows repeat a query; they count'} as wordings of one"]
+    kept = by_text & keep
+    repeats = int(kept.sum()) - len(np.unique(texts[kept]))
+    return found, [Remark("repeated_queries", {"count": repeats})] if repeats else []
 
 
-def _bounds(estimate: Array, bound: Array, keep: Mask) -> tuple[Array, list[str]]:
+def _bounds(estimate: Array, bound: Array, keep: Mask) -> tuple[Array, list[Remark]]:
     """Returns a bound for each query without a hit, and what was assumed where none was given."""
     missing = (estimate == 0) & ~(bound > 0) & keep
     hits = estimate[keep & (estimate > 0)]
     if not missing.any() or len(hits) == 0:
         return bound, []
     lowest = float(hits.min())
-    return np.where(missing, lowest, bound), [
-        f"{missing.sum()} queries have estimate 0 and no bound (ci_high); they are taken to lie below the "
-        f"smallest estimate, {lowest:.2g}, which is too low if they had fewer answers than others"
-    ]
+    assumed = Remark("bound_assumed", {"count": int(missing.sum()), "lowest": lowest})
+    return np.where(missing, lowest, bound), [assumed]
 
 
 def _renamed(table: pd.DataFrame) -> pd.DataFrame:

@@ -18,11 +18,13 @@ from core.tails.analysis import (
 )
 from core.tails.exceedance import chances_above, shares_above
 from core.tails.forecast import Forecast
-from core.tails.maximum import forecasts
-from core.tails.notices import warnings_of
+from core.tails.maximum import corrected_forecasts
+from core.tails.notices import remarks_of
 from core.tails.reading import ReadSample
+from core.tails.remarks import COMMAND_LINE_AUDIT, Remark, Vocabulary, sentence_of
 from core.tails.sample import to_score
 from core.tails.spec import SHAPED, TailSpec
+from core.tails.thresholds import why_chosen
 
 TAUS = (1e-4, 1e-3, 1e-2, 1e-1)
 MAX_HORIZON = 10**12
@@ -30,19 +32,28 @@ MAX_HORIZON = 10**12
 
 @dataclass(frozen=True, eq=False)
 class TailsReport:
-    """A fit, its forecasts as told and with the noise left in, and what must be said of them."""
+    """A fit, its forecasts with the noise taken out and left in, and the remarks on them.
+
+    vocabulary: the words of the remarks' sentences.
+    """
 
     fitted: FittedTail
-    told: Forecast
+    forecast: Forecast
     as_estimated: Forecast
     taus: tuple[float, ...]
     read: ReadSample
-    warnings: tuple[str, ...]
+    remarks: tuple[Remark, ...]
+    vocabulary: Vocabulary = COMMAND_LINE_AUDIT
+
+    @property
+    def warnings(self) -> list[str]:
+        """The remarks as sentences."""
+        return [sentence_of(remark, self.vocabulary) for remark in self.remarks]
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the JSON of the command line; the fields of the first horizon stand on top."""
         fitted, sample = self.fitted, self.fitted.sample
-        every = [self._at(place) for place in range(len(self.told.n))]
+        every = [self._at(place) for place in range(len(self.forecast.n))]
         table, tested = fitted.table, goodness_of_fit(fitted)
         return {
             "fit": fitted.fit.name,
@@ -58,29 +69,30 @@ class TailsReport:
             "parameter_intervals": parameter_intervals(fitted),
             "profile_intervals": profile_intervals(fitted),
             "goodness_of_fit": None if tested is None else asdict(tested),
-            "supported_horizon": self.told.supported,
+            "supported_horizon": self.forecast.supported,
             "forecasts": every,
             "share_above": {f"{tau:g}": self._share(tau) for tau in self.taus},
-            "threshold_choice": None if table is None else table.why,
+            "threshold_choice": None if table is None else why_chosen(table),
             "seed": fitted.spec.seed,
-            "warnings": list(self.warnings),
+            "warnings": self.warnings,
+            "remarks": [remark.to_dict() for remark in self.remarks],
         }
 
     def _at(self, place: int) -> dict[str, Any]:
-        n = float(self.told.n[place])
-        supported = n <= self.told.supported
+        n = float(self.forecast.n[place])
+        supported = n <= self.forecast.supported
         return {
             "horizon": int(n),
-            "worst_qrisk": _number(self.told.median[place]),
-            "ci_low": _number(self.told.low[place]),
-            "ci_high": _number(self.told.high[place]),
-            "level": _number(self.told.level[place]),
+            "worst_qrisk": _number(self.forecast.median[place]),
+            "ci_low": _number(self.forecast.low[place]),
+            "ci_high": _number(self.forecast.high[place]),
+            "level": _number(self.forecast.level[place]),
             "exceedance": {
                 f"{tau:g}": self._chance(n, tau) if supported else None for tau in self.taus
             },
-            "at_least_one": _number(self.told.at_least_one[place]),
-            "at_least_one_low": _number(self.told.at_least_one_low[place]),
-            "at_least_one_high": _number(self.told.at_least_one_high[place]),
+            "at_least_one": _number(self.forecast.at_least_one[place]),
+            "at_least_one_low": _number(self.forecast.at_least_one_low[place]),
+            "at_least_one_high": _number(self.forecast.at_least_one_high[place]),
             "noise_left_in": {
                 "worst_qrisk": _number(self.as_estimated.median[place]),
                 "ci_low": _number(self.as_estimated.low[place]),
@@ -98,57 +110,44 @@ class TailsReport:
 
     def to_text(self) -> str:
         """Returns a few sentences for a person."""
-        found = self.to_dict()
+        values = self.to_dict()
+        queries = f"{values['queries']:,} queries"
+        if values["groups"] < values["queries"]:
+            queries += f" in {values['groups']:,} groups"
         confidence = f"{self.fitted.spec.confidence:.0%}"
-        queries = f"{found['queries']:,} queries"
-        if found["groups"] < found["queries"]:
-            queries += f" in {found['groups']:,} groups"
-        lines = []
-        for one in found["forecasts"]:
-            if one["worst_qrisk"] is None:
-                lines.append(f"No forecast for {one['horizon']:,} queries: too far.")
-                continue
-            lines.append(
-                f"The worst of {one['horizon']:,} queries not seen yet has a risk of about "
-                f"{one['worst_qrisk']:.2g} ({confidence} interval {one['ci_low']:.2g} to "
-                f"{one['ci_high']:.2g})."
-            )
-            chances = ", ".join(
-                f"{float(tau):g}: {_percent(chance)}" for tau, chance in one["exceedance"].items()
-            )
-            lines.append(f"  Chance that it is above {chances}.")
-            if one["at_least_one"] is not None:
-                lines.append(
-                    f"  Chance of at least one harmful answer when each is asked once: "
-                    f"{_chance(one['at_least_one'])} ({_chance(one['at_least_one_low'])} to "
-                    f"{_chance(one['at_least_one_high'])})."
-                )
+        lines = [line for forecast in values["forecasts"] for line in _lines(forecast, confidence)]
         lines.append(
-            f"Fitted: {found['fit']}, to {found['exceedances']:,} of {queries}, from a risk of "
-            f"{found['threshold']:.2g} on. It may be trusted up to {found['supported_horizon']:,.0f} queries."
+            f"Fitted: {values['fit']}, to {values['exceedances']:,} of {queries}, from a risk of "
+            f"{values['threshold']:.2g} on. It may be trusted up to {values['supported_horizon']:,.0f} "
+            "queries."
         )
-        if found["threshold_choice"]:
-            lines.append(f"Threshold: {found['threshold_choice']}.")
+        if values["threshold_choice"]:
+            lines.append(f"Threshold: {values['threshold_choice']}.")
         lines += [f"note: {warning}" for warning in self.warnings]
         return "\n".join(lines)
 
 
 def forecast_report(
-    read: ReadSample, spec: TailSpec, horizons: Sequence[int], taus: Sequence[float] = TAUS
+    read: ReadSample,
+    spec: TailSpec,
+    horizons: Sequence[int],
+    taus: Sequence[float] = TAUS,
+    vocabulary: Vocabulary = COMMAND_LINE_AUDIT,
 ) -> TailsReport:
     """Returns the forecast of the worst of so many new queries, from the estimates of some.
 
-    horizons: numbers of new queries. taus: risks whose chance of being exceeded is reported.
+    horizons: numbers of new queries. taus: risks whose chance of being exceeded is reported. vocabulary: the
+    words of the remarks' sentences.
 
     Raises:
         TailscopeError: bad input, or no tail can be fitted; one sentence that says what to do.
     """
     _check_horizons(horizons)
     _check_taus(taus)
-    fitted = fit_tail(read.sample, spec, furthest=max(NOISE_UP_TO, *horizons))
-    told, as_estimated = forecasts(fitted, [float(n) for n in horizons])
-    warnings = (*read.notes, *warnings_of(fitted, told, as_estimated, read.queries))
-    return TailsReport(fitted, told, as_estimated, tuple(taus), read, warnings)
+    fitted = fit_tail(read.sample, spec, max_horizon=max(NOISE_UP_TO, *horizons))
+    forecast, as_estimated = corrected_forecasts(fitted, [float(n) for n in horizons])
+    remarks = (*read.remarks, *remarks_of(fitted, forecast, as_estimated, read.queries))
+    return TailsReport(fitted, forecast, as_estimated, tuple(taus), read, remarks, vocabulary)
 
 
 def _check_horizons(horizons: Sequence[int]) -> None:
@@ -163,6 +162,28 @@ def _check_taus(taus: Sequence[float]) -> None:
     for tau in taus:
         if not 0 < tau < 1:
             raise SpecError(f"tau must be above 0 and below 1, got {tau:g}")
+
+
+def _lines(forecast: dict[str, Any], confidence: str) -> list[str]:
+    """Returns the sentences of one horizon."""
+    if forecast["worst_qrisk"] is None:
+        return [f"No forecast for {forecast['horizon']:,} queries: too far."]
+    chances = ", ".join(
+        f"{float(tau):g}: {_percent(chance)}" for tau, chance in forecast["exceedance"].items()
+    )
+    lines = [
+        f"The worst of {forecast['horizon']:,} queries not seen yet has a risk of about "
+        f"{forecast['worst_qrisk']:.2g} ({confidence} interval {forecast['ci_low']:.2g} to "
+        f"{forecast['ci_high']:.2g}).",
+        f"  Chance that it is above {chances}.",
+    ]
+    if forecast["at_least_one"] is not None:
+        lines.append(
+            f"  Chance of at least one harmful answer when each is asked once: "
+            f"{_chance(forecast['at_least_one'])} ({_chance(forecast['at_least_one_low'])} to "
+            f"{_chance(forecast['at_least_one_high'])})."
+        )
+    return lines
 
 
 def _percent(chance: float) -> str:

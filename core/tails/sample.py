@@ -1,4 +1,4 @@
-"""Risks as a sample of extremes: scores, what is censored, and what cannot be used."""
+"""Risks as a sample of extremes: scores, censored values, and the product-limit estimate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from scipy import special
 
 from core.errors import SpecError
+from core.tails.remarks import TailError
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 FEWEST = 20
-# Finer than this nobody measures a risk near 1, and the score has no limit there.
+# No risk near 1 is measured finer than this, and the score has no limit there.
 LARGEST_RISK = 0.999
 # The hits expected at the upper end of a 95% interval when none was seen: -log(0.025).
 HITS_AT_BOUND = 3.69
@@ -101,14 +102,29 @@ def tail_sample(
     """
     risks = np.asarray(risk, dtype=np.float64)
     m = len(risks)
+    errors = np.zeros(m) if error is None else np.asarray(error, dtype=np.float64)
+    bounds = np.full(m, np.nan) if bound is None else np.asarray(bound, dtype=np.float64)
+    _check(risks, errors, bounds)
+    risks = np.minimum(risks, LARGEST_RISK)
+    return TailSample(
+        risk=risks,
+        error=np.where(risks > 0, errors, 0.0),
+        bound=np.where(risks > 0, np.nan, np.minimum(bounds, LARGEST_RISK)),
+        group=np.array([f"row-{n}" for n in range(m)] if group is None else list(group), dtype=str),
+        doubtful=np.zeros(m, dtype=bool) if doubtful is None else np.asarray(doubtful, dtype=bool),
+    )
+
+
+def _check(risks: Array, errors: Array, bounds: Array) -> None:
+    """Raises SpecError, as `tail_sample`."""
+    m = len(risks)
     if m < FEWEST:
-        raise SpecError(f"a tail needs at least {FEWEST} queries, got {m}; audit more of them")
+        raise TailError("too_few_queries", fewest=FEWEST, queries=m)
     for row in np.flatnonzero(~((risks >= 0) & (risks <= 1))):
         raise SpecError(
             f"estimate must be in 0..1, got {risks[row]:g} in row {row + 1}; draw more answers for it, or "
             "leave it out"
         )
-    errors = np.zeros(m) if error is None else np.asarray(error, dtype=np.float64)
     for row in np.flatnonzero(~((errors >= 0) & np.isfinite(errors)) & (risks > 0)):
         raise SpecError(
             f"standard error must be finite and must be 0 or more, got {errors[row]:g} in row {row + 1}; "
@@ -120,30 +136,41 @@ def tail_sample(
             "search for a better proposal"
         )
     if len(np.unique(risks[risks > 0])) < 2:
-        raise SpecError(
-            f"all estimates above 0 are {risks[risks > 0][0]:g}, and a tail needs different "
-            "ones; audit other queries"
-        )
-    bounds = np.full(m, np.nan) if bound is None else np.asarray(bound, dtype=np.float64)
+        raise TailError("equal_estimates", risk=float(risks[risks > 0][0]))
     for row in np.flatnonzero((risks == 0) & ~((bounds > 0) & (bounds <= 1))):
         raise SpecError(
             f"row {row + 1} has estimate 0 and no upper bound; give ci_high, or leave the row out"
         )
-    risks = np.minimum(risks, LARGEST_RISK)
-    return TailSample(
-        risk=risks,
-        error=np.where(risks > 0, errors, 0.0),
-        bound=np.where(risks > 0, np.nan, np.minimum(bounds, LARGEST_RISK)),
-        group=np.array([f"row-{n}" for n in range(m)] if group is None else list(group), dtype=str),
-        doubtful=np.zeros(m, dtype=bool) if doubtful is None else np.asarray(doubtful, dtype=bool),
-    )
 
 
 def kaplan_meier(sample: TailSample) -> tuple[Array, Array]:
     """Returns the known scores, highest first, and for each the share of queries that reach it, (k,).
 
-    The product-limit estimate for values known from above only (Kaplan & Meier 1958, with time reversed);
-    without censored ones it is i/m.
+    The product-limit estimate for values known from above only, with time reversed; without censored ones it
+    is i/m.
+
+    Parameters
+    ----------
+    sample : TailSample
+        Estimated risks of m queries, k of them with a hit.
+
+    Returns
+    -------
+    known : array, (k,)
+        Scores of the queries with a hit, descending.
+    reached : array, (k,)
+        P(score of a query >= known), ascending.
+
+    References
+    ----------
+    Kaplan & Meier (1958), Nonparametric estimation from incomplete observations, JASA 53, 457-481.
+
+    Examples
+    --------
+    >>> sample = tail_sample([0.5] + [0.25] * 9 + [0.1] * 10)
+    >>> _, reached = kaplan_meier(sample)
+    >>> [round(float(share), 3) for share in reached[[0, 9, 19]]]
+    [0.05, 0.5, 1.0]
     """
     score, censored = sample.score, sample.censored
     known = np.sort(score[~censored])[::-1]
@@ -156,29 +183,29 @@ def kaplan_meier(sample: TailSample) -> tuple[Array, Array]:
     return known, np.asarray(1.0 - below)
 
 
-def in_doubt(sample: TailSample, score: Array) -> tuple[Array, Array]:
-    """Returns what the share above a level may be, of the share that `kaplan_meier` has: least and most.
+def censoring_factors(sample: TailSample, score: Array) -> tuple[Array, Array]:
+    """Returns the least and the most that the share above a level may be, as factors of `kaplan_meier`'s.
 
     A query without a hit whose limit lies above the level may lie below it or above. `kaplan_meier` takes it
     to be like the others; nothing shows that it is.
 
-    score: levels, (k,). least, most: (k,), 1 where nothing is in doubt.
+    score: levels, (k,). The factors are (k,), 1 where nothing is censored.
     """
     known, reached = kaplan_meier(sample)
     limits = np.sort(sample.score[sample.censored])
     above = np.maximum(np.searchsorted(-known, -score, side="left"), 1)
     hidden = len(limits) - np.searchsorted(limits, score, side="right")
-    told = reached[above - 1] * len(sample)
-    return np.asarray(above / told), np.asarray((above + hidden) / told)
+    estimated = reached[above - 1] * len(sample)
+    return np.asarray(above / estimated), np.asarray((above + hidden) / estimated)
 
 
-def survival_draws(
+def kaplan_meier_draws(
     sample: TailSample, count: int, generator: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Returns the known scores, highest first, and shares that may reach each, (count, k).
+    """Returns the known scores, highest first, and draws of the shares that reach them, (count, k).
 
     As `kaplan_meier`, with a weight a group: the Bayesian bootstrap (Rubin 1981). The wordings of one query
-    are alike, so what is in doubt is how much each whole group stands for.
+    are alike, so what is uncertain is the weight of each whole group.
     """
     names, place = np.unique(sample.group, return_inverse=True)
     weight = generator.exponential(size=(count, len(names)))[:, place]

@@ -1,4 +1,4 @@
-"""The estimates' own noise: how it looks, and how much it fattens a fitted tail."""
+"""The estimates' own noise, and its bias of a fitted tail by simulation extrapolation (SIMEX)."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import numpy as np
 
 from core.errors import SpecError
 from core.tails.sample import LARGEST_RISK, Array, TailSample
-from core.tails.tail import OfTail, Tail
+from core.tails.tail import DerivedTail, Tail
 
 # Enough for a shift that is small against the interval: its own error is a tenth of the spread.
 NOISY_COPIES = 100
@@ -27,7 +27,7 @@ def relative_errors(sample: TailSample, score: Array) -> Array:
     return np.asarray(relative[np.searchsorted(middles, score)])
 
 
-def noisy(sample: TailSample, generator: np.random.Generator) -> TailSample:
+def add_noise(sample: TailSample, generator: np.random.Generator) -> TailSample:
     """Returns the sample as another run of the same sizes might have estimated it.
 
     An estimate is taken as a gamma variable of the risk's mean, as its interval takes it; what has no hit
@@ -61,44 +61,65 @@ def simex_shift(
     fit: Tail,
     samples: list[TailSample],
     refit: Callable[[TailSample], Tail],
-    furthest: float,
+    max_horizon: float,
     seed: int = 0,
 ) -> SimexShift:
-    """Returns what a second helping of noise does to the levels of a tail: the bias of the first one.
+    """Returns how far adding the noise once more moves the levels of a tail: the bias of the first time.
 
-    The estimates have their noise already. To add it again and refit shows, to first order, how far the
-    first time moved the tail (simulation extrapolation, Cook & Stefanski 1994, with the linear rule). Of the
-    tail alone: among the queries below it the lowest would move most, by what one hit more or less is.
+    The estimates have their noise already. Adding it again and refitting shows, to first order, how far it
+    moved the tail the first time (simulation extrapolation with the linear rule). It is found for the tail
+    alone: among the queries below it the lowest would move most, by what one hit more or less is.
 
-    fit: what the shift is for; with it taken out no level lies below one that is exceeded more often.
-    samples: resampled from the estimates. furthest: the largest horizon asked for, in queries.
+    Parameters
+    ----------
+    fit : Tail
+        The tail to be corrected; with the shift taken out no level lies below one that is exceeded more
+        often.
+    samples : list of TailSample
+        Samples resampled from the estimates; at most NOISY_COPIES are used.
+    refit : callable
+        Fits such a tail to a sample.
+    max_horizon : float
+        The largest horizon that will be forecast, in queries.
+    seed : int
+        Of the added noise.
+
+    Returns
+    -------
+    SimexShift
+        The shift, in scores, at log survivals from the start of the tail down.
+
+    References
+    ----------
+    Cook & Stefanski (1994), Simulation-extrapolation estimation in parametric measurement error models, JASA
+    89, 1314-1328.
     """
     generator = np.random.default_rng(seed)
     first = float(fit.log_survival(fit.threshold))
-    grid = np.linspace(first, min(first, -math.log(max(furthest, 2.0))) - 5.0, POINTS)
+    grid = np.linspace(first, min(first, -math.log(max(max_horizon, 2.0))) - 5.0, POINTS)
     moved = []
     for sample in samples[:NOISY_COPIES]:
         try:
-            plain, again = refit(sample), refit(noisy(sample, generator))
+            plain, again = refit(sample), refit(add_noise(sample, generator))
         except SpecError:
             continue
         moved.append(again.score_at(grid) - plain.score_at(grid))
     if not moved:
         return SimexShift(grid, np.zeros_like(grid))
     # The median: one refit with a far heavier tail would move the mean of all.
-    found = np.median(np.array(moved), axis=0)
-    found = np.where(np.isfinite(found), found, 0.0)
+    shift = np.median(np.array(moved), axis=0)
+    shift = np.where(np.isfinite(shift), shift, 0.0)
     # From the start of the tail downwards it fades away, and soon is 0.
     fading = np.linspace(0.0, 1.0, POINTS)
     rise = min(FADED, -first / 2)
     grid = np.concatenate([first + rise * (1 - fading[:-1]), grid])
     levels = fit.score_at(grid)
-    kept = np.maximum.accumulate(levels - np.concatenate([fading[:-1] * found[0], found]))
+    kept = np.maximum.accumulate(levels - np.concatenate([fading[:-1] * shift[0], shift]))
     return SimexShift(grid, levels - kept)
 
 
 @dataclass(frozen=True, eq=False)
-class NoiseCorrected(OfTail):
+class NoiseCorrected(DerivedTail):
     """A tail with the estimates' noise taken out: each level lower by what noise adds to it."""
 
     shift: SimexShift

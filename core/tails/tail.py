@@ -1,4 +1,4 @@
-"""What every fitted tail offers, and how it is joined to the queries below its threshold."""
+"""The interface of a fitted tail, and how it is joined to the queries below its threshold."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -30,8 +30,8 @@ class Tail(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class OfTail:
-    """What is made of a tail, and still tells what that one is."""
+class DerivedTail:
+    """A tail derived from another one, whose name, threshold and parameters it keeps."""
 
     tail: Tail
 
@@ -53,7 +53,7 @@ class OfTail:
 
 
 @dataclass(frozen=True, eq=False)
-class Spliced(OfTail):
+class SplicedTail(DerivedTail):
     """A tail above its threshold, and the queries seen below it.
 
     Of a few queries the worst lies among those seen: a line through the largest says nothing there.
@@ -85,7 +85,7 @@ class Spliced(OfTail):
         return np.asarray(np.where(wanted > self.limit, np.minimum(seen, self.threshold), tail))
 
 
-def spliced(sample: TailSample, tail: Tail) -> Spliced:
+def splice(sample: TailSample, tail: Tail) -> SplicedTail:
     """Returns a tail joined to the queries below its threshold."""
     known, reached = kaplan_meier(sample)
-    return Spliced(tail, known, reached)
+    return SplicedTail(tail, known, reached)

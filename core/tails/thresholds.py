@@ -1,4 +1,4 @@
-"""Which threshold: mean residual life, stability of the parameters, and an automatic choice."""
+"""Which threshold: mean residual life, stability of the parameters, and the starts of a tail on offer."""
 
 import math
 from collections.abc import Callable
@@ -8,21 +8,21 @@ import numpy as np
 from scipy import stats
 
 from core.errors import SpecError
-from core.tails.goodness_of_fit import fitness, independent_excesses
+from core.tails.automatic_threshold import (
+    FEWEST_TESTED,
+    RATE,
+    automatic_threshold,
+    candidate_thresholds,
+    forward_stop,
+    last_rejected,
+)
+from core.tails.goodness_of_fit import excess_goodness_of_fit, independent_excesses
+from core.tails.gumbel import largest_by_default
 from core.tails.pareto import FEWEST_EXCEEDANCES, pareto_by_likelihood
-from core.tails.sample import Array, TailSample, kaplan_meier, to_risk
+from core.tails.sample import Array, Mask, TailSample, kaplan_meier, to_risk
+from core.tails.spec import FitName
 
-CANDIDATES = 20
-# At most 1.4 m^(2/3) of m queries are a tail: the rate at which bias and variance balance for a second-order
-# index of -1 (de Haan & Ferreira 2006, section 3.2). The upper half of log-normal risks passes every test,
-# and what it forecasts is too low.
-DEEPEST = 1.4
-# So many queries without a hit may have a limit above a threshold, for each query with one above it.
-FEW_LIMITS = 0.1
-# Below this a test of fit has no power, and passing it says nothing.
-FEWEST_TESTED = 10
-# False discovery rate of ForwardStop, the 5% of Bader, Yan & Zhang (2018).
-RATE = 0.05
+GUMBEL_CHOICES = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class ThresholdTable:
     them. mean_excess: mean residual life. scale: modified, scale - shape * threshold; it and shape do not
     change with the threshold where the tail is generalised Pareto. p_value: Anderson-Darling. forward_stop:
     running mean of -log(1 - p); the thresholds up to the last one at RATE or below are rejected.
-    chosen: place of the automatic choice. why: the choice in a sentence. fits: whether any threshold does.
+    chosen: place of the automatic choice.
     """
 
     threshold: Array
@@ -53,8 +53,16 @@ class ThresholdTable:
     cramer_p_value: Array
     forward_stop: Array
     chosen: int
-    why: str
-    fits: bool
+
+    @property
+    def rejected(self) -> Mask:
+        """Which thresholds ForwardStop rejects."""
+        return np.asarray(np.arange(len(self.risk)) <= last_rejected(self.forward_stop))
+
+    @property
+    def fits(self) -> bool:
+        """Whether any threshold is not rejected."""
+        return not self.rejected.all()
 
 
 def threshold_table(
@@ -62,11 +70,11 @@ def threshold_table(
     confidence: float = 0.95,
     simulations: int = 499,
     seed: int = 0,
-    tell: Callable[[int, int], None] | None = None,
+    report: Callable[[int, int], None] | None = None,
 ) -> ThresholdTable:
     """Returns the diagnostics over a grid of thresholds, and the automatic choice.
 
-    tell: is called with how many thresholds of how many are done.
+    report: is called with how many thresholds of how many are done.
 
     Raises:
         SpecError: too few queries with a hit for any threshold.
@@ -75,11 +83,10 @@ def threshold_table(
     columns = []
     for number, threshold in enumerate(grid):
         columns.append(_diagnosed(sample, float(threshold), confidence, simulations, seed))
-        if tell is not None:
-            tell(number + 1, len(grid))
+        if report is not None:
+            report(number + 1, len(grid))
     found = np.array(columns).T
     stop = forward_stop(found[11])
-    chosen, why = choose(grid, found[11], stop, found[0])
     return ThresholdTable(
         threshold=grid,
         risk=to_risk(grid),
@@ -97,78 +104,21 @@ def threshold_table(
         p_value=found[11],
         cramer_p_value=found[12],
         forward_stop=stop,
-        chosen=chosen,
-        why=why,
-        fits=bool(stop[-1] > RATE),
+        chosen=automatic_threshold(stop),
     )
 
 
-def candidate_thresholds(sample: TailSample) -> Array:
-    """Returns thresholds to try, ascending: from `deepest` down to ten independent queries above.
-
-    Above the limits of all but a few queries without a hit, where there is room: which of them exceed a
-    threshold below is not known.
-
-    Raises:
-        SpecError: not even ten queries have a hit.
-    """
-    known, _ = kaplan_meier(sample)
-    levels = known[:-1]
-    independent = np.array([len(independent_excesses(sample, float(level))) for level in levels])
-    enough = independent >= FEWEST_TESTED
-    # Where wordings of a few queries are the largest, as deep as ten different ones need.
-    most = max(deepest(len(sample)), int(np.argmax(enough)))
-    room = np.flatnonzero(enough & (np.arange(len(levels)) <= most))
-    if len(room) == 0:
-        names = len(np.unique(sample.group[~sample.censored]))
-        raise SpecError(
-            f"a threshold needs {FEWEST_TESTED} different queries above it, and only {names} have a hit; "
-            "audit more queries, or fit a gumbel tail"
-        )
-    if sample.censored.any():
-        limits = np.sort(sample.score[sample.censored])
-        over = len(limits) - np.searchsorted(limits, levels[room], side="right")
-        above = room[over <= FEW_LIMITS * room]
-        room = above if len(above) else room[:1]
-    places = np.unique(np.round(np.geomspace(room[0], room[-1], CANDIDATES)).astype(int))
-    return np.asarray(np.unique(levels[places]))
-
-
-def deepest(m: int) -> int:
-    """Returns how many of m queries a tail is made of at most."""
-    return max(min(round(DEEPEST * math.pow(m, 2 / 3)), m // 2), FEWEST_TESTED)
-
-
-def forward_stop(p_values: Array) -> Array:
-    """Returns the running means of -log(1 - p), from the lowest threshold up (G'Sell et al. 2016)."""
-    steps = -np.log1p(-np.minimum(p_values, 1 - 1e-12))
-    return np.asarray(np.cumsum(steps) / np.arange(1, len(steps) + 1))
-
-
-def choose(grid: Array, p_values: Array, stop: Array, exceedances: Array) -> tuple[int, str]:
-    """Returns the place of the lowest threshold not rejected, and why, in a sentence.
-
-    ForwardStop rejects all thresholds up to the last whose running mean is RATE or below (Bader, Yan &
-    Zhang 2018, section 3).
-    """
-    rejected = np.flatnonzero(stop <= RATE)
-    last = int(rejected[-1]) if len(rejected) else -1
-    chosen = min(last + 1, len(grid) - 1)
-
-    def at(place: int) -> str:
-        risk = float(to_risk(float(grid[place])))
-        return f"a risk of {risk:.2g} ({int(exceedances[place])} queries above, p = {p_values[place]:.2g})"
-
-    if last == len(grid) - 1:
-        return chosen, (
-            f"no threshold fits: Anderson-Darling rejects all {len(grid)}; the highest is used, {at(chosen)}"
-        )
-    if last < 0:
-        return chosen, f"the lowest threshold tried already fits: {at(chosen)}"
-    return chosen, (
-        f"the lowest threshold that fits: {at(chosen)}; Anderson-Darling tests in order (ForwardStop, "
-        f"{RATE:.0%}) reject those up to {at(last)}"
-    )
+def threshold_table_if_enough(
+    sample: TailSample, confidence: float = 0.95, seed: int = 0
+) -> ThresholdTable | None:
+    """Returns the diagnostics, or None where there are too few different queries to test a threshold."""
+    if len(np.unique(sample.group[~sample.censored])) <= FEWEST_TESTED:
+        return None
+    try:
+        return threshold_table(sample, confidence, seed=seed)
+    except SpecError:
+        # Enough of them, but not above any threshold.
+        return None
 
 
 def _diagnosed(
@@ -176,16 +126,16 @@ def _diagnosed(
 ) -> list[float]:
     """Returns one column of the table: from exceedances to the p-values."""
     known = ~sample.censored
-    over = sample.score[known & (sample.score > threshold)] - threshold
+    excesses = sample.score[known & (sample.score > threshold)] - threshold
     apart = independent_excesses(sample, threshold)
-    k, effective = len(over), len(apart)
+    k, effective = len(excesses), len(apart)
     z = float(stats.norm.isf((1 - confidence) / 2))
-    spread = z * float(over.std(ddof=1)) / math.sqrt(effective)
-    shape, scale = pareto_by_likelihood(over)
+    spread = z * float(excesses.std(ddof=1)) / math.sqrt(effective)
+    shape, scale = pareto_by_likelihood(excesses)
     shape_error, scale_error = modified_errors(shape, scale, threshold, effective)
     modified = scale - shape * threshold
-    tested = fitness(apart, simulations, seed)
-    mean = float(over.mean())
+    tested = excess_goodness_of_fit(apart, simulations, seed)
+    mean = float(excesses.mean())
     return [
         k, effective, mean, mean - spread, mean + spread,
         shape, shape - z * shape_error, shape + z * shape_error,
@@ -207,6 +157,29 @@ def modified_errors(shape: float, scale: float, threshold: float, k: float) -> t
     return math.sqrt(variance_shape), math.sqrt(max(modified, 0.0))
 
 
+def why_chosen(table: ThresholdTable, risk_words: Callable[[float], str] = "{:.2g}".format) -> str:
+    """Returns why the automatic threshold is taken. risk_words: how a risk is written."""
+
+    def at(place: int) -> str:
+        return (
+            f"a risk of {risk_words(float(table.risk[place]))} ({table.exceedances[place]} queries above, "
+            f"p = {table.p_value[place]:.2g})"
+        )
+
+    last = last_rejected(table.forward_stop)
+    if last < 0:
+        return f"the lowest threshold tried already fits: {at(table.chosen)}"
+    if not table.fits:
+        return (
+            f"no threshold fits: Anderson-Darling rejects all {len(table.risk)}; the highest is used, "
+            f"{at(table.chosen)}"
+        )
+    return (
+        f"the lowest threshold that fits: {at(table.chosen)}; Anderson-Darling tests in order (ForwardStop, "
+        f"{RATE:.0%}) reject those up to {at(last)}"
+    )
+
+
 def exceedances_at(sample: TailSample, risk_score: float) -> int:
     """Returns how many known scores lie above a threshold.
 
@@ -221,3 +194,55 @@ def exceedances_at(sample: TailSample, risk_score: float) -> int:
             f"{float(to_risk(risk_score)):g} with {count} above (the highest is {highest:g}); lower it"
         )
     return count
+
+
+@dataclass(frozen=True)
+class OfferedStarts:
+    """Where a tail may start: the choices a person is offered, from most to fewest queries above.
+
+    largest: how many of the largest are fitted, descending. risk: where each starts. automatic: the start
+    that is taken without a choice, one of `largest`.
+    """
+
+    largest: tuple[int, ...]
+    risk: tuple[float, ...]
+    automatic: int
+
+    def risk_at(self, largest: int) -> float:
+        """Returns where the tail of so many starts."""
+        return self.risk[self.largest.index(largest)]
+
+    def nearest(self, largest: int | None) -> int:
+        """Returns the offer nearest to a number; the automatic one for None."""
+        if largest is None:
+            return self.automatic
+        return min(self.largest, key=lambda offer: abs(offer - largest))
+
+
+def offered_starts(
+    sample: TailSample, fit: FitName, table: ThresholdTable | None
+) -> OfferedStarts | None:
+    """Returns the choices; None for a fit that has none, or where there is nothing to choose between."""
+    if fit == "gumbel":
+        return _starts_of_line(sample)
+    if fit != "pot" or table is None or len(table.risk) < 2:
+        return None
+    largest = tuple(int(count) for count in table.exceedances)
+    return OfferedStarts(largest, tuple(float(risk) for risk in table.risk), largest[table.chosen])
+
+
+def _starts_of_line(sample: TailSample) -> OfferedStarts | None:
+    """Returns numbers of largest that a line goes through, from half of the queries down to five."""
+    known, _ = kaplan_meier(sample)
+    usual = largest_by_default(sample)
+    most = max(len(known) // 2, usual)
+    if most < FEWEST_EXCEEDANCES:
+        return None
+    wanted = np.round(np.geomspace(most, FEWEST_EXCEEDANCES, GUMBEL_CHOICES)).astype(int)
+    counts = np.unique(np.append(wanted, usual))[::-1]
+    # A line needs different risks.
+    counts = counts[known[0] - known[counts - 1] > 1e-12]
+    if usual not in counts or len(counts) < 2:
+        return None
+    risks = to_risk(known[counts - 1])
+    return OfferedStarts(tuple(counts.tolist()), tuple(risks.tolist()), usual)

@@ -1,1 +1,1 @@
-"""The riskiest of many queries not asked yet."""
+"""The Tails page: the riskiest of many queries not asked yet."""

@@ -33,9 +33,9 @@ NOISE_LEFT_IN = "in"
 
 
 def read_link() -> None:
-    """Takes the choices of a new address; what is none is left as it is.
+    """Takes the choices of a new address; an invalid one changes nothing.
 
-    An address that this session has written says nothing new, and may be behind what was chosen since.
+    An address that this session has written holds nothing new, and may be older than the choices.
     """
     given = parameters(TAILS)
     if not given or given in _written():
@@ -50,7 +50,7 @@ def read_link() -> None:
 
 
 def write_link(source: Mapping[str, str]) -> None:
-    """Puts the choices into the address, beside the ids. source: what finds the estimates again."""
+    """Writes the choices into the address, beside the ids. source: the parameters of the estimates."""
     wanted = {**source, **_choices()}
     if wanted not in _written():
         _written().append(wanted)
@@ -58,7 +58,7 @@ def write_link(source: Mapping[str, str]) -> None:
 
 
 def _choices() -> dict[str, str]:
-    """Returns what differs from what is taken without a choice."""
+    """Returns the choices that differ from the defaults."""
     fit, estimator = kept("fit", "pot"), kept("estimator", "posterior")
     confidence, horizon, tau = kept("confidence", 0.95), kept("horizon", None), kept("tau", TAU)
     largest = st.session_state.get(LARGEST)

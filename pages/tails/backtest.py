@@ -1,21 +1,23 @@
-"""Has it worked on these queries? The forecast is made from some of them, and held against the others."""
+"""The backtest on these queries: the forecast is made from some of them, and compared with the others."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import streamlit as st
 
 from core.errors import SpecError
 from core.tails.backtest import SHARE, SPLITS, check_size
-from core.tails.backtest_task import REFITS, Trial, TrialSpec, trial
+from core.tails.backtest_task import REFITS, BacktestSpec, BacktestState, run_backtest
 from core.tails.bootstrap import is_grouped
+from core.tails.remarks import Vocabulary, in_words
 from core.tails.sample import TailSample
 from core.tails.spec import FIT_NAMES, TailSpec
 from core.tasks import Registry, Task
 from pages.shared import words
 from pages.shared.frame import plain, sentence, show_error
 from pages.tails.backtest_result import main_fit, no_fit, result_view
-from pages.tails.fits import short
 from pages.tails.state import remembered
+from pages.tails.wording import SHORT_FITS, error_words
 
 PLAN = "tails.trial.plan"
 POLL_SECONDS = 1.0
@@ -24,11 +26,11 @@ SPLIT_CHOICES = (100, 300, 1_000)
 
 @dataclass(frozen=True)
 class Plan:
-    """What is tested, on which sample. key: of the sample's content; title: its name for a person."""
+    """Which forecasts are tested on which sample. key: of the sample's content; title: its name."""
 
     key: str
     title: str
-    spec: TrialSpec
+    spec: BacktestSpec
 
     @property
     def name(self) -> str:
@@ -37,12 +39,14 @@ class Plan:
 
 
 @st.cache_resource(show_spinner=False)
-def trials() -> Registry[Task[Trial]]:
+def backtests() -> Registry[Task[BacktestState]]:
     """Returns the tests of this process; they outlive a change of page."""
     return Registry()
 
 
-def backtest_view(key: str, title: str, sample: TailSample, spec: TailSpec) -> None:
+def backtest_view(
+    key: str, title: str, sample: TailSample, spec: TailSpec, vocabulary: Vocabulary
+) -> None:
     """Draws the test's settings, and its result as it comes. key: of the sample's content."""
     st.markdown("#### Has it worked on these queries?")
     grouped = is_grouped(sample)
@@ -58,22 +62,24 @@ def backtest_view(key: str, title: str, sample: TailSample, spec: TailSpec) -> N
     try:
         check_size(sample)
     except SpecError as error:
-        st.caption(plain(sentence(str(error))))
+        st.caption(plain(sentence(error_words(error, vocabulary))))
         return
     wanted = _settings(key, title, spec)
     plan = _shown(key, wanted)
-    task = None if plan is None else trials().get(plan.name)
+    task = None if plan is None else backtests().get(plan.name)
     polling = task is not None and task.running
-    _begin(wanted, plan, sample, running=polling)
+    _begin(wanted, sample, vocabulary, running=polling)
     if plan is None or task is None:
         return
     if wanted is not None and plan.name != wanted.name:
-        st.caption("You have chosen otherwise since; below is the test as it was asked for.")
+        st.caption(
+            "The choices have changed since; below is the test with those it was started with."
+        )
     st.fragment(_live, run_every=POLL_SECONDS if polling else None)(plan, polling)
 
 
 def _settings(key: str, title: str, spec: TailSpec) -> Plan | None:
-    """Draws the settings; returns what they ask for, None if that cannot be."""
+    """Draws the settings; returns the plan they make, None if they make none."""
     default = [spec.fit, *(name for name in ("lognormal", "empirical") if name != spec.fit)]
     left, right = st.columns([3, 1], gap="medium")
     with left:
@@ -81,7 +87,7 @@ def _settings(key: str, title: str, spec: TailSpec) -> Plan | None:
             "Which forecasts",
             FIT_NAMES,
             selection_mode="multi",
-            format_func=short,
+            format_func=SHORT_FITS.__getitem__,
             **remembered("trial_fits", default),
         )
     with right:
@@ -105,32 +111,36 @@ def _settings(key: str, title: str, spec: TailSpec) -> Plan | None:
     if spec.fit not in ordered:
         tail = TailSpec.build(fit=spec.fit)
     try:
-        asked = TrialSpec.build(fits=ordered, splits=splits or SPLITS, tail=tail, seed=spec.seed)
+        tested = BacktestSpec.build(
+            fits=ordered, splits=splits or SPLITS, tail=tail, seed=spec.seed
+        )
     except SpecError as error:
         show_error(error)
         return None
-    return Plan(key, title, asked)
+    return Plan(key, title, tested)
 
 
 def _shown(key: str, wanted: Plan | None) -> Plan | None:
-    """Returns the test to show: the one asked for if it was ever begun, else the last one of this sample."""
+    """Returns the test to show: the wanted one if it was ever started, else the last one of this sample."""
     last: Plan | None = st.session_state.get(PLAN)
     if last is not None and last.key != key:
         last = None
     if last is not None and _running(last):
         return last
-    if wanted is not None and trials().get(wanted.name) is not None:
+    if wanted is not None and backtests().get(wanted.name) is not None:
         return wanted
-    return last if last is not None and trials().get(last.name) is not None else None
+    return last if last is not None and backtests().get(last.name) is not None else None
 
 
 def _running(plan: Plan) -> bool:
-    task = trials().get(plan.name)
+    task = backtests().get(plan.name)
     return task is not None and task.running
 
 
-def _begin(wanted: Plan | None, plan: Plan | None, sample: TailSample, *, running: bool) -> None:
-    task = None if wanted is None else trials().get(wanted.name)
+def _begin(
+    wanted: Plan | None, sample: TailSample, vocabulary: Vocabulary, *, running: bool
+) -> None:
+    task = None if wanted is None else backtests().get(wanted.name)
     known = task is not None and task.last is not None and task.last.whole
     if running or known:
         return
@@ -141,14 +151,22 @@ def _begin(wanted: Plan | None, plan: Plan | None, sample: TailSample, *, runnin
         disabled=wanted is None,
     ):
         assert wanted is not None
-        asked = wanted.spec
-        trials().start(wanted.name, lambda: Task(trial(sample, asked)))
+        spec = wanted.spec
+        backtests().start(wanted.name, lambda: Task(_steps(sample, spec, vocabulary)))
         st.session_state[PLAN] = wanted
         st.rerun(scope="app")
 
 
+def _steps(
+    sample: TailSample, spec: BacktestSpec, vocabulary: Vocabulary
+) -> Iterator[BacktestState]:
+    """Yields the states of a backtest, whose error has the words of the page."""
+    with in_words(vocabulary):
+        yield from run_backtest(sample, spec)
+
+
 def _live(plan: Plan, polling: bool) -> None:
-    task = trials().get(plan.name)
+    task = backtests().get(plan.name)
     if task is None or task.running != polling:
         st.rerun(scope="app")
     at = task.last
@@ -161,12 +179,12 @@ def _live(plan: Plan, polling: bool) -> None:
     st.caption(
         f"Each trial fits anew, with {REFITS} refits (a forecast has more) and the estimates' noise left in."
     )
-    others = [short(name) for name in at.without_fit if name != main_fit(at)]
+    others = [SHORT_FITS[name] for name in at.without_fit if name != main_fit(at)]
     if others:
         st.caption(f"{', '.join(others)}: {no_fit(at)}.")
 
 
-def _controls(plan: Plan, task: Task[Trial], at: Trial | None) -> None:
+def _controls(plan: Plan, task: Task[BacktestState], at: BacktestState | None) -> None:
     done, total = (0 if at is None else at.done), plan.spec.splits
     if done == total or (task.error and not task.running):
         return
@@ -182,11 +200,11 @@ def _controls(plan: Plan, task: Task[Trial], at: Trial | None) -> None:
             )
 
 
-def _progress(task: Task[Trial], at: Trial | None, total: int) -> str:
+def _progress(task: Task[BacktestState], at: BacktestState | None, total: int) -> str:
     if at is None:
         return "getting ready" if task.running else "stopped"
-    told = f"{at.done:,} of {total:,} trials"
+    count = f"{at.done:,} of {total:,} trials"
     if not task.running:
-        return f"{told} · stopped"
+        return f"{count} · stopped"
     left = at.seconds / at.done * (total - at.done)
-    return f"{told} · {words.duration(left)} left"
+    return f"{count} · {words.duration(left)} left"

@@ -19,12 +19,12 @@ def scatter_rows(found: Backtest) -> pd.DataFrame:
         {
             "forecast": found.median * MILLION,
             "came": found.worst * MILLION,
-            "told": [risk_text(float(one)) for one in found.median],
+            "forecast_text": [risk_text(float(risk)) for risk in found.median],
             "range": [
                 risk_range(float(low), float(high))
                 for low, high in zip(found.low, found.high, strict=True)
             ],
-            "found": [risk_text(float(one)) for one in found.worst],
+            "came_text": [risk_text(float(risk)) for risk in found.worst],
             "held": np.where(held, "in its range", "outside its range"),
         }
     )
@@ -87,9 +87,9 @@ def scatter(found: Backtest, ink: str = INK["light"]) -> Chart:
                         },
                     },
                     "tooltip": [
-                        {"field": "told", "title": "Forecast"},
+                        {"field": "forecast_text", "title": "Forecast"},
                         {"field": "range", "title": "Its 95% range"},
-                        {"field": "found", "title": "What came"},
+                        {"field": "came_text", "title": "What came"},
                     ],
                 },
             },

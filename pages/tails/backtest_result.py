@@ -1,4 +1,4 @@
-"""What a test of the forecast found: in one sentence, as a table, and as pictures."""
+"""The result of a backtest: in one sentence, as a table, and as pictures."""
 
 from functools import partial
 from typing import Any
@@ -7,34 +7,35 @@ import pandas as pd
 import streamlit as st
 
 from core.tails.backtest import Backtest
-from core.tails.backtest_task import Trial
+from core.tails.backtest_task import BacktestState
 from pages.shared.chances import big, chance
 from pages.shared.charts import INK
 from pages.shared.words import whole
 from pages.tails.backtest_charts import reliability, scatter
-from pages.tails.fits import BASELINES, short
+from pages.tails.fits_charts import BASELINES
 from pages.tails.state import remembered
+from pages.tails.wording import SHORT_FITS
 
 SHARES = ("Within a factor of 10", "Too low", "95% range held it")
 MISS = "Average miss (factor)"
 BY_GROUP, NAIVE = "Wordings kept together", "Wordings mixed: too optimistic"
 # Of fewer trials a share says nothing yet.
-FEWEST_TOLD = 30
+FEWEST_TRIALS = 30
 # As many forecasts too low, or too high, are a leaning.
 LEANS = 0.65
 SHORT = {BY_GROUP: "Kept together", NAIVE: "Mixed"}
 
 
-def result_view(at: Trial) -> None:
+def result_view(at: BacktestState) -> None:
     """Draws what is known so far."""
     name = main_fit(at)
     found = at.by_group.get(name)
-    if not at.whole and at.done < FEWEST_TOLD:
-        st.caption(f"From {FEWEST_TOLD} trials on it is told here how the forecast did.")
+    if not at.whole and at.done < FEWEST_TRIALS:
+        st.caption(f"The result is shown here from {FEWEST_TRIALS} trials on.")
     elif found is None:
-        st.markdown(f"**{short(name)}: {no_fit(at)}.**")
+        st.markdown(f"**{SHORT_FITS[name]}: {no_fit(at)}.**")
     else:
-        st.html(big(*headline(found, short(name) if name != at.spec.tail.fit else "")))
+        st.html(big(*headline(found, SHORT_FITS[name] if name != at.spec.tail.fit else "")))
         _in_words(at, name, found)
     if found is not None and found.failed:
         st.caption(
@@ -45,8 +46,8 @@ def result_view(at: Trial) -> None:
     _pictures(at)
 
 
-def _in_words(at: Trial, name: str, found: Backtest) -> None:
-    if len(found.worst) >= FEWEST_TOLD:
+def _in_words(at: BacktestState, name: str, found: Backtest) -> None:
+    if len(found.worst) >= FEWEST_TRIALS:
         below, above = leaning(found)
         if below:
             st.warning(below, icon=":material/warning:")
@@ -75,17 +76,17 @@ def leaning(found: Backtest) -> tuple[str, str]:
     return "", ""
 
 
-def nearer_baselines(at: Trial, name: str) -> str:
+def nearer_baselines(at: BacktestState, name: str) -> str:
     """Returns which simple forecasts missed by less than the named one on average; empty if none did."""
 
-    def miss(one: str) -> float:
-        return at.by_group[one].scores()["mean_absolute_log_error"]
+    def miss(fit: str) -> float:
+        return at.by_group[fit].scores()["mean_absolute_log_error"]
 
-    nearer = [one for one in BASELINES if one in at.by_group and miss(one) < miss(name)]
+    nearer = [fit for fit in BASELINES if fit in at.by_group and miss(fit) < miss(name)]
     if not nearer:
         return ""
-    told = " and ".join(f"“{short(one)}” ({factor(miss(one))})" for one in nearer)
-    return f"{told} came nearer on average than “{short(name)}” ({factor(miss(name))})."
+    listed = " and ".join(f"“{SHORT_FITS[fit]}” ({factor(miss(fit))})" for fit in nearer)
+    return f"{listed} came nearer on average than “{SHORT_FITS[name]}” ({factor(miss(name))})."
 
 
 def factor(log_error: float) -> str:
@@ -94,13 +95,13 @@ def factor(log_error: float) -> str:
     return f"{times:.2f}×" if times < 1.1 else f"{times:.1f}×" if times < 10 else f"{whole(times)}×"
 
 
-def main_fit(at: Trial) -> str:
+def main_fit(at: BacktestState) -> str:
     """Returns the fit in use if it is tested, else the first that is; it is the same all along."""
     fit = at.spec.tail.fit
     return fit if fit in at.spec.fits else at.spec.fits[0]
 
 
-def no_fit(at: Trial) -> str:
+def no_fit(at: BacktestState) -> str:
     """Returns what is said of a fit without any result."""
     so_far = "" if at.whole else " so far"
     return f"no fit could be made from so few queries in any of {at.done:,} trials{so_far}"
@@ -120,7 +121,7 @@ def headline(found: Backtest, name: str = "") -> tuple[str, str]:
     )
 
 
-def score_table(at: Trial) -> pd.DataFrame:
+def score_table(at: BacktestState) -> pd.DataFrame:
     """Returns a row a fit and way to split, with its scores."""
     ways = [(BY_GROUP, at.by_group), *([] if at.naive is None else [(NAIVE, at.naive)])]
     rows = []
@@ -130,7 +131,7 @@ def score_table(at: Trial) -> pd.DataFrame:
                 scores = found[name].scores()
                 rows.append(
                     {
-                        "Forecast": short(name),
+                        "Forecast": SHORT_FITS[name],
                         "Split": SHORT[way],
                         MISS: scores["mean_absolute_log_error"],
                         "Within a factor of 10": scores["within_a_decade"],
@@ -143,7 +144,7 @@ def score_table(at: Trial) -> pd.DataFrame:
     return table if at.naive is not None else table.drop(columns="Split")
 
 
-def shown_table(at: Trial) -> pd.DataFrame:
+def shown_table(at: BacktestState) -> pd.DataFrame:
     """Returns the same in words: a share is 0% or 100% only if no trial was, or every one."""
     table = score_table(at)
     for name in SHARES:
@@ -152,7 +153,7 @@ def shown_table(at: Trial) -> pd.DataFrame:
     return table
 
 
-def _scores(at: Trial) -> None:
+def _scores(at: BacktestState) -> None:
     column: Any = partial(st.column_config.TextColumn, alignment="right")
     st.dataframe(
         shown_table(at),
@@ -190,7 +191,7 @@ def _scores(at: Trial) -> None:
         )
 
 
-def _pictures(at: Trial) -> None:
+def _pictures(at: BacktestState) -> None:
     names = at.spec.fits
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         name, way = names[0], BY_GROUP
@@ -199,7 +200,7 @@ def _pictures(at: Trial) -> None:
                 st.segmented_control(
                     "Forecast",
                     names,
-                    format_func=short,
+                    format_func=SHORT_FITS.__getitem__,
                     label_visibility="collapsed",
                     **remembered(f"trial_shown {'-'.join(names)}", main_fit(at)),
                 )
@@ -218,7 +219,7 @@ def _pictures(at: Trial) -> None:
     found = (at.naive if way == NAIVE and at.naive is not None else at.by_group).get(name)
     if found is None:
         mixed = f" with wordings {SHORT[way].lower()}" if at.naive is not None else ""
-        st.caption(f"{short(name)}{mixed}: {no_fit(at)}.")
+        st.caption(f"{SHORT_FITS[name]}{mixed}: {no_fit(at)}.")
         return
     ink = INK[st.context.theme.type or "light"]
     with st.grid(2, min_column_width=360, gap="large"):

@@ -1,4 +1,4 @@
-"""What is asked of the forecast: which fit, how many questions, which risk level."""
+"""The choices of a forecast: which fit, how many questions, which risk level."""
 
 import math
 
@@ -7,8 +7,7 @@ import streamlit as st
 from core.tails.spec import ESTIMATORS, FIT_NAMES, SHAPED, TailSpec
 from pages.tails.limits import horizon_fault, level_fault
 from pages.tails.state import LARGEST, keep, remembered
-from pages.tails.wording import ESTIMATORS as ESTIMATOR_NAMES
-from pages.tails.wording import FIT_HELP, FITS, WITH_START
+from pages.tails.wording import ESTIMATOR_NAMES, FIT_HELP, FITS, WITH_START
 
 HORIZONS = {1_000: "1,000", 10_000: "10,000", 100_000: "100,000", 1_000_000: "1 million"}
 HORIZON, TAU = 10_000, 1.0
@@ -23,7 +22,7 @@ def fit_choice() -> TailSpec:
         FIT_NAMES_IN_ORDER,
         format_func=FITS.__getitem__,
         **remembered("fit", "pot"),
-        help="The tail: the riskiest queries, from which is told how risky others may be.",
+        help="The tail: the riskiest queries, from which the risk of others is forecast.",
     )
     st.caption(FIT_HELP[fit])
     with st.expander("More choices", icon=":material/tune:"):
@@ -67,9 +66,9 @@ def with_start(spec: TailSpec) -> TailSpec:
 
 
 def horizon_choice(supported: float) -> int | None:
-    """Draws how many questions are to come; returns it, None where that cannot be, which it says.
+    """Draws the number of questions to come; returns it, None with an error where it is out of range.
 
-    supported: how far the fit says something.
+    supported: the largest horizon of the fit.
     """
     # Of integers the browser's field would read 1e6 as 1.
     usual = float(HORIZON if supported < 1 else int(min(HORIZON, supported)))
@@ -99,10 +98,7 @@ def horizon_choice(supported: float) -> int | None:
 
 
 def tau_choice() -> float | None:
-    """Draws the risk level that is asked about, in percent; returns it as a probability.
-
-    None where there is no such risk, which it says.
-    """
+    """Draws the risk level, in percent; returns it as a probability, None with an error if it is none."""
     found = st.number_input(
         "Risk level, percent",
         step=0.5,

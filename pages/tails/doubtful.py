@@ -25,7 +25,7 @@ def leaves_out(identity: str) -> bool:
 def doubtful_view(
     identity: str, whole: ReadSample, table: pd.DataFrame, fitted: FittedTail
 ) -> None:
-    """Draws the box if there are any. whole: with them, left out or not. table: its cells."""
+    """Draws the box if there are any. whole: the sample with them, left out or not. table: its cells."""
     sample, left_out = whole.sample, leaves_out(identity)
     high = ~sample.censored & sample.doubtful & (sample.score >= fitted.fit.threshold)
     rows = np.flatnonzero(high)
@@ -70,7 +70,7 @@ def _among(fitted: FittedTail) -> str:
 
 
 def take_in_again(identity: str) -> None:
-    """Draws the way back where too few are left without them."""
+    """Draws a button that takes them in again, where they are left out."""
     if leaves_out(identity):
         st.button(
             "Take the queries marked “do not use” in again",
@@ -99,16 +99,16 @@ def _range(cell: "pd.Series[Any]") -> str:
 
 
 def reasons(cell: object) -> str:
-    """Returns a verdict's first reasons. cell: JSON as an audit's table has it; anything else is none."""
+    """Returns a verdict's first reasons. cell: JSON as in an audit's table; anything else has none."""
     try:
         found = json.loads(cell) if isinstance(cell, str) else None
     except ValueError:
         return ""
     if not isinstance(found, list):
         return ""
-    said = [
-        one["message"]
-        for one in found
-        if isinstance(one, dict) and isinstance(one.get("message"), str)
+    messages = [
+        reason["message"]
+        for reason in found
+        if isinstance(reason, dict) and isinstance(reason.get("message"), str)
     ]
-    return " ".join(sentence(one) for one in said[:MOST_REASONS])
+    return " ".join(sentence(message) for message in messages[:MOST_REASONS])

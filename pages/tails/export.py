@@ -1,32 +1,33 @@
-"""The forecast to take away: as JSON, and as the command that makes the same."""
+"""Exports of the forecast: as JSON, and as the command line that makes the same."""
 
 import json
 import shlex
 
 import streamlit as st
 
-from core.tails.analysis import FittedTail
-from core.tails.forecast import Forecast
-from core.tails.reading import ReadSample
+from core.tails.remarks import COMMAND_LINE_AUDIT, COMMAND_LINE_FILE, Remark
 from core.tails.report import TAUS, TailsReport
 from core.tails.spec import TailSpec
 from pages.shared.frame import plain
 from pages.tails.doubtful import leaves_out
+from pages.tails.pictures import ShownForecast
 from pages.tails.source import example_csv
-from pages.tails.source_choice import EstimateSource
+from pages.tails.source_choice import AUDIT, LIVE, EstimateSource
 
 
-def take_away(
-    opened: EstimateSource,
-    read: ReadSample,
-    fitted: FittedTail,
-    told: tuple[Forecast, Forecast],
-    tau: float,
-    warnings: tuple[str, ...],
-) -> None:
-    """Draws the downloads and the command line. told: with the noise taken out, and with it left in."""
-    n = int(told[0].n[0])
-    taus = tuple(sorted({*TAUS, tau}))
+def take_away(shown: ShownForecast, remarks: tuple[Remark, ...]) -> None:
+    """Draws the downloads and the command line."""
+    opened, fitted, n = shown.opened, shown.fitted, shown.n
+    taus = tuple(sorted({*TAUS, shown.tau}))
+    report = TailsReport(
+        fitted,
+        shown.forecast,
+        shown.as_estimated,
+        taus,
+        shown.read,
+        remarks,
+        COMMAND_LINE_AUDIT if opened.kind in (AUDIT, LIVE) else COMMAND_LINE_FILE,
+    )
     with st.expander("Take it with you", icon=":material/download:"):
         st.markdown("The same from the command line:")
         st.code(
@@ -42,7 +43,7 @@ def take_away(
         with st.container(horizontal=True):
             st.download_button(
                 "Forecast (json)",
-                data=lambda: _json(TailsReport(fitted, *told, taus, read, warnings)),
+                data=lambda: _json(report),
                 file_name=f"tailscope-tail-{n}.json",
                 on_click="ignore",
                 key="tails.json",
@@ -76,4 +77,6 @@ def command_line(
         options.append("leave-out-doubtful")
     options += [f"confidence={spec.confidence:g}", f"seed={spec.seed}"]
     # One word an option, so that a name may begin with a dash.
-    return shlex.join(["python", "-m", "core", "tails", *(f"--{one}" for one in options), "--json"])
+    return shlex.join(
+        ["python", "-m", "core", "tails", *(f"--{option}" for option in options), "--json"]
+    )

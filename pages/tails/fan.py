@@ -104,7 +104,7 @@ def fan(
 
 
 def differs(table: pd.DataFrame) -> bool:
-    """Returns whether the line with the noise left in is to be told from the other one."""
+    """Returns whether the line with the noise left in can be seen apart from the other one."""
     ratio = table["left_in"] / table["median"]
     return bool(((ratio > 1.05) | (ratio < 0.95)).any())
 

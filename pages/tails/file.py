@@ -12,6 +12,7 @@ from core.models.embedded import embedded_models
 from core.tails.reading import csv_table, models_of, shipped_table
 from pages.shared.frame import plain, sentence
 from pages.tails.source_choice import (
+    FILE,
     FILE_LINK,
     SOURCE,
     EstimateSource,
@@ -21,8 +22,6 @@ from pages.tails.source_choice import (
 )
 
 UPLOAD, UPLOADED, ERROR = "tails.upload", "tails.uploaded", "tails.upload_error"
-# What the identity of a file begins with.
-A_FILE = "file "
 TEMPLATE_FILE = "tailscope-estimates.csv"
 SHORT_EXAMPLE = """\
 query,estimate,standard_error,group,ci_high,verdict
@@ -61,7 +60,8 @@ def file_source() -> EstimateSource | None:
     names = models_of(found.table)
     model = model_choice(names, found.stamp)
     return EstimateSource(
-        identity=f"{A_FILE}{found.stamp} {model}",
+        kind=FILE,
+        identity=f"file {found.stamp} {model}",
         name=found.name,
         model=model,
         table=lambda: found.table,
@@ -115,7 +115,7 @@ def _format() -> None:
 
 
 def template() -> bytes:
-    """Returns a CSV with every column that is heard: a wording of each of the example's questions."""
+    """Returns a CSV with every column that is read: a wording of each of the example's questions."""
     table = shipped_table(embedded_models()[0]).iloc[::8]
     table = table.assign(ci_high="", verdict="trust", model=embedded_models()[0])
     return csv_of(table)

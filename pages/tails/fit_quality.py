@@ -1,4 +1,4 @@
-"""How well the tail fits, for whoever wants to know: tests in words, parameters, and the quantile plot."""
+"""How well the tail fits: tests in words, parameters with their intervals, and the quantile plot."""
 
 import pandas as pd
 import streamlit as st
@@ -24,15 +24,15 @@ MEANING = {
 }
 
 
-def fitness_view(key: str, fitted: FittedTail) -> None:
-    """Draws the expander; what is in it is worked out only while it is open."""
+def fit_quality_view(key: str, fitted: FittedTail) -> None:
+    """Draws the expander, whose content is computed only while it is open."""
     folded = st.expander(
         "How well it fits", icon=":material/fact_check:", key=OPEN, on_change="rerun"
     )
     if not folded.open:
         return
     with folded:
-        st.markdown(fitness_words(fitted))
+        st.markdown(fit_quality_words(fitted))
         plot = quantile_plot(fitted)
         with st.grid(2, min_column_width=360, gap="large"):
             if plot is not None:
@@ -69,8 +69,8 @@ def outside_words(plot: QuantilePlot) -> str:
     )
 
 
-def fitness_words(fitted: FittedTail) -> str:
-    """Returns what the tests say, in words."""
+def fit_quality_words(fitted: FittedTail) -> str:
+    """Returns the results of the tests in words."""
     tested = goodness_of_fit(fitted)
     if tested is None:
         if fitted.fit.name in ("gumbel", "pot"):

@@ -16,5 +16,5 @@ with page("Tails"):
     read_link()
     opened = tails_source()
     if opened is not None:
-        polling = opened.going()
+        polling = opened.running()
         st.fragment(result, run_every=POLL_SECONDS if polling else None)(opened, polling)

@@ -7,13 +7,13 @@ import pandas as pd
 import streamlit as st
 
 from core.tails.analysis import FittedTail
-from core.tails.exceedance import takes_noise_out
+from core.tails.exceedance import uses_deconvolution
 from core.tails.forecast import Forecast
 from core.tails.picture import survival_points
 from core.tails.reading import ReadSample
 from core.tails.sample import to_risk
-from pages.shared import charts
-from pages.tails import charts as tails_charts
+from pages.shared.charts import INK
+from pages.tails import charts
 from pages.tails.fan import differs, fan
 from pages.tails.source_choice import EstimateSource
 from pages.tails.state import fits
@@ -33,40 +33,42 @@ _LINES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """A forecast for one horizon, and what it was made from."""
+class ShownForecast:
+    """A forecast for one horizon, with the estimates and the fit that it was made from."""
 
     opened: EstimateSource
     read: ReadSample
     key: str
     fitted: FittedTail
-    told: Forecast
+    forecast: Forecast
     as_estimated: Forecast
     n: int
     tau: float
 
     @property
     def supported(self) -> bool:
-        return self.n <= self.told.supported
+        return self.n <= self.forecast.supported
 
     @property
-    def forecasts(self) -> bool:
+    def goes_beyond_seen(self) -> bool:
         """Whether the fit goes beyond what was seen at all."""
         return self.fitted.fit.name != "empirical"
 
 
-def fan_view(found: Found) -> None:
+def fan_view(shown: ShownForecast) -> None:
     """Draws the worst of n over n, with the horizon and the level asked about."""
-    if found.told.supported < 1:
+    if shown.forecast.supported < 1:
         return
-    fitted = found.fitted
+    fitted = shown.fitted
     seen = len(set(fitted.sample.group.tolist()))
-    table = fits().fan(found.key, fitted, float(found.n))
+    table = fits().fan(shown.key, fitted, float(shown.n))
     worst = float(fitted.sample.risk.max())
     st.markdown("#### The more questions, the riskier the riskiest")
     theme, ink = _look()
     st.vega_lite_chart(
-        fan(table, found.n, found.tau, found.told.supported, (seen, worst), theme=theme, ink=ink),
+        fan(
+            table, shown.n, shown.tau, shown.forecast.supported, (seen, worst), theme=theme, ink=ink
+        ),
         key="tails.fan",
         width="stretch",
         alt="Risk of the riskiest of n questions against n, with its ranges, and where the fit ends",
@@ -80,16 +82,16 @@ def fan_view(found: Found) -> None:
     )
 
 
-def survival_view(found: Found) -> None:
+def survival_view(shown: ShownForecast) -> None:
     """Draws the share of queries above each risk, as estimated and as fitted."""
-    fitted, read = found.fitted, found.read
+    fitted, read = shown.fitted, shown.read
     st.markdown("#### How many questions are how risky")
     points = survival_points(fitted.sample)
     points = points.assign(query=[read.queries[row] for row in points["row"]])
     theme, ink = _look()
-    curve = fits().curve(found.key, fitted, float(found.n))
+    curve = fits().curve(shown.key, fitted, float(shown.n))
     st.vega_lite_chart(
-        tails_charts.survival(
+        charts.survival(
             points,
             curve,
             float(to_risk(fitted.fit.threshold)) if fitted.fit.name in WITH_START else None,
@@ -106,7 +108,7 @@ def survival_view(found: Found) -> None:
         if curve["share"].notna().any()
         else f"No line: {OF_GROUPS}."
     )
-    if takes_noise_out(fitted):
+    if uses_deconvolution(fitted):
         words.append(
             "The estimates scatter about the risks; the line does not: their own noise is taken out of it."
         )
@@ -119,15 +121,15 @@ def survival_view(found: Found) -> None:
     st.caption(" ".join(words))
 
 
-def levels_view(found: Found) -> None:
+def levels_view(shown: ShownForecast) -> None:
     """Draws how likely the riskiest is above each level, where the fit forecasts it."""
-    if not found.supported or not found.forecasts:
+    if not shown.supported or not shown.goes_beyond_seen:
         return
-    table = fits().levels(found.key, found.fitted, float(found.n))
+    table = fits().levels(shown.key, shown.fitted, float(shown.n))
     theme, ink = _look()
-    st.markdown(f"#### How risky the riskiest of {found.n:,} may be")
+    st.markdown(f"#### How risky the riskiest of {shown.n:,} may be")
     st.vega_lite_chart(
-        tails_charts.exceedance(table, found.tau, theme=theme, ink=ink),
+        charts.exceedance(table, shown.tau, theme=theme, ink=ink),
         key="tails.levels",
         width="stretch",
         alt="Chance that the riskiest question is above a risk level, over the levels",
@@ -164,4 +166,4 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
 
 def _look() -> tuple[str, str]:
     theme = st.context.theme.type or "light"
-    return theme, charts.INK[theme]
+    return theme, INK[theme]

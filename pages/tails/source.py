@@ -1,4 +1,4 @@
-"""Whose estimates the Tails page forecasts from: those of an audit, at work or not, a file, the example."""
+"""Whose estimates the Tails page forecasts from: an audit's, running or not, a file's, or the example's."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -68,7 +68,7 @@ def tails_source() -> EstimateSource | None:
 
 
 def _first(audits: list[Entry]) -> str:
-    """Returns what is chosen before the user chooses."""
+    """Returns the source that is chosen before the user chooses."""
     current = current_audit_id()
     work = works().get(current) if current else None
     if work is not None and work.running:
@@ -96,7 +96,7 @@ def _audits() -> tuple[list[Entry], list[Entry]]:
 
 
 def _rows(entry: Entry) -> int:
-    """Returns how many rows a model has in an audit's results; 0 if that cannot be told."""
+    """Returns how many rows a model has in an audit's results; 0 if that is not known."""
     for folder in (audits_folder() / entry.id, as_path(entry.folder) if entry.folder else None):
         try:
             found = None if folder is None else read_manifest(folder)
@@ -146,6 +146,7 @@ def _an_audit(audits: list[Entry], gone: list[Entry]) -> EstimateSource | None:
         model = model_choice(models, chosen)
     path = folder.path
     return EstimateSource(
+        kind=AUDIT,
         identity=f"audit {chosen} {model}",
         name=titles[chosen],
         model=model,
@@ -179,10 +180,10 @@ def _nothing() -> None:
 
 
 def _live() -> EstimateSource | None:
-    work = _at_work()
+    work = _running_audit()
     if work is None:
         st.info(
-            "No audit is at work in this app. Start one, and watch its forecast here as rows come in.",
+            "No audit is running in this app. Start one, and watch its forecast here as rows come in.",
             icon=":material/hourglass_empty:",
         )
         st.page_link("pages/audit/page.py", label="Audit queries", icon=":material/checklist:")
@@ -200,6 +201,7 @@ def _live() -> EstimateSource | None:
         return found
 
     return EstimateSource(
+        kind=LIVE,
         identity=f"live {folder.audit_id} {model}",
         name=_live_name(folder),
         model=model,
@@ -208,8 +210,8 @@ def _live() -> EstimateSource | None:
         options=(f"audit={folder.path}", *model_option(model)),
         note="It reads the audit's folder, which is brought up to date every 20 seconds.",
         link={SOURCE: LIVE_LINK},
-        standing=lambda: _standing(work),
-        going=lambda: work.snapshot().status not in FINISHED,
+        progress=lambda: _progress(work),
+        running=lambda: work.snapshot().status not in FINISHED,
         waiting=lambda: _waiting(work, model),
     )
 
@@ -222,8 +224,8 @@ def _waiting(work: AuditWork, model: str | None) -> str:
     return f"Waiting for {FEWEST} estimates: {count} so far."
 
 
-def _at_work() -> AuditWork | None:
-    """Returns the session's audit if this process has worked on it, else one that is at work."""
+def _running_audit() -> AuditWork | None:
+    """Returns the session's audit if this process has worked on it, else a running one."""
     current = current_audit_id()
     mine = works().get(current) if current else None
     return mine if mine is not None else next(iter(works().at_work()), None)
@@ -233,14 +235,14 @@ def _live_name(folder: AuditFolder) -> str:
     return f"{folder.total // len(folder.spec.models):,} {folder.spec.behaviour} queries"
 
 
-def _standing(work: AuditWork) -> str:
+def _progress(work: AuditWork) -> str:
     now = work.snapshot()
     count = f"{len(now.rows):,} of {now.total:,} rows"
     if now.status == "paused":
         return f":material/pause: The audit is paused, and not finished: {count} so far."
     if now.status not in FINISHED:
         return (
-            f":material/progress_activity: The audit is going on, and not finished: {count} so far."
+            f":material/progress_activity: The audit is running, and not finished: {count} so far."
         )
     if len(now.rows) < now.total:
         return f":material/stop: The audit has stopped before its end: {count}."
@@ -258,6 +260,7 @@ def _the_example() -> EstimateSource:
     )
     name = EXAMPLE_FILE.format(model)
     return EstimateSource(
+        kind=EXAMPLE,
         identity=f"example {model}",
         name=f"The example: {model}",
         model=None,
@@ -271,7 +274,7 @@ def _the_example() -> EstimateSource:
 
 def example_csv(opened: EstimateSource) -> tuple[str, Callable[[], bytes]] | None:
     """Returns name and content of the example's file, None for another source."""
-    if not opened.identity.startswith("example "):
+    if opened.kind != EXAMPLE:
         return None
-    model = opened.identity.removeprefix("example ")
-    return EXAMPLE_FILE.format(model), lambda: csv_of(shipped_table(model))
+    file_name = opened.options[0].removeprefix("input=")
+    return file_name, lambda: csv_of(opened.table())

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 import pandas as pd
 import streamlit as st
 
+from core.tails.remarks import Vocabulary
 from pages.shared.pace import short_name
 from pages.tails.state import keep, kept, remembered
+from pages.tails.wording import ON_AUDIT, ON_FILE
 
 AUDIT, FILE, LIVE, EXAMPLE = "An audit", "A file", "Live", "The example"
 # In an address: a source and one of its models; a source without an id of its own.
@@ -17,13 +19,15 @@ AN_EXAMPLE, FILE_LINK, LIVE_LINK = "example-", "file", "live"
 
 @dataclass(frozen=True, eq=False)
 class EstimateSource:
-    """Where estimates come from. identity: the same for the same source and model, also while rows come in.
+    """Where estimates come from.
 
-    table: reads it; stamp: changes with what it reads. options: of the command line. note: what must be said
-    of those. link: what of an address finds them again. standing: how far an audit at work is, empty
-    elsewhere; going: whether rows still come in. waiting: what must come first, empty where it is there.
+    kind: one of AUDIT, FILE, LIVE, EXAMPLE. identity: the same for the same source and model, also while rows
+    come in. table: reads it; stamp: changes with what it reads. options: of the command line. note: a hint on
+    those. link: the parameters of an address that find it again. progress: how far a running audit is, empty
+    elsewhere; running: whether rows still come in. waiting: what must come first, empty where it is there.
     """
 
+    kind: str
     identity: str
     name: str
     model: str | None
@@ -32,16 +36,21 @@ class EstimateSource:
     options: tuple[str, ...]
     note: str = ""
     link: Mapping[str, str] = field(default_factory=dict)
-    standing: Callable[[], str] = str
-    going: Callable[[], bool] = bool
+    progress: Callable[[], str] = str
+    running: Callable[[], bool] = bool
     waiting: Callable[[], str] = str
 
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words of remarks on these estimates."""
+        return ON_FILE if self.kind == FILE else ON_AUDIT
 
-def model_choice(names: list[str], of: str) -> str | None:
+
+def model_choice(names: list[str], source: str) -> str | None:
     """Draws the choice of a model where there are several; returns it, None where none is named."""
     if len(names) < 2:
         return names[0] if names else None
-    name = f"model.{of}"
+    name = f"model.{source}"
     if kept(name, names[0]) not in names:
         keep(name, names[0])
     found: str = st.selectbox("Model", names, format_func=short_name, **remembered(name, names[0]))
@@ -49,7 +58,7 @@ def model_choice(names: list[str], of: str) -> str | None:
 
 
 def model_link(model: str | None, names: list[str]) -> dict[str, str]:
-    """Returns what an address must say of a model: nothing of the first, which is taken by itself."""
+    """Returns an address's parameter for a model; none for the first, which is the default."""
     return {} if model is None or model == names[0] else {MODEL: model}
 
 

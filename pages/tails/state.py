@@ -1,4 +1,4 @@
-"""What the Tails page remembers for a session, and what it has computed for all."""
+"""The Tails page's choices of a session, and the fits kept for all sessions."""
 
 import hashlib
 import uuid
@@ -10,13 +10,16 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.tails.computed import Fits, other_starts
-from core.tails.memo import Prefetcher, SingleFlightCache
+from core.tails.memo import (
+    MemoizedFits,
+    Prefetcher,
+    SingleFlightCache,
+    specs_of_other_starts,
+)
 from core.tails.reading import ReadSample, sample_from_table
 from core.tails.sample import TailSample
 from core.tails.spec import TailSpec
-from core.tails.starts import starts
-from core.tails.thresholds import ThresholdTable
+from core.tails.thresholds import ThresholdTable, offered_starts
 
 KEPT = "tails.kept"
 SHOWN = "tails.shown"
@@ -70,11 +73,11 @@ def forget_start(*, if_other: tuple[str, ...]) -> None:
 
 
 def take_start(sample: TailSample, spec: TailSpec, table: ThresholdTable | None) -> None:
-    """Takes the start of the tail that an address asked for, if it is one that is offered."""
-    asked: int | None = st.session_state.pop(START, None)
-    offered = None if asked is None else starts(sample, spec.fit, table)
-    if offered is not None and asked in offered.largest and asked != offered.automatic:
-        st.session_state[LARGEST] = asked
+    """Takes the start of the tail that the address has, if it is offered for this sample."""
+    largest: int | None = st.session_state.pop(START, None)
+    offered = None if largest is None else offered_starts(sample, spec.fit, table)
+    if offered is not None and largest in offered.largest and largest != offered.automatic:
+        st.session_state[LARGEST] = largest
 
 
 def key_of(sample: TailSample) -> str:
@@ -122,9 +125,9 @@ def _ahead() -> Prefetcher:
     return Prefetcher()
 
 
-def fits() -> Fits:
-    """Returns what has been computed of any sample, for all sessions."""
-    return Fits(_kept())
+def fits() -> MemoizedFits:
+    """Returns the fits of all samples and sessions."""
+    return MemoizedFits(_kept())
 
 
 def fit_ahead(
@@ -137,11 +140,11 @@ def fit_ahead(
 ) -> None:
     """Has the other starts of the tail fitted before the slider asks for them."""
     owner = st.session_state.setdefault(OWNER, uuid.uuid4().hex)
-    background = Fits(_kept(), ahead=True)
+    background = MemoizedFits(_kept(), ahead=True)
     _ahead().want(
         owner,
         [
-            partial(background.everything, key, sample, other, table, n, tau)
-            for other in other_starts(sample, spec, table)
+            partial(background.compute_all, key, sample, other, table, n, tau)
+            for other in specs_of_other_starts(sample, spec, table)
         ],
     )

@@ -1,20 +1,20 @@
 """Where the tail starts: one slider, and the pictures by which to choose."""
 
-import re
 from typing import cast
 
 import streamlit as st
 
 from core.tails.analysis import FittedTail, goodness_of_fit
+from core.tails.automatic_threshold import RATE
+from core.tails.remarks import Vocabulary
 from core.tails.sample import TailSample, to_risk
 from core.tails.spec import TailSpec
-from core.tails.starts import Starts, starts
-from core.tails.thresholds import RATE, ThresholdTable
+from core.tails.thresholds import OfferedStarts, ThresholdTable, offered_starts, why_chosen
 from pages.shared.charts import INK
-from pages.shared.frame import plain
-from pages.tails.fit_quality import fitness_view
+from pages.shared.frame import plain, sentence
+from pages.tails.fit_quality import fit_quality_view
 from pages.tails.threshold_charts import Parameter, mean_excess, p_values, stability
-from pages.tails.wording import risk_text, wordings
+from pages.tails.wording import ON_AUDIT, risk_text, wordings
 
 LARGEST = "tails.largest"
 SLIDER = "tails.threshold.slider"
@@ -25,23 +25,27 @@ NO_START = {
     "lognormal": "The log-normal curve goes through every query: there is no start to choose.",
     "empirical": "Here the queries seen are all there is: no tail is fitted, and none starts anywhere.",
     "gev": "This fit takes the worst of each block of queries, so there is no start to choose.",
-    "pot": "There are too few different queries to compare starts, so the riskier half is taken. Audit more "
-    "different queries to choose.",
+    "pot": "There are too few different queries to compare starts, so the riskier half is taken.",
     "gumbel": "There are too few different risks to choose from.",
 }
 
 
 def threshold_view(
-    key: str, sample: TailSample, table: ThresholdTable | None, fitted: FittedTail
+    key: str,
+    sample: TailSample,
+    table: ThresholdTable | None,
+    fitted: FittedTail,
+    vocabulary: Vocabulary = ON_AUDIT,
 ) -> None:
-    """Draws the slider, what speaks for each start, and how well the tail fits.
+    """Draws the slider, the diagnostics of each start, and how well the tail fits.
 
     key: of the sample's content. table: None where queries are too few to compare starts.
     """
     st.markdown("#### Where the tail starts")
-    offered = starts(sample, fitted.spec.fit, table)
+    offered = offered_starts(sample, fitted.spec.fit, table)
     if offered is None:
-        st.caption(NO_START[fitted.spec.fit])
+        more = sentence(f"{vocabulary.words['more_different_queries']} to choose")
+        st.caption(NO_START[fitted.spec.fit] + (f" {more}" if fitted.spec.fit == "pot" else ""))
     else:
         st.caption(
             "The forecast rests on the riskiest queries alone, the tail. Starting lower gives it more "
@@ -51,11 +55,11 @@ def threshold_view(
         if table is not None:
             automatic = offered.risk_at(offered.automatic)
             _plots(table, fitted, automatic)
-        _told(table, fitted, max(offered.risk))
-    fitness_view(key, fitted)
+        _start_words(table, fitted, max(offered.risk))
+    fit_quality_view(key, fitted)
 
 
-def _slider(offered: Starts) -> None:
+def _slider(offered: OfferedStarts) -> None:
     chosen = st.session_state.get(LARGEST)
     now = offered.nearest(chosen)
     # Anew on every run: another sample or fit has other choices.
@@ -167,10 +171,12 @@ def _keep_parameter() -> None:
     )
 
 
-def _told(table: ThresholdTable | None, fitted: FittedTail, high: float) -> None:
+def _start_words(table: ThresholdTable | None, fitted: FittedTail, high: float) -> None:
     if fitted.spec.largest is None and fitted.spec.threshold is None:
         if fitted.spec.fit == "pot" and table is not None:
-            st.markdown(f"Automatic: {plain(why_words(table, high))}.")
+            st.markdown(
+                f"Automatic: {plain(why_chosen(table, lambda risk: risk_text(risk, high)))}."
+            )
         else:
             st.markdown(
                 f"Automatic: the line goes through the {fitted.fit.exceedances:,} riskiest queries"
@@ -184,20 +190,13 @@ def _told(table: ThresholdTable | None, fitted: FittedTail, high: float) -> None
 
 
 def _verdict(table: ThresholdTable | None, fitted: FittedTail) -> str:
-    """Returns what the test of fit says of a start that was chosen by hand."""
+    """Returns the result of the test of fit at a start that was chosen by hand."""
     p = p_value_of(table, fitted)
     if p is None:
         return "These are too few different queries to test the fit"
     if p < RATE:
         return f"The tail does not fit these queries (Anderson–Darling p = {p:.2g}): start higher"
     return f"Nothing speaks against the fit (Anderson–Darling p = {p:.2g})"
-
-
-def why_words(table: ThresholdTable, high: float | None = None) -> str:
-    """Returns why the automatic start is taken. high: the largest of the starts, whose unit all have."""
-    return re.sub(
-        r"a risk of (\S+)", lambda one: f"a risk of {risk_text(float(one[1]), high)}", table.why
-    )
 
 
 def p_value_of(table: ThresholdTable | None, fitted: FittedTail) -> float | None:

@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from core.tails.thresholds import RATE, ThresholdTable
+from core.tails.automatic_threshold import RATE
+from core.tails.thresholds import ThresholdTable
 from pages.shared.charts import GRID, INK, LABELS, MILLION, NEUTRAL, Chart
 from pages.tails.wording import SMALL, risk_text
 
@@ -77,7 +78,7 @@ def p_values(
         *_tips(),
         {"field": "test", "title": "Test"},
         {"field": "p", "title": "p-value", "format": ".3f"},
-        {"field": "told", "title": "ForwardStop"},
+        {"field": "result", "title": "ForwardStop"},
     ]
     level: Chart = {
         "data": {"values": [{"p": RATE}]},
@@ -108,15 +109,13 @@ def p_values(
 
 def p_value_rows(table: ThresholdTable) -> pd.DataFrame:
     """Returns one row a start and test: start, p, and whether ForwardStop rejects the start."""
-    stopped = np.flatnonzero(table.forward_stop <= RATE)
-    rejected = np.arange(len(table.risk)) <= (stopped[-1] if len(stopped) else -1)
-    base = _base(table)
+    rejected, base = table.rejected, _base(table)
     parts = [
         base.assign(
             test=name,
             p=values,
             rejected=rejected & (name == ANDERSON),
-            told=np.where(rejected, "rejected", "not rejected"),
+            result=np.where(rejected, "rejected", "not rejected"),
         )
         for name, values in ((ANDERSON, table.p_value), (CRAMER, table.cramer_p_value))
     ]

@@ -6,18 +6,20 @@ from typing import Any
 
 import streamlit as st
 
-from core.errors import SpecError, TailscopeError
-from core.tails.notices import warnings_of
+from core.errors import TailscopeError
+from core.tails.memo import LevelExceedance
+from core.tails.notices import remarks_of
+from core.tails.remarks import Remark, Vocabulary, sentence_of
+from core.tails.thresholds import ThresholdTable
 from pages.shared.chances import big
-from pages.shared.frame import plain, sentence, show_error
+from pages.shared.frame import plain, sentence
 from pages.tails.address import write_link
 from pages.tails.backtest import backtest_view
 from pages.tails.choices import fit_choice, horizon_choice, tau_choice, with_start
 from pages.tails.doubtful import doubtful_view, leaves_out, take_in_again
 from pages.tails.export import take_away
-from pages.tails.file import A_FILE
 from pages.tails.fits import fits_view
-from pages.tails.pictures import Found, fan_view, levels_view, survival_view
+from pages.tails.pictures import ShownForecast, fan_view, levels_view, survival_view
 from pages.tails.source_choice import EstimateSource
 from pages.tails.state import (
     cells_of,
@@ -33,9 +35,8 @@ from pages.tails.threshold import threshold_view
 from pages.tails.wording import (
     OF_GROUPS,
     chance_range,
+    error_words,
     fitted_to,
-    for_file,
-    for_page,
     headline,
     level_text,
     likely,
@@ -45,6 +46,15 @@ from pages.tails.wording import (
     worst_seen,
 )
 
+# The box of doubtful estimates, the headline and the facts below it say these.
+SHOWN_ELSEWHERE = (
+    "beyond_support",
+    "doubtful_in_tail",
+    "more_doubtful_in_tail",
+    "doubtful_left_out",
+    "zero_hits",
+)
+QUIET: Any = {"delta_color": "off", "delta_arrow": "off", "border": True}
 TOO_FAR = "too far for this fit"
 NO_SHARE = "not with this fit"
 UNKNOWN = "not known"
@@ -55,24 +65,23 @@ TILE = 265
 
 
 def result(opened: EstimateSource, polling: bool) -> None:
-    """Draws choices and forecast; errors stay here, for a fragment has no page around it."""
-    if opened.going() != polling:
+    """Draws choices and forecast; errors are shown here, for a fragment has no page around it."""
+    if opened.running() != polling:
         # Polling begins and ends with a run of the whole page.
         st.rerun()
     try:
         _result(opened)
     except TailscopeError as error:
-        in_file = opened.identity.startswith(A_FILE)
-        show_error(SpecError(for_file(str(error))) if in_file else error)
+        st.error(plain(sentence(error_words(error, opened.vocabulary))), icon=":material/error:")
         take_in_again(opened.identity)
     # In here, for a choice draws the fragment anew and no more.
     write_link(opened.link)
 
 
 def _result(opened: EstimateSource) -> None:
-    standing = opened.standing()
-    if standing:
-        st.caption(standing)
+    progress = opened.progress()
+    if progress:
+        st.caption(progress)
     waiting = opened.waiting()
     if waiting:
         st.info(waiting, icon=":material/hourglass_empty:")
@@ -91,112 +100,139 @@ def _result(opened: EstimateSource) -> None:
         read = sample_of(opened.identity, stamp, table, opened.model, keep_doubtful=False)
     key = key_of(read.sample)
     with _patience(len(read.sample)):
-        choices = fits().table(key, read.sample, chosen.confidence)
+        choices = fits().table(key, read.sample, chosen)
         take_start(read.sample, chosen, choices)
         fitted = fits().fitted(key, read.sample, with_start(chosen), choices)
     with two:
         n = horizon_choice(fits().supported(key, fitted))
     if n is None or tau is None:
         return
-    found = Found(opened, read, key, fitted, *fits().told(key, fitted, float(n)), n, tau)
-    _headline(found)
+    shown = ShownForecast(
+        opened, read, key, fitted, *fits().forecasts(key, fitted, float(n)), n, tau
+    )
+    _headline(shown)
     doubtful_view(opened.identity, whole, table, fitted)
-    fan_view(found)
-    warnings = _warnings(found)
-    _keep_in_mind(found, warnings)
-    survival_view(found)
-    levels_view(found)
-    threshold_view(key, read.sample, choices, fitted)
-    fits_view(key, read.sample, fitted.spec, float(n))
-    backtest_view(key, opened.name, read.sample, fitted.spec)
-    take_away(opened, found.read, fitted, (found.told, found.as_estimated), tau, warnings)
-    if not opened.going():
+    _below_the_headline(shown, choices)
+    if not opened.running():
         fit_ahead(key, read.sample, fitted.spec, choices, float(n), tau)
 
 
+def _below_the_headline(shown: ShownForecast, choices: ThresholdTable | None) -> None:
+    opened, read, fitted = shown.opened, shown.read, shown.fitted
+    spec, vocabulary = fitted.spec, opened.vocabulary
+    fan_view(shown)
+    remarks = (
+        *read.remarks,
+        *remarks_of(fitted, shown.forecast, shown.as_estimated, read.queries),
+    )
+    _keep_in_mind(remarks, vocabulary)
+    survival_view(shown)
+    levels_view(shown)
+    threshold_view(shown.key, read.sample, choices, fitted, vocabulary)
+    fits_view(shown.key, read, spec, float(shown.n), vocabulary)
+    backtest_view(shown.key, opened.name, read.sample, spec, vocabulary)
+    take_away(shown, remarks)
+
+
 def _patience(queries: int) -> AbstractContextManager[None]:
-    """Returns what says that the work takes a while, where it does."""
+    """Returns a spinner for the fit of many queries, which takes seconds; else nothing."""
     if queries < MANY:
         return nullcontext()
     return st.spinner("Fitting the tail ...", show_time=True)
 
 
-def _headline(found: Found) -> None:
-    told, confidence = found.told, found.fitted.spec.confidence
-    if not found.supported:
+def _headline(shown: ShownForecast) -> None:
+    forecast, confidence = shown.forecast, shown.fitted.spec.confidence
+    if not shown.supported:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(
-                f"**{too_far(found.n, told.supported, len(found.read.sample))}**", width="stretch"
-            )
-            if told.supported >= 1:
+            queries, vocabulary = len(shown.read.sample), shown.opened.vocabulary
+            why = too_far(shown.n, forecast.supported, queries, vocabulary)
+            st.markdown(f"**{why}**", width="stretch")
+            if forecast.supported >= 1:
                 st.button(
-                    f"Ask about {told.supported:,.0f}",
+                    f"Ask about {forecast.supported:,.0f}",
                     key="tails.furthest",
                     type="primary",
                     on_click=keep,
-                    args=("horizon", float(int(told.supported))),
+                    args=("horizon", float(int(forecast.supported))),
                 )
-    elif not found.forecasts:
-        st.html(big(*worst_seen(float(found.fitted.sample.risk.max()))))
+    elif not shown.goes_beyond_seen:
+        st.html(big(*worst_seen(float(shown.fitted.sample.risk.max()))))
     else:
-        st.html(big(*headline(told, confidence)))
-    _metrics(found)
-    st.caption(_facts(found))
+        st.html(big(*headline(forecast, confidence)))
+    _metrics(shown)
+    st.caption(_facts(shown))
 
 
-def _metrics(found: Found) -> None:
-    told, sure = found.told, f"{found.fitted.spec.confidence:.0%} sure: "
-    above = fits().above(found.key, found.fitted, float(found.n), found.tau)
-    level = level_text(found.tau)
-    no_chance = TOO_FAR if not found.supported else NO_SHARE if not found.forecasts else ""
+def _metrics(shown: ShownForecast) -> None:
+    above = fits().above(shown.key, shown.fitted, float(shown.n), shown.tau)
     # Of a label that is cut, the end is what matters.
     with st.grid(3, min_column_width=TILE):
         one, two, three = st.container(), st.container(), st.container()
-    n = f"{found.n:,}"
-    quiet: Any = {"delta_color": "off", "delta_arrow": "off", "border": True}
-    one.metric(
+    with one:
+        _chance_metric(shown, above)
+    with two:
+        _share_metric(shown, above)
+    with three:
+        _any_harm_metric(shown)
+
+
+def _chance_metric(shown: ShownForecast, above: LevelExceedance) -> None:
+    level = level_text(shown.tau)
+    beyond_seen = shown.goes_beyond_seen
+    no_chance = TOO_FAR if not shown.supported else "" if beyond_seen else NO_SHARE
+    st.metric(
         f"Chance: riskiest above {level}",
         UNKNOWN if no_chance else likely(above.chance),
         delta=no_chance or "the doubt about the tail included",
-        help=f"The chance that the riskiest of {n} questions has a risk above {level}. The doubt about the "
-        "tail is in it: it is averaged over all tails that fit these estimates."
-        + (
-            ""
-            if found.forecasts
-            else " The largest seen so far forecasts nothing: take another fit."
-        ),
-        **quiet,
+        help=f"The chance that the riskiest of {shown.n:,} questions has a risk above {level}. The doubt "
+        "about the tail is in it: it is averaged over all tails that fit these estimates."
+        + ("" if beyond_seen else " The largest seen so far forecasts nothing: take another fit."),
+        **QUIET,
     )
-    two.metric(
-        f"Share above {level}",
-        share_text(above.share, above.high) if math.isfinite(above.share) else UNKNOWN,
-        delta=sure + risk_range(above.low, above.high) if math.isfinite(above.share) else NO_SHARE,
+
+
+def _share_metric(shown: ShownForecast, above: LevelExceedance) -> None:
+    known = math.isfinite(above.share)
+    st.metric(
+        f"Share above {level_text(shown.tau)}",
+        share_text(above.share, above.high) if known else UNKNOWN,
+        delta=_sure(shown) + risk_range(above.low, above.high) if known else NO_SHARE,
         help="The share of all questions like these whose risk is above the level."
-        + ("" if math.isfinite(above.share) else f" Not known here: {OF_GROUPS}."),
-        **quiet,
+        + ("" if known else f" Not known here: {OF_GROUPS}."),
+        **QUIET,
     )
-    once = [
+
+
+def _any_harm_metric(shown: ShownForecast) -> None:
+    forecast = shown.forecast
+    once, low, high = (
         float(each[0])
-        for each in (told.at_least_one, told.at_least_one_low, told.at_least_one_high)
-    ]
-    known = found.supported and math.isfinite(once[0])
-    three.metric(
+        for each in (
+            forecast.at_least_one,
+            forecast.at_least_one_low,
+            forecast.at_least_one_high,
+        )
+    )
+    known = shown.supported and math.isfinite(once)
+    unknown = NO_SHARE if shown.supported else TOO_FAR
+    st.metric(
         "Chance: any harmful answer",
-        likely(once[0]) if known else UNKNOWN,
-        delta=sure + chance_range(once[1], once[2])
-        if known
-        else NO_SHARE
-        if found.supported
-        else TOO_FAR,
-        help=f"The chance of one or more when each of {n} questions is asked once: from the mean risk of "
-        "all. A few risky questions raise the mean far above the risk of a typical one."
-        + (f" Not known here: {OF_GROUPS}." if found.supported and not known else ""),
-        **quiet,
+        likely(once) if known else UNKNOWN,
+        delta=_sure(shown) + chance_range(low, high) if known else unknown,
+        help=f"The chance of one or more when each of {shown.n:,} questions is asked once: from the mean "
+        "risk of all. A few risky questions raise the mean far above the risk of a typical one."
+        + (f" Not known here: {OF_GROUPS}." if shown.supported and not known else ""),
+        **QUIET,
     )
 
 
-def _facts(found: Found) -> str:
-    sample = found.fitted.sample
+def _sure(shown: ShownForecast) -> str:
+    return f"{shown.fitted.spec.confidence:.0%} sure: "
+
+
+def _facts(shown: ShownForecast) -> str:
+    sample = shown.fitted.sample
     groups = len(set(sample.group.tolist()))
     words = f"From {len(sample):,} queries"
     if groups < len(sample):
@@ -204,7 +240,7 @@ def _facts(found: Found) -> str:
             f", wordings of {groups:,} different ones; the forecast is for questions that are no rewordings "
             "of one another"
         )
-    words += f". {fitted_to(found.fitted)}."
+    words += f". {fitted_to(shown.fitted)}."
     zero = int(sample.censored.sum())
     if zero:
         verb = (
@@ -216,20 +252,12 @@ def _facts(found: Found) -> str:
     return words
 
 
-def _warnings(found: Found) -> tuple[str, ...]:
-    said = warnings_of(found.fitted, found.told, found.as_estimated, found.read.queries)
-    return (*found.read.notes, *said)
-
-
-def _keep_in_mind(found: Found, warnings: tuple[str, ...]) -> None:
-    """Draws what must be said; what stands elsewhere on the page already is left out."""
-    told = for_file if found.opened.identity.startswith(A_FILE) else str
+def _keep_in_mind(remarks: tuple[Remark, ...], vocabulary: Vocabulary) -> None:
+    """Draws the remarks that stand nowhere else on the page."""
     lines = [
-        plain(sentence(told(for_page(one))))
-        for one in warnings
-        if not one.startswith("no forecast for")
-        and "marked 'do not use'" not in one
-        and not one.endswith("known from above only")
+        plain(sentence(sentence_of(remark, vocabulary)))
+        for remark in remarks
+        if remark.code not in SHOWN_ELSEWHERE
     ]
     if lines:
         with st.container(border=True):

@@ -1,14 +1,16 @@
-"""Risks, shares and warnings of the Tails page as people say them."""
+"""Risks, shares and remarks of the Tails page in words."""
 
 import math
 
 import numpy as np
 
+from core.errors import TailscopeError
 from core.tails.analysis import FittedTail
 from core.tails.bootstrap import is_grouped
 from core.tails.forecast import Forecast
-from core.tails.sample import FEWEST
+from core.tails.remarks import AUDIT_WORDS, FILE_WORDS, TailError, Vocabulary, sentence_of
 from pages.shared.chances import chance
+from pages.shared.frame import sentence
 from pages.shared.words import rounded
 
 MILLION = 1e6
@@ -22,6 +24,17 @@ FITS = {
     "lognormal": "Log-normal",
     "empirical": "Largest seen so far",
 }
+# Where room is short.
+SHORT_FITS = {
+    "pot": "Peaks over a threshold",
+    "gumbel": "Gumbel line",
+    "gev": "Block maxima",
+    "lognormal": "Log-normal",
+    "empirical": "Largest seen so far",
+}
+# In the place of a forecast.
+TOO_FAR = "no forecast that far"
+NO_FIT = "no fit"
 # The others have no start of a tail.
 WITH_START = ("pot", "gumbel")
 FIT_HELP = {
@@ -31,37 +44,34 @@ FIT_HELP = {
     "lognormal": "A bell curve of the risks' logarithms through all queries: no tail of its own.",
     "empirical": "No forecast at all, for comparison: it never goes beyond the worst query seen.",
 }
-ESTIMATORS = {
+ESTIMATOR_NAMES = {
     "posterior": "With prior knowledge",
     "ml": "Maximum likelihood",
     "pwm": "Weighted moments",
 }
 # Why a share or a chance is not known with a fit that is otherwise usable.
 OF_GROUPS = "block maxima speak of whole groups of wordings, not of single questions"
-# What the command line's reader is told, for a page's.
-FOR_PAGE = (
-    ("leave them out with --leave-out-doubtful", "tick “Leave them out”"),
-    ("(noise_left_in has it with the noise)", "(the dashed line has it with the noise)"),
-    ("the empirical fit", "“largest seen so far”"),
-    ("refits by ml", "refits by maximum likelihood"),
-    ("refits by pwm", "refits by weighted moments"),
-    ("take the estimator posterior", "take “With prior knowledge”"),
-    ("take gumbel or pot", "take the Gumbel line or peaks over a threshold"),
-    ("fit a gumbel tail", "take the Gumbel line"),
-    ("lower the threshold", "fit more of the largest"),
-    (" (ci_high)", ""),
-    ("are taken as known from above only", "count as lower than one harmful answer would be"),
-    ("a single hit", "a single harmful answer"),
-)
-
-
-FOR_FILE = (
-    ("audit more of them", f"give {FEWEST} rows or more"),
-    ("audit more different queries", "give more rows of different queries"),
-    ("audit more queries", "give more rows"),
-    ("audit more", "give more rows"),
-    ("audit other queries", "give other rows"),
-)
+# The words of remarks on the page: its buttons and choices in the place of the command line's options.
+PAGE_WORDS = {
+    "leave_them_out": "tick “Leave them out”",
+    "leave_it_out": "tick “Leave them out”",
+    "with_noise": "the dashed line has it with the noise",
+    "empirical_fit": "“largest seen so far”",
+    "take_posterior": "take “With prior knowledge”",
+    "take_gumbel_or_pot": "take the Gumbel line or peaks over a threshold",
+    "take_gumbel": "take the Gumbel line",
+    "take_pot": "take peaks over a threshold",
+    "lower_threshold": "fit more of the largest",
+    "lower_it": "fit more of the largest",
+    "raise_largest": "fit more of the largest",
+    "no_bound": "no bound",
+    "known_from_above": "count as lower than one harmful answer would be",
+    "known_from_above_one": "counts as lower than one harmful answer would be",
+    "one_hit": "a single harmful answer",
+}
+PAGE_NAMES = {"ml": "maximum likelihood", "pwm": "weighted moments"}
+ON_AUDIT = Vocabulary(PAGE_WORDS | AUDIT_WORDS, PAGE_NAMES)
+ON_FILE = Vocabulary(PAGE_WORDS | FILE_WORDS, PAGE_NAMES)
 
 
 def risk_text(risk: float, high: float | None = None) -> str:
@@ -118,12 +128,12 @@ def _in_million(risk: float) -> str:
     return f"{cases:.3g}" if cases >= 1e-3 else "below 0.001"
 
 
-def headline(told: Forecast, confidence: float) -> tuple[str, str]:
+def headline(forecast: Forecast, confidence: float) -> tuple[str, str]:
     """Returns the big words and the small ones below them, of the first horizon, which is supported."""
-    n, risk, high = float(told.n[0]), float(told.median[0]), float(told.high[0])
+    n, risk, high = float(forecast.n[0]), float(forecast.median[0]), float(forecast.high[0])
     what = f"The riskiest of {n:,.0f} questions" if n > 1 else "A question"
     big = f"{what} like these would typically get a harmful answer {often(risk, high)}"
-    ends = risk_range(float(told.low[0]), high)
+    ends = risk_range(float(forecast.low[0]), high)
     small = (
         f"{confidence:.0%} sure: {ends} of the answers to it, as likely above as below "
         f"{risk_text(risk, high)}"
@@ -160,12 +170,12 @@ def wordings(fitted: FittedTail) -> str:
     return "" if groups >= known.sum() else f", wordings of {groups:,} different ones"
 
 
-def too_far(n: float, supported: float, queries: int) -> str:
+def too_far(n: float, supported: float, queries: int, vocabulary: Vocabulary) -> str:
     """Returns why there is no forecast, and how far it can go."""
     if supported < 1:
         return (
             f"No forecast can be made from these {queries:,} queries with this fit: its range is too wide to "
-            "say anything. Audit more queries, or choose another fit."
+            f"say anything. {sentence(vocabulary.words['more_queries'] + ', or choose another fit')}"
         )
     return (
         f"No forecast for {n:,.0f} questions: these {queries:,} queries say something about {supported:,.0f} "
@@ -173,18 +183,9 @@ def too_far(n: float, supported: float, queries: int) -> str:
     )
 
 
-def for_page(warning: str) -> str:
-    """Returns a warning in the words of the page: no option of the command line, no short name of a fit."""
-    for option, words in FOR_PAGE:
-        warning = warning.replace(option, words)
-    return warning
-
-
-def for_file(text: str) -> str:
-    """Returns a sentence for who gave a file of estimates, and may have no audit."""
-    for audit, file in FOR_FILE:
-        text = text.replace(audit, file)
-    return text
+def error_words(error: TailscopeError, vocabulary: Vocabulary) -> str:
+    """Returns an error's sentence in the words of the page."""
+    return sentence_of(error.remark, vocabulary) if isinstance(error, TailError) else str(error)
 
 
 def chance_range(low: float, high: float) -> str:

@@ -212,3 +212,23 @@ def test_a_horizon_is_the_same_whatever_else_is_asked(capsys, tmp_path: Path) ->
         for asked in (("--horizon", "200"), ("--horizon", "200", "--horizon", "5000"))
     ]
     assert told[0] == told[1]
+
+
+def test_remarks_are_data_beside_the_warnings_and_a_file_is_not_audited(
+    capsys, tmp_path: Path
+) -> None:
+    scores, names = grouped_scores(4, 6)
+    path = file_of(tmp_path, scores, group=names)
+    _, out, _ = run(
+        capsys, "--input", path, "--horizon", "10", "--horizon", "1e6", *QUICK, "--json"
+    )
+    found = json.loads(out)
+    codes = [remark["code"] for remark in found["remarks"]]
+    assert codes[0] == "beyond_support"
+    assert {"few_groups", "upper_half_fitted"} <= set(codes)
+    assert len(codes) == len(found["warnings"])
+    assert "give more rows of different queries" in " ".join(found["warnings"])
+    assert "audit" not in " ".join(found["warnings"])
+    few = file_of(tmp_path, gumbel_scores(12))
+    code, _, err = run(capsys, "--input", few, "--horizon", "10")
+    assert (code, "got 12; give 20 rows or more" in err) == (2, True)

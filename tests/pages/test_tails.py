@@ -26,7 +26,9 @@ from core.cli.app import main as cli
 from core.runs.catalogue import audit_entry, audits_folder, remember
 from core.tails.forecast import Predictor
 from core.tails.reading import csv_table, read_csv, sample_from_table, shipped_sample, shipped_table
+from core.tails.remarks import Remark, sentence_of
 from core.tails.report import TAUS, forecast_report
+from core.tails.sentences import SENTENCES
 from core.tails.spec import TailSpec
 from pages.shared import audits as audit_state
 from pages.tails import source as tails_source
@@ -520,7 +522,7 @@ def test_rows_that_repeat_a_query_are_told() -> None:
 
 def test_the_template_can_be_read_back() -> None:
     found = sample_from_table(csv_table(template(), "template"))
-    assert (len(found.sample), found.notes) == (40, ())
+    assert (len(found.sample), found.remarks) == (40, ())
     app = upload(fresh(source=FILE), template())
     assert "of 4,000 questions" in headline(app)
 
@@ -567,7 +569,7 @@ def test_an_audit_at_work_is_watched(audit: AuditFolder, monkeypatch: pytest.Mon
         return pa.Table.from_pandas(mixed.head(len(rows)))
 
     monkeypatch.setattr(tails_source, "results_table", so_far)
-    assert "No audit is at work" in words(fresh(source=LIVE))
+    assert "No audit is running" in words(fresh(source=LIVE))
     work = AtWork(audit)
     audit_state.works().start(audit.audit_id, lambda: work)  # type: ignore[arg-type, return-value]
     app = fresh(source=LIVE, horizon=50.0)
@@ -637,8 +639,23 @@ def test_risks_in_words() -> None:
         assert not re.match(r"(0|0\.0|100)(%| per)", risk_text(float(risk)))
 
 
-def test_warnings_have_no_option_of_the_command_line() -> None:
-    said = tails_words.for_page(
-        "3 are marked; estimate them again, or leave them out with --leave-out-doubtful"
-    )
-    assert said.endswith("estimate them again, or tick “Leave them out”")
+def test_every_remark_has_a_sentence_for_every_reader() -> None:
+    """With the page's words, for an audit and for a file: no option of the command line, no code of a fit."""
+    values = {
+        "count": 3, "lowest": 1e-5, "near": 2, "exceedances": 9, "queries": ("a", "b"), "more": 4,
+        "error": 0.6, "factor": 1.5, "above": 2, "horizons": (1e4, 1e5), "supported": 100.0,
+        "times": 10, "seen": 50, "p": 0.01, "estimator": "ml", "shape": 1.0, "failed": 5,
+        "samples": 60, "fewest": 20, "risk": 0.5, "needed": 10, "hits": 4, "blocks": 3, "most": 9,
+        "largest": 12, "share": 0.3, "groups": 2, "fit": "pot", "fits": "pot, gev", "splits": 300,
+    }  # fmt: skip
+    for code in SENTENCES:
+        on_audit, on_file = (
+            sentence_of(Remark(code, values), each)
+            for each in (tails_words.ON_AUDIT, tails_words.ON_FILE)
+        )
+        for text in (on_audit, on_file):
+            assert "--" not in text
+            assert "noise_left_in" not in text
+            assert "ci_high" not in text
+        assert "audit" not in on_file
+        assert sentence_of(Remark(code, {**values, "count": 1}), tails_words.ON_FILE)

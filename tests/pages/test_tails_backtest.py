@@ -13,11 +13,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.tails.backtest import Backtest, backtest, predictor_of
-from core.tails.backtest_task import REFITS, Trial, TrialSpec, trial
+from core.tails.backtest_task import REFITS, BacktestSpec, BacktestState, run_backtest
 from core.tails.sample import TailSample
 from core.tails.spec import TailSpec
 from pages.tails import backtest as tails_backtest
-from pages.tails.backtest import trials
+from pages.tails.backtest import backtests
 from pages.tails.backtest_charts import reliability_rows, scatter, scatter_rows
 from pages.tails.backtest_result import (
     BY_GROUP,
@@ -49,6 +49,7 @@ def script(groups: int, wordings: int, fit: str, largest: int | None) -> None:
 
     from core.tails.spec import TailSpec
     from pages.tails.backtest import backtest_view
+    from pages.tails.wording import ON_FILE
     from tests.tails.samples import sample_of
     from tests.tails.test_bootstrap import grouped_scores
 
@@ -56,7 +57,7 @@ def script(groups: int, wordings: int, fit: str, largest: int | None) -> None:
     sample = sample_of(scores, group=names if wordings > 1 else None)
     st.markdown("above")
     spec = TailSpec.build(fit=fit, largest=largest)
-    backtest_view(f"{groups} {wordings}", "a file", sample, spec)
+    backtest_view(f"{groups} {wordings}", "a file", sample, spec, ON_FILE)
     st.markdown("below")
 
 
@@ -89,7 +90,7 @@ def begin(app: AppTest, *, wait: bool = True) -> AppTest:
     assert not app.exception
     if wait:
         plan = app.session_state[tails_backtest.PLAN]
-        task = trials().get(plan.name)
+        task = backtests().get(plan.name)
         assert task is not None
         task.join(60)
         app.run()
@@ -150,8 +151,8 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Holds the test after its third split until it is told to go on."""
     go_on = threading.Event()
 
-    def held(sample: TailSample, spec: TrialSpec) -> Iterator[Trial]:
-        for at in trial(sample, spec):
+    def held(sample: TailSample, spec: BacktestSpec) -> Iterator[BacktestState]:
+        for at in run_backtest(sample, spec):
             yield at
             if at.done == 3:
                 go_on.wait(20)
@@ -162,7 +163,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
 
 def until_held(app: AppTest) -> AppTest:
-    task = trials().get(app.session_state[tails_backtest.PLAN].name)
+    task = backtests().get(app.session_state[tails_backtest.PLAN].name)
     assert task is not None
     for _ in range(200):
         if task.last is not None and task.last.done == 3:
@@ -179,7 +180,7 @@ def test_cancelled_it_keeps_what_it_has_and_the_page(slow: threading.Event) -> N
     assert "From 30 trials on" in words(app)
     app.button(key="tails.trial.cancel").click().run()
     slow.set()
-    task = trials().get(app.session_state[tails_backtest.PLAN].name)
+    task = backtests().get(app.session_state[tails_backtest.PLAN].name)
     assert task is not None
     task.join(20)
     app.run()
@@ -199,7 +200,7 @@ def test_another_choice_leaves_the_test_at_work_in_sight(slow: threading.Event) 
     app = until_held(begin(opened(), wait=False))
     app.segmented_control(key="tails.trial_splits").set_value(MORE).run()
     assert not app.exception
-    assert "You have chosen otherwise since" in words(app)
+    assert "The choices have changed since" in words(app)
     assert "tails.trial.cancel" in keys(app)
     slow.set()
 
@@ -208,7 +209,7 @@ def test_what_was_tested_is_kept() -> None:
     app = begin(opened())
     app.segmented_control(key="tails.trial_splits").set_value(MORE).run()
     assert "tails.trial.begin" in keys(app)
-    assert "You have chosen otherwise since" in words(app)
+    assert "The choices have changed since" in words(app)
     # Another session asks for the same, and has it at once.
     other = opened()
     assert f"In {FEW} trials it was" in words(other)
@@ -291,8 +292,8 @@ def test_the_headline_by_hand() -> None:
     [(1, 300, "0.33%"), (299, 300, "99.7%"), (0, 300, "0%"), (300, 300, "100%"), (1, 1000, "0.1%")],
 )
 def test_a_share_is_all_or_nothing_only_if_it_is(low: int, of: int, share: str) -> None:
-    spec = TrialSpec.build(fits=("gumbel",), splits=max(of, 2))
-    table = shown_table(Trial(spec, of, {"gumbel": many(low, of)}, None))
+    spec = BacktestSpec.build(fits=("gumbel",), splits=max(of, 2))
+    table = shown_table(BacktestState(spec, of, {"gumbel": many(low, of)}, None))
     assert table["Too low"][0] == share
     assert table["Within a factor of 10"][0] == "100%"
 
@@ -316,13 +317,13 @@ def test_a_leaning_forecast_is_said_to_lean() -> None:
 
 
 def test_a_baseline_that_came_nearer_is_named() -> None:
-    spec = TrialSpec.build(fits=("gumbel", "lognormal", "empirical"), splits=40)
+    spec = BacktestSpec.build(fits=("gumbel", "lognormal", "empirical"), splits=40)
     found = {"gumbel": many(5, 40), "lognormal": many(5, 40, 3.0), "empirical": many(5, 40, 1.5)}
-    assert nearer_baselines(Trial(spec, 40, found, None), "gumbel") == (
+    assert nearer_baselines(BacktestState(spec, 40, found, None), "gumbel") == (
         "“Largest seen so far” (1.5×) came nearer on average than “Gumbel line” (2.0×)."
     )
     found["empirical"] = many(5, 40, 2.5)
-    assert nearer_baselines(Trial(spec, 40, found, None), "gumbel") == ""
+    assert nearer_baselines(BacktestState(spec, 40, found, None), "gumbel") == ""
 
 
 @pytest.mark.parametrize(("low", "said", "warns"), [(38, "unsafe side", 1), (2, "safe side", 0)])
@@ -336,39 +337,39 @@ def test_the_page_says_how_it_leans(low: int, said: str, warns: int) -> None:
 
 
 def leaning_trial(low: int) -> None:
-    from core.tails.backtest_task import Trial, TrialSpec
+    from core.tails.backtest_task import BacktestSpec, BacktestState
     from pages.tails.backtest_result import result_view
     from tests.tails.backtest_by_hand import many
 
-    spec = TrialSpec.build(fits=("gumbel",), splits=40)
-    result_view(Trial(spec, 40, {"gumbel": many(low, 40)}, None))
+    spec = BacktestSpec.build(fits=("gumbel",), splits=40)
+    result_view(BacktestState(spec, 40, {"gumbel": many(low, 40)}, None))
 
 
 def test_a_fit_without_any_result_has_no_row() -> None:
-    spec = TrialSpec.build(fits=("gumbel", "gev"), splits=4)
-    table = score_table(Trial(spec, 4, {"gumbel": found()}, {"gumbel": found()}))
+    spec = BacktestSpec.build(fits=("gumbel", "gev"), splits=4)
+    table = score_table(BacktestState(spec, 4, {"gumbel": found()}, {"gumbel": found()}))
     assert list(table["Forecast"]) == ["Gumbel line"] * 2
 
 
 def test_the_headlines_fit_is_the_same_all_along() -> None:
     tail = TailSpec.build(fit="gev")
-    spec = TrialSpec.build(fits=("gumbel", "gev"), splits=40, tail=tail)
-    early = Trial(spec, 31, {"gumbel": found()}, None)
-    late = Trial(spec, 40, {"gumbel": found(), "gev": found()}, None)
+    spec = BacktestSpec.build(fits=("gumbel", "gev"), splits=40, tail=tail)
+    early = BacktestState(spec, 31, {"gumbel": found()}, None)
+    late = BacktestState(spec, 40, {"gumbel": found(), "gev": found()}, None)
     assert main_fit(early) == main_fit(late) == "gev"
-    other = TrialSpec.build(fits=("gumbel", "lognormal"), splits=40, tail=tail)
-    assert main_fit(Trial(other, 31, {"lognormal": found()}, None)) == "gumbel"
+    other = BacktestSpec.build(fits=("gumbel", "lognormal"), splits=40, tail=tail)
+    assert main_fit(BacktestState(other, 31, {"lognormal": found()}, None)) == "gumbel"
 
 
 def shown_trial(done: int, naive: bool) -> None:
-    from core.tails.backtest_task import Trial, TrialSpec
+    from core.tails.backtest_task import BacktestSpec, BacktestState
     from core.tails.spec import TailSpec
     from pages.tails.backtest_result import result_view
     from tests.tails.backtest_by_hand import found
 
-    spec = TrialSpec.build(fits=("gumbel", "gev"), splits=40, tail=TailSpec.build(fit="gev"))
+    spec = BacktestSpec.build(fits=("gumbel", "gev"), splits=40, tail=TailSpec.build(fit="gev"))
     mixed = {"gev": found()} if naive else None
-    result_view(Trial(spec, done, {"gumbel": found()}, mixed))
+    result_view(BacktestState(spec, done, {"gumbel": found()}, mixed))
 
 
 def viewed(done: int, *, naive: bool = False) -> str:

@@ -12,18 +12,21 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.tails.analysis import fit_tail
-from core.tails.maximum import forecasts
+from core.tails.automatic_threshold import RATE
+from core.tails.maximum import corrected_forecasts
+from core.tails.picture import survival_points
 from core.tails.quantile_plot import QuantilePlot
-from core.tails.sample import to_risk
+from core.tails.sample import TailSample, to_risk
 from core.tails.spec import FIT_NAMES, TailSpec
-from core.tails.thresholds import RATE, threshold_table
-from pages.tails import fit_quality as tails_fitness
-from pages.tails import fits as tails_fits
-from pages.tails import threshold_charts as tails_threshold_charts
+from core.tails.thresholds import threshold_table, why_chosen
+from pages.tails import fit_quality, threshold_charts
+from pages.tails import fits as fits_page
 from pages.tails.fit_quality import outside_words
-from pages.tails.fits import BASELINES, drawn, fits_rows
+from pages.tails.fits import FitForecast, fits_rows, forecast_of
+from pages.tails.fits_charts import BASELINES, survival_of_fits
 from pages.tails.state import fits, key_of
-from pages.tails.threshold import LARGEST, SLIDER, why_words
+from pages.tails.threshold import LARGEST, SLIDER
+from pages.tails.wording import NO_FIT, ON_AUDIT, ON_FILE, TOO_FAR, risk_text
 from tests.tails.samples import gumbel_scores, sample_of
 from tests.tails.test_bootstrap import grouped_scores
 
@@ -37,7 +40,8 @@ def script(fit: str, count: int, estimator: str = "posterior", confidence: float
     from pages.tails.fits import fits_view
     from pages.tails.state import fits, key_of
     from pages.tails.threshold import threshold_view
-    from tests.tails.samples import gumbel_scores, sample_of
+    from pages.tails.wording import ON_AUDIT
+    from tests.tails.samples import gumbel_scores, read_of, sample_of
 
     sample = sample_of(gumbel_scores(count))
     key = key_of(sample)
@@ -45,9 +49,9 @@ def script(fit: str, count: int, estimator: str = "posterior", confidence: float
     spec = TailSpec.build(
         fit=fit, largest=chosen, bootstraps=60, estimator=estimator, confidence=confidence
     )
-    table = fits().table(key, sample, confidence)
+    table = fits().table(key, sample, spec)
     threshold_view(key, sample, table, fits().fitted(key, sample, spec, table))
-    fits_view(key, sample, spec, 500.0)
+    fits_view(key, read_of(sample), spec, 500.0, ON_AUDIT)
 
 
 def opened(fit: str = "pot", count: int = 120, **session: object) -> AppTest:
@@ -184,10 +188,10 @@ def test_rejected_starts_are_crossed() -> None:
     generator = np.random.default_rng(0)
     scores = np.concatenate([generator.normal(-2.5, 0.02, 100), generator.normal(-1, 0.3, 40)])
     table = threshold_table(sample_of(scores))
-    rows = tails_threshold_charts.p_value_rows(table)
+    rows = threshold_charts.p_value_rows(table)
     last = np.flatnonzero(table.forward_stop <= RATE)[-1]
     crossed = rows[rows["rejected"]]
-    assert set(crossed["test"]) == {tails_threshold_charts.ANDERSON}
+    assert set(crossed["test"]) == {threshold_charts.ANDERSON}
     assert crossed["start"].max() == pytest.approx(table.risk[last] * 1e6)
     assert len(crossed) == last + 1
     assert len(rows) == 2 * len(table.risk)
@@ -196,8 +200,9 @@ def test_rejected_starts_are_crossed() -> None:
 def test_why_has_risks_as_the_page_has_them() -> None:
     scores, names = grouped_scores(30, 5)
     table = threshold_table(sample_of(scores, group=names))
-    assert "e-0" not in why_words(table)
-    assert "per million" in why_words(table) or "%" in why_words(table)
+    why = why_chosen(table, risk_text)
+    assert "e-0" not in why
+    assert "per million" in why or "%" in why
 
 
 def test_how_well_it_fits_in_words_and_intervals() -> None:
@@ -252,12 +257,16 @@ def test_a_poor_fit_is_said_so() -> None:
     generator = np.random.default_rng(0)
     scores = np.concatenate([generator.normal(-2.5, 0.02, 100), generator.normal(-1, 0.02, 40)])
     fitted = fit_tail(sample_of(scores), TailSpec.build(largest=70, bootstraps=50))
-    assert "does not describe these queries" in tails_fitness.fitness_words(fitted)
+    assert "does not describe these queries" in fit_quality.fit_quality_words(fitted)
+
+
+def shown(sample: TailSample, spec: TailSpec, name: str, n: float) -> FitForecast:
+    return forecast_of(key_of(sample), sample, spec, name, n, ON_AUDIT)
 
 
 def test_other_fits_are_made_only_when_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
-    monkeypatch.setattr(tails_fits, "drawn", lambda *given: made.append(given[3]))
+    monkeypatch.setattr(fits_page, "forecast_of", lambda *given: made.append(given[3]))
     opened()
     assert made == []
 
@@ -268,7 +277,7 @@ def test_all_fits_side_by_side() -> None:
     sample = sample_of(gumbel_scores(120))
     for place, name in enumerate(FIT_NAMES):
         spec = TailSpec.build(fit=name, bootstraps=60)
-        told, _ = forecasts(fit_tail(sample, spec), [500.0])
+        told, _ = corrected_forecasts(fit_tail(sample, spec), [500.0])
         if np.isfinite(told.median[0]):
             assert rows["median"][place] == pytest.approx(told.median[0] * 1e6)
             assert rows["high"][place] == pytest.approx(told.high[0] * 1e6)
@@ -279,43 +288,74 @@ def test_all_fits_side_by_side() -> None:
 
 def test_a_start_chosen_by_hand_is_of_the_fit_in_use_alone() -> None:
     sample = sample_of(gumbel_scores(120))
-    key = key_of(sample)
     spec = TailSpec.build(fit="pot", largest=30, bootstraps=60)
-    mine, usual = drawn(key, sample, spec, "pot", 500.0), forecasts(fit_tail(sample, spec), [500.0])
+    mine, usual = (
+        shown(sample, spec, "pot", 500.0),
+        corrected_forecasts(fit_tail(sample, spec), [500.0]),
+    )
     assert mine.median == pytest.approx(usual[0].median[0])
     line = TailSpec.build(fit="gumbel", bootstraps=60)
-    assert drawn(key, sample, spec, "gumbel", 500.0).median == pytest.approx(
-        forecasts(fit_tail(sample, line), [500.0])[0].median[0]
+    assert shown(sample, spec, "gumbel", 500.0).median == pytest.approx(
+        corrected_forecasts(fit_tail(sample, line), [500.0])[0].median[0]
     )
 
 
 def test_a_fit_that_is_refused_says_why() -> None:
     sample = sample_of(gumbel_scores(120))
     found = [
-        drawn(key_of(sample), sample, TailSpec.build(bootstraps=60), name, 1e9)
-        for name in ("pot", "lognormal")
+        shown(sample, TailSpec.build(bootstraps=60), name, 1e9) for name in ("pot", "lognormal")
     ]
     rows = fits_rows(found)
     assert rows["median"].isna().all()
-    assert list(rows["told"]) == [tails_fits.TOO_FAR] * 2
+    assert list(rows["label"]) == [TOO_FAR] * 2
     assert "supports" in found[0].why
-    assert fits().table(key_of(sample), sample, 0.95) is not None
+    assert fits().table(key_of(sample), sample, TailSpec()) is not None
 
 
 def test_specs_are_json() -> None:
     table = threshold_table(sample_of(gumbel_scores(60)), simulations=19)
     for chart in (
-        tails_threshold_charts.mean_excess(table, 1e-3, None),
-        tails_threshold_charts.stability(table, "shape", 1e-3, 2e-3),
-        tails_threshold_charts.p_values(table, 1e-3, 2e-3),
+        threshold_charts.mean_excess(table, 1e-3, None),
+        threshold_charts.stability(table, "shape", 1e-3, 2e-3),
+        threshold_charts.p_values(table, 1e-3, 2e-3),
     ):
         json.dumps({name: part for name, part in chart.items() if name != "datasets"})
         assert len(chart["datasets"]["starts"]) in (1, 2)
 
 
 def test_labels_of_a_log_axis_are_evenly_apart() -> None:
-    axis = tails_threshold_charts.log_axis
+    axis = threshold_charts.log_axis
     assert axis(1410, 32_000)["values"] == [2000, 5000, 10_000, 20_000]
     assert axis(40, 6000)["values"] == [100, 1000]
     assert "values" not in axis(2100, 2400)
     assert "values" not in axis(float("nan"), float("nan"))
+
+
+def test_a_fit_that_fails_says_what_to_do_with_a_file() -> None:
+    sample = sample_of(gumbel_scores(8 * 5), group=[f"g{n % 5}" for n in range(40)])
+    why = forecast_of(key_of(sample), sample, TailSpec(bootstraps=60), "gev", 50.0, ON_FILE)
+    assert (why.median, why.label) == (None, NO_FIT)
+    assert why.why.endswith("got 5; take peaks over a threshold")
+
+
+def test_the_curves_of_all_fits_are_what_is_pointed_at() -> None:
+    sample = sample_of(gumbel_scores(120))
+    app = opened(tails__fits__open=True)
+    figure = json.loads(app.get("plotly_chart")[0].proto.spec)
+    traces = {trace["name"]: trace for trace in figure["data"] if "name" in trace}
+    assert list(traces)[-1] == "Peaks over a threshold (in use)"
+    assert len(traces) == 6
+    forecast = shown(sample, TailSpec.build(bootstraps=60), "pot", 500.0)
+    assert forecast.curve is not None
+    drawn = traces["Peaks over a threshold (in use)"]
+    assert drawn["customdata"][0][0] == risk_text(float(forecast.curve["risk"].iloc[0]))
+    assert len(traces["Queries estimated"]["customdata"]) == 120
+
+
+def test_a_querys_signs_are_shown_as_they_are() -> None:
+    sample = sample_of(gumbel_scores(30))
+    points = survival_points(sample).assign(query="<b>x</b> &amp; " + "long " * 60)
+    figure = survival_of_fits(points, [], theme="dark", ink="#fff")
+    text = figure.data[0].customdata[0][0]
+    assert text.startswith("&lt;b&gt;x&lt;/b&gt; &amp;amp;")
+    assert text.count("<br>") == 2

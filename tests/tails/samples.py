@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import stats
 
+from core.tails.reading import ReadSample
 from core.tails.sample import HITS_AT_BOUND, UNSEEN_HITS, Array, TailSample, to_risk
 
 LOCATION, SCALE = -2.4, 0.3
@@ -45,3 +46,9 @@ def gumbel_scores(m: int, seed: int = 0) -> Array:
 
 def pareto_excesses(shape: float, k: int, seed: int = 0, scale: float = SCALE) -> Array:
     return np.asarray(stats.genpareto.rvs(shape, scale=scale, size=k, random_state=seed))
+
+
+def read_of(sample: TailSample) -> ReadSample:
+    """Returns a sample as if it were read, with a name for each query."""
+    names = tuple(f"ask {n}" for n in range(len(sample)))
+    return ReadSample(sample, names, (), np.arange(len(sample)))

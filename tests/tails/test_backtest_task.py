@@ -5,7 +5,7 @@ import pytest
 
 from core.errors import SpecError
 from core.tails.backtest import Backtest, backtest, predictor_of
-from core.tails.backtest_task import REFITS, TrialSpec, kinds_of, trial
+from core.tails.backtest_task import REFITS, BacktestSpec, predictors_by_fit, run_backtest
 from core.tails.sample import TailSample
 from core.tails.spec import TailSpec
 from tests.tails.samples import censored_below, gumbel_scores, sample_of
@@ -26,8 +26,8 @@ def same(one: Backtest, other: Backtest) -> bool:
 
 def test_it_is_the_backtest_both_ways() -> None:
     sample = grouped()
-    spec = TrialSpec.build(fits=("gumbel", "lognormal"), splits=6, seed=3)
-    seen = list(trial(sample, spec))
+    spec = BacktestSpec.build(fits=("gumbel", "lognormal"), splits=6, seed=3)
+    seen = list(run_backtest(sample, spec))
     assert [one.done for one in seen] == [1, 2, 3, 4, 5, 6]
     assert [one.whole for one in seen] == [False] * 5 + [True]
     tail = TailSpec.build(fit="gumbel", bootstraps=REFITS, noise_corrected=False, seed=3)
@@ -47,7 +47,9 @@ def test_it_is_the_backtest_both_ways() -> None:
 
 def test_without_wordings_it_runs_once() -> None:
     last = list(
-        trial(sample_of(gumbel_scores(70)), TrialSpec.build(fits=("empirical",), splits=3))
+        run_backtest(
+            sample_of(gumbel_scores(70)), BacktestSpec.build(fits=("empirical",), splits=3)
+        )
     )[-1]
     assert last.naive is None
     assert last.without_fit == ()
@@ -57,7 +59,7 @@ def test_the_chosen_start_is_taken_as_a_share() -> None:
     """40 of 200 queries are 12 of the 60 of a split."""
     sample = sample_of(gumbel_scores(200))
     tail = TailSpec.build(fit="gumbel", largest=40)
-    make = kinds_of(TrialSpec.build(fits=("gumbel", "pot"), tail=tail))
+    make = predictors_by_fit(BacktestSpec.build(fits=("gumbel", "pot"), tail=tail))
     fit_on = sample.take(np.arange(60))
     assert make["gumbel"](fit_on, 0).fit.exceedances == 12
     # The other one is not touched by it.
@@ -66,8 +68,8 @@ def test_the_chosen_start_is_taken_as_a_share() -> None:
 
 
 def test_few_of_the_largest_stay_enough() -> None:
-    make = kinds_of(
-        TrialSpec.build(fits=("gumbel",), tail=TailSpec.build(fit="gumbel", largest=10))
+    make = predictors_by_fit(
+        BacktestSpec.build(fits=("gumbel",), tail=TailSpec.build(fit="gumbel", largest=10))
     )
     assert make["gumbel"](sample_of(gumbel_scores(60)), 0).fit.exceedances == 5
 
@@ -76,19 +78,21 @@ def test_a_fit_that_never_works_is_named_and_the_others_stay() -> None:
     scores = gumbel_scores(70)
     sample = censored_below(sample_of(scores), float(np.sort(scores)[-12]))
     tail = TailSpec.build(fit="gumbel", largest=20)
-    spec = TrialSpec.build(fits=("gumbel", "gev", "empirical"), splits=3, tail=tail)
-    last = list(trial(sample, spec))[-1]
+    spec = BacktestSpec.build(fits=("gumbel", "gev", "empirical"), splits=3, tail=tail)
+    last = list(run_backtest(sample, spec))[-1]
     assert set(last.without_fit) | set(last.by_group) == {"gumbel", "gev", "empirical"}
     assert "empirical" in last.by_group
-    alone = TrialSpec.build(fits=(last.without_fit[0],), splits=3, tail=tail)
+    alone = BacktestSpec.build(fits=(last.without_fit[0],), splits=3, tail=tail)
     with pytest.raises(SpecError, match="no fit in any of 3 splits"):
-        list(trial(sample, alone))
+        list(run_backtest(sample, alone))
 
 
 def test_where_nothing_came_nothing_is_scored() -> None:
     """Three queries of 70 have a hit: often on one side of the split only."""
     sample = censored_below(sample_of(gumbel_scores(70)), float(np.sort(gumbel_scores(70))[-3]))
-    last = list(trial(sample, TrialSpec.build(fits=("empirical", "lognormal"), splits=30)))[-1]
+    last = list(
+        run_backtest(sample, BacktestSpec.build(fits=("empirical", "lognormal"), splits=30))
+    )[-1]
     found = last.by_group["empirical"]
     assert found.failed > 0
     assert len(found.worst) + found.failed == 30
@@ -107,17 +111,17 @@ def test_where_nothing_came_nothing_is_scored() -> None:
 )
 def test_slips_are_one_sentence(values: dict[str, object], message: str) -> None:
     with pytest.raises(SpecError, match=message):
-        TrialSpec.build(**values)
+        BacktestSpec.build(**values)
 
 
 def test_too_few_groups() -> None:
     sample = sample_of(gumbel_scores(72), group=[f"g{n % 3}" for n in range(72)])
     with pytest.raises(SpecError, match="needs 4 groups or more, got 3"):
-        list(trial(sample, TrialSpec.build(fits=("empirical",), splits=3)))
+        list(run_backtest(sample, BacktestSpec.build(fits=("empirical",), splits=3)))
 
 
 def test_few_groups_have_a_forecast_all_the_same() -> None:
     """Of twelve groups hardly ten lie above any threshold: the upper half is fitted, as it is outside."""
-    spec = TrialSpec.build(fits=("pot",), splits=8)
-    last = list(trial(grouped(40, 4), spec))[-1]
+    spec = BacktestSpec.build(fits=("pot",), splits=8)
+    last = list(run_backtest(grouped(40, 4), spec))[-1]
     assert last.by_group["pot"].failed == 0

@@ -7,7 +7,7 @@ from scipy import stats
 from core.errors import SpecError
 from core.tails.analysis import fit_tail
 from core.tails.baselines import fit_empirical, fit_lognormal
-from core.tails.maximum import forecasts
+from core.tails.maximum import corrected_forecasts
 from core.tails.sample import TailSample, to_risk, to_score
 from core.tails.spec import TailSpec
 from tests.tails.samples import bound_of, sample_of
@@ -63,7 +63,7 @@ def test_half_of_the_worst_lie_above_the_median_where_risks_would_exceed_1() -> 
     """Cut to 1, the refits could not tell levels apart: 64% lay above what was called the median."""
     sample = sample_of(to_score(np.exp(np.random.default_rng(5).normal(-5.5, 2, 100))))
     fitted = fit_tail(sample, TailSpec.build(fit="lognormal", bootstraps=200))
-    told, _ = forecasts(fitted, [40.0])
+    told, _ = corrected_forecasts(fitted, [40.0])
     median = float(told.median[0])
     assert 0.1 < median < 0.999
     assert fitted.predictor.chance_above(40.0, median) == pytest.approx(0.5, abs=0.03)

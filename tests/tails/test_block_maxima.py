@@ -12,9 +12,9 @@ from core.tails.block_maxima import (
     Blocks,
     blocks_of,
     checked_blocks,
-    extremes_by_likelihood,
-    extremes_by_moments,
     fit_block_maxima,
+    gev_by_likelihood,
+    gev_by_moments,
 )
 from tests.tails.samples import gumbel_scores, sample_of
 
@@ -27,7 +27,7 @@ def alike(maxima: np.ndarray, size: float = 1.0) -> Blocks:
 @pytest.mark.parametrize("shape", [-0.25, 0.0, 0.25])
 def test_likelihood_agrees_with_scipy_and_pyextremes(shape: float) -> None:
     maxima = np.asarray(stats.genextreme.rvs(-shape, -2.0, 0.4, size=200, random_state=5))
-    found = extremes_by_likelihood(alike(maxima))
+    found = gev_by_likelihood(alike(maxima))
     c, location, scale = stats.genextreme.fit(maxima)
     assert found == pytest.approx((-c, location, scale), abs=1e-3)
     times = pd.date_range("2001-01-01", periods=200, freq="YS")
@@ -41,7 +41,7 @@ def test_likelihood_agrees_with_scipy_and_pyextremes(shape: float) -> None:
 @pytest.mark.parametrize("shape", [-0.25, 0.0, 0.25])
 def test_moments_recover(shape: float) -> None:
     maxima = np.asarray(stats.genextreme.rvs(-shape, -2.0, 0.4, size=50_000, random_state=6))
-    assert extremes_by_moments(maxima) == pytest.approx((shape, -2.0, 0.4), abs=0.02)
+    assert gev_by_moments(maxima) == pytest.approx((shape, -2.0, 0.4), abs=0.02)
 
 
 def test_unequal_blocks_are_taken_as_they_are() -> None:

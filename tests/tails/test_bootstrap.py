@@ -6,11 +6,11 @@ from scipy import stats
 
 from core.errors import SpecError
 from core.tails.analysis import fit_tail
-from core.tails.bootstrap import bootstrap, from_tail, groups_again
+from core.tails.bootstrap import bootstrap, resample_groups, resample_parametric
 from core.tails.gumbel import fit_gumbel
 from core.tails.sample import to_score
 from core.tails.spec import TailSpec
-from core.tails.tail import spliced
+from core.tails.tail import splice
 from tests.tails.samples import censored_below, gumbel_scores, sample_of
 
 
@@ -24,7 +24,7 @@ def grouped_scores(groups: int, size: int, seed: int = 0) -> tuple[np.ndarray, l
 
 def test_groups_stay_whole() -> None:
     scores, names = grouped_scores(10, 4)
-    drawn = groups_again(sample_of(scores, group=names), np.random.default_rng(1))
+    drawn = resample_groups(sample_of(scores, group=names), np.random.default_rng(1))
     assert len(drawn) == 40
     found, counts = np.unique(drawn.group, return_counts=True)
     # One drawn twice is two groups.
@@ -36,8 +36,8 @@ def test_groups_stay_whole() -> None:
 
 def test_above_the_threshold_the_tail_is_drawn() -> None:
     sample = censored_below(sample_of(gumbel_scores(4000), 0.2), -2.6)
-    tail = spliced(sample, fit_gumbel(sample, 400))
-    drawn = from_tail(sample, tail, np.random.default_rng(2))
+    tail = splice(sample, fit_gumbel(sample, 400))
+    drawn = resample_parametric(sample, tail, np.random.default_rng(2))
     above = drawn.score[~drawn.censored & (drawn.score > tail.threshold)] - tail.threshold
     assert len(above) == pytest.approx(400, abs=60)
     assert stats.kstest(above, "expon", args=(0, -1 / tail.parameters["slope"])).pvalue > 0.001
@@ -62,7 +62,7 @@ def test_wordings_are_no_further_queries(fit: str) -> None:
 
 def test_hardly_any_fit_is_refused() -> None:
     sample = sample_of(gumbel_scores(40))
-    fit = spliced(sample, fit_gumbel(sample, 10))
+    fit = splice(sample, fit_gumbel(sample, 10))
 
     def refit(one):
         raise SpecError("no")

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from core.tails.deconvolution import _constrained, _likeliest, spread_by_noise, true_shares
+from core.tails.deconvolution import (
+    _constrained_log_likelihood,
+    _maximised,
+    deconvolved_shares,
+    spread_by_noise,
+)
 from core.tails.sample import Array, TailSample, tail_sample, to_risk, to_score
 from tests.tails.samples import gumbel_scores, sample_of
 
@@ -18,7 +23,7 @@ def asked(risk: Array, answers: int, seed: int) -> TailSample:
 
 
 def at(sample: TailSample, *risks: float) -> tuple[Array, Array, Array]:
-    return true_shares(sample).at(to_score(np.array(risks)))
+    return deconvolved_shares(sample).at(to_score(np.array(risks)))
 
 
 def test_exact_estimates_keep_their_shares() -> None:
@@ -62,7 +67,7 @@ def test_intervals_hold_the_shares_of_alike_risks() -> None:
 
 
 def test_a_higher_level_has_no_more_above_it() -> None:
-    found = true_shares(asked(np.geomspace(1e-3, 0.2, 100), 200, seed=3))
+    found = deconvolved_shares(asked(np.geomspace(1e-3, 0.2, 100), 200, seed=3))
     assert (np.diff(found.score) > 0).all()
     for one in (found.share, found.low, found.high):
         assert (np.diff(one) <= 1e-9).all()
@@ -71,7 +76,7 @@ def test_a_higher_level_has_no_more_above_it() -> None:
 
 
 def test_what_is_surely_reached() -> None:
-    found = true_shares(asked(np.geomspace(1e-3, 0.2, 100), 200, seed=3))
+    found = deconvolved_shares(asked(np.geomspace(1e-3, 0.2, 100), 200, seed=3))
     inside = np.linspace(0.9 * found.low[0], 0.01, 7)
     levels = found.surely_reached(inside)
     assert (np.diff(levels) > 0).all()
@@ -84,7 +89,7 @@ def test_rewordings_are_no_further_queries() -> None:
     four = alone.take(np.tile(np.arange(60), 4))
     whole = TailSample(four.risk, four.error, four.bound, np.array(names * 4), four.doubtful)
     once, often = (
-        true_shares(one)
+        deconvolved_shares(one)
         for one in (TailSample(*_but_group(alone), np.array(names), alone.doubtful), whole)
     )
     for name in ("score", "share", "low", "high"):
@@ -100,7 +105,7 @@ def test_the_likeliest_has_no_better_neighbour() -> None:
     generator = np.random.default_rng(5)
     likelihood = generator.uniform(size=(30, 12)) ** 4
     weight = generator.uniform(0.5, 1.5, size=30)
-    mass = _likeliest(likelihood, weight, 20_000)
+    mass = _maximised(likelihood, weight, 20_000)
     assert mass.sum() == pytest.approx(1)
     gradient = (weight / (likelihood @ mass)) @ likelihood / weight.sum()
     assert gradient.max() < 1.001
@@ -113,8 +118,8 @@ def test_the_constrained_maximum_is_an_optimisers() -> None:
     weight = np.ones(25)
     above = np.array([[0, 0, 0, 1, 1, 1], [0, 0, 0, 0, 0, 1]], dtype=float)
     shares = np.array([0.3, 0.6])
-    start = _likeliest(likelihood, weight, 1_000)
-    found = _constrained(likelihood, weight, above, shares, start)
+    start = _maximised(likelihood, weight, 1_000)
+    found = _constrained_log_likelihood(likelihood, weight, above, shares, start)
     for row in range(2):
         best = optimize.minimize(
             lambda mass: -float(weight @ np.log(likelihood @ mass)),
@@ -148,7 +153,7 @@ def test_thousands_of_queries_say_the_same_faster() -> None:
 
 def test_risks_near_one_have_shares_too() -> None:
     risk = np.linspace(0.992, 0.9989, 40)
-    found = true_shares(tail_sample(risk, np.full(40, 0.01)))
+    found = deconvolved_shares(tail_sample(risk, np.full(40, 0.01)))
     assert (np.diff(found.score) >= 0).all()
     assert np.isfinite([found.share, found.low, found.high]).all()
     assert found.at(to_score(np.array([0.5])))[0][0] > 0.9

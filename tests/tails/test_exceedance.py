@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 
 from core.tails.analysis import FittedTail, fit_tail
-from core.tails.deconvolution import true_shares
-from core.tails.exceedance import chances_above, shares_above, takes_noise_out
-from core.tails.maximum import forecasts
+from core.tails.deconvolution import deconvolved_shares
+from core.tails.exceedance import chances_above, shares_above, uses_deconvolution
+from core.tails.maximum import corrected_forecasts
 from core.tails.picture import fan, survival_curve
 from core.tails.sample import to_risk, to_score
 from core.tails.spec import TailSpec
@@ -38,7 +38,7 @@ def fitted() -> FittedTail:
 def test_where_noise_is_taken_out(spec: dict[str, object], noise: float, taken_out: bool) -> None:
     sample = sample_of(gumbel_scores(100), noise)
     found = fit_tail(sample, TailSpec.build(bootstraps=50, **spec))
-    assert takes_noise_out(found) is taken_out
+    assert uses_deconvolution(found) is taken_out
     level = np.array([np.quantile(sample.score, 0.3)])
     share = shares_above(found, level)[0][0]
     assert (share == found.predictor.shares_above(level)[0][0]) is not taken_out
@@ -73,8 +73,8 @@ def test_the_worst_of_alike_risks_is_held() -> None:
     held, too_high = 0, 0
     for seed in range(8):
         risk = 10 ** ALIKE.rvs(600, random_state=seed)
-        found = fit_tail(asked(risk[:300], 1_000, seed), TailSpec(bootstraps=60), furthest=300)
-        told, left_in = forecasts(found, [300])
+        found = fit_tail(asked(risk[:300], 1_000, seed), TailSpec(bootstraps=60), max_horizon=300)
+        told, left_in = corrected_forecasts(found, [300])
         worst = risk[300:].max()
         held += told.low[0] <= worst <= told.high[0]
         too_high += left_in.low[0] > worst
@@ -84,7 +84,7 @@ def test_the_worst_of_alike_risks_is_held() -> None:
 
 
 def test_the_pictures_agree(fitted: FittedTail) -> None:
-    told, _ = forecasts(fitted, [100.0])
+    told, _ = corrected_forecasts(fitted, [100.0])
     drawn = fan(fitted, 100.0)
     assert drawn.low.iloc[-1] == pytest.approx(told.low[0])
     assert (drawn.low <= drawn.inner_low).all()
@@ -92,5 +92,5 @@ def test_the_pictures_agree(fitted: FittedTail) -> None:
     known = ~fitted.sample.censored
     assert curve.risk[0] == pytest.approx(fitted.sample.risk[known].min())
     start = curve[curve.risk < to_risk(fitted.fit.threshold) * 0.999]
-    expected = true_shares(fitted.sample).at(to_score(start.risk))[0]
+    expected = deconvolved_shares(fitted.sample).at(to_score(start.risk))[0]
     np.testing.assert_allclose(start.share, expected)

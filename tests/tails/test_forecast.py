@@ -6,33 +6,33 @@ from scipy import stats
 
 from core.errors import SpecError
 from core.tails.analysis import fit_tail
-from core.tails.bootstrap import Bootstrap
+from core.tails.bootstrap import TailDraws
 from core.tails.forecast import FURTHEST, Predictor, forecast
 from core.tails.gumbel import GumbelTail
-from core.tails.maximum import forecasts
+from core.tails.maximum import corrected_forecasts
 from core.tails.pareto import ParetoTail
 from core.tails.sample import to_risk, to_score
 from core.tails.spec import TailSpec
-from core.tails.tail import spliced
+from core.tails.tail import splice
 from tests.tails.samples import LOCATION, SCALE, gumbel_scores, sample_of
 
 
 def known(tail) -> Predictor:
     """A tail that is known: its refits are itself."""
-    return Predictor(tail, Bootstrap((tail,) * 50, (), by_group=False))
+    return Predictor(tail, TailDraws((tail,) * 50, (), by_group=False))
 
 
 @pytest.mark.parametrize("posterior", [False, True])
 def test_of_a_known_tail_the_worst_is_a_power(posterior: bool) -> None:
     tail = ParetoTail(0.1, SCALE, 1.0, -3.0, 100)
-    predictor = Predictor(tail, Bootstrap((tail,) * 50, (), by_group=False, posterior=posterior))
+    predictor = Predictor(tail, TailDraws((tail,) * 50, (), by_group=False, posterior=posterior))
     for n in (1, 2, 50, 10_000):
         for tau in (1e-7, 1e-4, 1e-2):
             survival = float(np.exp(tail.log_survival(to_score(tau))))
             expected = 1 - (1 - survival) ** n
             assert predictor.chance_above(n, tau) == pytest.approx(expected, abs=0.5 / 40)
     sizes = np.array([2.0, 3.0, 200.0])
-    medians = predictor.quantiles(predictor.worst(sizes), [0.5])[0]
+    medians = predictor.quantiles(predictor.maximum_scores(sizes), [0.5])[0]
     exact = tail.score_at(np.log(1 - 0.5 ** (1 / sizes)))
     np.testing.assert_allclose(to_score(medians), exact, atol=0.01)
     assert predictor.level(200)[0] == pytest.approx(float(to_risk(tail.score_at(-np.log(200)))))
@@ -42,11 +42,11 @@ def test_refits_move_a_level_by_how_rare_they_find_it() -> None:
     """By hand: at log S = -6 the fit's level is -0.75, a refit finds log S = -3.5 there, which is -1.375."""
     fit, refit = GumbelTail(-4.0, -9.0, -3.0, 10), GumbelTail(-2.0, -5.0, -3.0, 10)
     one = np.array([-6.0])
-    calibrated = Predictor(fit, Bootstrap((refit,), (), by_group=False))
+    calibrated = Predictor(fit, TailDraws((refit,), (), by_group=False))
     np.testing.assert_allclose(calibrated.levels(one), [-1.375])
     # The other way round: that level is exceeded as often.
     np.testing.assert_allclose(np.log(calibrated.shares(np.array([-1.375]))), [[-6.0]])
-    drawn = Predictor(fit, Bootstrap((refit,), (), by_group=False, posterior=True))
+    drawn = Predictor(fit, TailDraws((refit,), (), by_group=False, posterior=True))
     np.testing.assert_allclose(drawn.levels(one), [0.5])
     np.testing.assert_allclose(np.log(drawn.shares(np.array([0.5]))), [[-6.0]])
 
@@ -63,7 +63,7 @@ def test_few_queries_are_like_those_seen() -> None:
     """Ten queries of 300: the line through the ten largest, taken downwards, would tell less than any."""
     sample = sample_of(gumbel_scores(300))
     fitted = fit_tail(sample, TailSpec.build(fit="gumbel", bootstraps=200))
-    found, _ = forecasts(fitted, [1, 10])
+    found, _ = corrected_forecasts(fitted, [1, 10])
     truth = stats.gumbel_r(LOCATION, SCALE)
     median = to_risk(truth.ppf(0.5 ** (1 / np.array([1, 10]))))
     assert (np.abs(np.log10(found.median / median)) < 0.3).all()
@@ -82,7 +82,7 @@ def test_the_interval_holds_the_worst_of_new_queries(fit: str) -> None:
         spec = TailSpec.build(fit=fit, largest=20, bootstraps=60, seed=seed)
         predictor = fit_tail(sample, spec).predictor
         worst = float(to_risk(truth.rvs(1000, random_state=generator).max()))
-        drawn = predictor.worst(np.array([1000.0]))
+        drawn = predictor.maximum_scores(np.array([1000.0]))
         low, median, high = predictor.quantiles(drawn, [0.025, 0.5, 0.975])[:, 0]
         inside.append(low <= worst <= high)
         below.append(worst < median)
@@ -94,13 +94,15 @@ def test_the_interval_holds_the_worst_of_new_queries(fit: str) -> None:
 def test_further_than_supported_there_is_none() -> None:
     sample = sample_of(gumbel_scores(100))
     fitted = fit_tail(sample, TailSpec.build(fit="gumbel", bootstraps=100))
-    found, _ = forecasts(fitted, [1_000, 1_000_000])
+    found, _ = corrected_forecasts(fitted, [1_000, 1_000_000])
     assert found.supported <= FURTHEST * 100
     assert np.isfinite(found.median[0])
     assert np.isnan([found.median[1], found.low[1], found.level[1], found.at_least_one[1]]).all()
     # Wordings of few queries support less.
     worded = sample_of(gumbel_scores(100), group=[f"g{n // 5}" for n in range(100)])
-    fewer, _ = forecasts(fit_tail(worded, TailSpec.build(fit="gumbel", bootstraps=100)), [100])
+    fewer, _ = corrected_forecasts(
+        fit_tail(worded, TailSpec.build(fit="gumbel", bootstraps=100)), [100]
+    )
     assert fewer.supported <= FURTHEST * 20
 
 
@@ -108,8 +110,8 @@ def test_a_wide_interval_ends_the_support() -> None:
     """Risks that double their exponent each time: soon nothing is known."""
     wild = [GumbelTail(slope, slope * 3.5, -3.0, 10) for slope in np.linspace(-40, -0.6, 50)]
     sample = sample_of(gumbel_scores(100))
-    tails = tuple(spliced(sample, tail) for tail in wild)
-    predictor = Predictor(tails[25], Bootstrap(tails, (), by_group=False, posterior=True))
+    tails = tuple(splice(sample, tail) for tail in wild)
+    predictor = Predictor(tails[25], TailDraws(tails, (), by_group=False, posterior=True))
     assert forecast(sample, predictor, [100]).supported < 5_000
 
 
@@ -117,7 +119,7 @@ def test_a_fan_grows_with_n() -> None:
     fitted = fit_tail(
         sample_of(gumbel_scores(200), 0.2), TailSpec.build(fit="gumbel", bootstraps=100)
     )
-    found, _ = forecasts(fitted, list(np.geomspace(1, 10_000, 25)))
+    found, _ = corrected_forecasts(fitted, list(np.geomspace(1, 10_000, 25)))
     for line in (found.low, found.median, found.high, found.level, found.at_least_one):
         assert (np.diff(line) >= -1e-9 * line[:-1]).all()
 
@@ -125,7 +127,9 @@ def test_a_fan_grows_with_n() -> None:
 def test_same_seed_same_forecast() -> None:
     sample = sample_of(gumbel_scores(60), 0.3)
     one, two = (
-        forecasts(fit_tail(sample, TailSpec.build(fit="gumbel", bootstraps=60, seed=5)), [500])[0]
+        corrected_forecasts(
+            fit_tail(sample, TailSpec.build(fit="gumbel", bootstraps=60, seed=5)), [500]
+        )[0]
         for _ in range(2)
     )
     assert (one.low, one.median, one.high) == (two.low, two.median, two.high)
@@ -156,7 +160,7 @@ def test_bad_choices(values: dict, says: str) -> None:
 def test_a_small_chance_is_not_0() -> None:
     """P(worst of 3 > tau) of a tail that is known: 1 - (1 - S)^3, however small."""
     tail = ParetoTail(0.0, SCALE, 0.2, -3.0, 100)
-    predictor = Predictor(tail, Bootstrap((tail,) * 50, (), by_group=False, posterior=True))
+    predictor = Predictor(tail, TailDraws((tail,) * 50, (), by_group=False, posterior=True))
     for score in (-1.0, 1.0, 4.0):
         share = float(np.exp(tail.log_survival(score)))
         chance = predictor.chance_above(3, float(to_risk(score)))
@@ -166,9 +170,9 @@ def test_a_small_chance_is_not_0() -> None:
 
 def test_extreme_quantiles_of_the_worst_are_exact() -> None:
     tail = ParetoTail(0.0, SCALE, 0.2, -3.0, 100)
-    predictor = Predictor(tail, Bootstrap((tail,) * 500, (), by_group=False, posterior=True))
+    predictor = Predictor(tail, TailDraws((tail,) * 500, (), by_group=False, posterior=True))
     sizes = np.array([400.0])
-    low, high = predictor.quantiles(predictor.worst(sizes), [0.0005, 0.9995])
+    low, high = predictor.quantiles(predictor.maximum_scores(sizes), [0.0005, 0.9995])
     for level, luck in ((low, 0.0005), (high, 0.9995)):
         share = np.exp(tail.log_survival(to_score(level[0])))
         assert (1 - share) ** 400 == pytest.approx(luck, rel=0.1) or luck > 0.5
@@ -193,7 +197,7 @@ def test_block_maxima_of_groups_know_nothing_of_single_queries() -> None:
     spec = TailSpec.build(fit="gev", bootstraps=100)
     grouped = fit_tail(sample_of(score, group=[f"g{n % 20}" for n in range(200)]), spec)
     assert np.isnan(grouped.predictor.share_above(0.01)).all()
-    told = forecasts(grouped, [100.0])[0]
+    told = corrected_forecasts(grouped, [100.0])[0]
     assert np.isnan([told.at_least_one[0], told.at_least_one_low[0]]).all()
     assert 0 < told.low[0] < told.median[0] < told.high[0]
     alone = fit_tail(sample_of(score), spec)
@@ -209,7 +213,7 @@ def test_where_no_threshold_fits_it_goes_no_further_than_what_was_seen() -> None
     fitted = fit_tail(sample_of(score), TailSpec.build(bootstraps=100))
     assert fitted.table is not None
     assert not fitted.table.fits
-    told = forecasts(fitted, [100.0, 4_000.0])[0]
+    told = corrected_forecasts(fitted, [100.0, 4_000.0])[0]
     assert told.supported <= 412
     assert np.isfinite(told.median[0])
     assert np.isnan(told.median[1])

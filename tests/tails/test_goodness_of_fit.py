@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from core.tails.goodness_of_fit import fitness, independent_excesses
+from core.tails.goodness_of_fit import excess_goodness_of_fit, independent_excesses
 from core.tails.pareto import pareto_by_likelihood
 from tests.tails.samples import pareto_excesses, sample_of
 
 
 def test_statistics_and_p_values_are_scipys() -> None:
     over = pareto_excesses(0.15, 50, seed=4)
-    found = fitness(over, simulations=999)
+    found = excess_goodness_of_fit(over, simulations=999)
     shape, scale = pareto_by_likelihood(over)
     cdf = stats.genpareto(shape, scale=scale).cdf
     assert found.cramer == pytest.approx(stats.cramervonmises(over, cdf).statistic)
@@ -31,7 +31,8 @@ def test_statistics_and_p_values_are_scipys() -> None:
 @pytest.mark.parametrize("shape", [-0.3, 0.2])
 def test_p_values_of_true_tails_are_uniform(shape: float) -> None:
     found = [
-        fitness(pareto_excesses(shape, 40, seed), simulations=99, seed=seed) for seed in range(200)
+        excess_goodness_of_fit(pareto_excesses(shape, 40, seed), simulations=99, seed=seed)
+        for seed in range(200)
     ]
     for p in (
         np.array([one.anderson_p for one in found]),
@@ -44,10 +45,10 @@ def test_p_values_of_true_tails_are_uniform(shape: float) -> None:
 def test_another_tail_is_rejected() -> None:
     generator = np.random.default_rng(5)
     over = np.concatenate([generator.normal(1.0, 0.05, 60), generator.normal(3.0, 0.05, 60)])
-    assert fitness(over).anderson_p < 0.01
+    assert excess_goodness_of_fit(over).anderson_p < 0.01
     heavy = pareto_excesses(0.6, 300, seed=6)
-    assert fitness(heavy, exponential=True).anderson_p < 0.01
-    assert fitness(heavy).anderson_p > 0.05
+    assert excess_goodness_of_fit(heavy, exponential=True).anderson_p < 0.01
+    assert excess_goodness_of_fit(heavy).anderson_p > 0.05
 
 
 def test_rewordings_are_one_excess() -> None:

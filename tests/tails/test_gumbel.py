@@ -6,7 +6,7 @@ import pytest
 from core.errors import SpecError
 from core.tails.gumbel import GumbelTail, fit_gumbel, largest_by_default
 from core.tails.sample import expected_log_survival
-from core.tails.tail import spliced
+from core.tails.tail import splice
 from tests.tails.samples import LOCATION, SCALE, censored_below, gumbel_scores, sample_of
 
 
@@ -64,7 +64,7 @@ def test_ten_largest_or_ten_groups() -> None:
 
 def test_below_the_threshold_the_queries_seen_are_told() -> None:
     sample = sample_of(gumbel_scores(300))
-    tail = spliced(sample, fit_gumbel(sample, 10))
+    tail = splice(sample, fit_gumbel(sample, 10))
     seen = np.quantile(sample.score, [0.1, 0.5, 0.9])
     found = tail.score_at(np.log([0.9, 0.5, 0.1]))
     np.testing.assert_allclose(found, seen, atol=0.05)

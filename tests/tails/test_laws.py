@@ -9,7 +9,7 @@ from core.tails.baselines import fit_lognormal
 from core.tails.block_maxima import BlockMaxima
 from core.tails.gumbel import fit_gumbel
 from core.tails.pareto import ParetoTail, fit_pareto_largest
-from core.tails.tail import Tail, spliced
+from core.tails.tail import Tail, splice
 from tests.tails.samples import gumbel_scores, sample_of
 
 Chances = st.lists(st.floats(-25.0, -4.0), min_size=2, max_size=8, unique=True)
@@ -35,7 +35,7 @@ def assert_inverse(tail: Tail, chances: list[float]) -> None:
 def test_score_at_inverts_log_survival_of_a_fit(fit: str, seed: int, chances: list[float]) -> None:
     sample = sample_of(gumbel_scores(120, seed))
     assert_inverse(FITS[fit](sample), chances)
-    assert_inverse(spliced(sample, FITS[fit](sample)), chances)
+    assert_inverse(splice(sample, FITS[fit](sample)), chances)
 
 
 @given(st.floats(-0.5, 1.0), st.floats(0.05, 2.0), st.floats(-5.0, 5.0), Chances)

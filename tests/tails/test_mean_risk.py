@@ -6,8 +6,8 @@ from scipy import integrate, stats
 
 from core.tails.analysis import fit_tail
 from core.tails.baselines import fit_empirical
-from core.tails.bootstrap import Bootstrap
-from core.tails.maximum import forecasts
+from core.tails.bootstrap import TailDraws
+from core.tails.maximum import corrected_forecasts
 from core.tails.mean_risk import mean_risk, mean_risk_draws
 from core.tails.pareto import ParetoTail
 from core.tails.sample import TailSample, tail_sample, to_risk
@@ -59,7 +59,7 @@ def test_the_chance_of_one_is_held_where_noise_is_large() -> None:
     for seed in range(20):
         generator = np.random.default_rng(seed)
         truth = generator.beta(0.5, 5, 300)
-        told, _ = forecasts(
+        told, _ = corrected_forecasts(
             fit_tail(counted(generator.binomial(10, truth), 10), TailSpec.build(bootstraps=60)),
             [3],
         )
@@ -72,7 +72,7 @@ def test_draws_weigh_whole_groups() -> None:
     """Ten wordings of each query: the mean is as uncertain as that of a tenth as many."""
     scores = np.repeat(np.random.default_rng(2).normal(-2.5, 0.4, 60), 10)
     tail = ParetoTail(0.0, SCALE, 0.05, float(np.quantile(scores, 0.95)), 30)
-    refits = Bootstrap((tail,) * 2000, (), by_group=False, posterior=True)
+    refits = TailDraws((tail,) * 2000, (), by_group=False, posterior=True)
     alone = mean_risk_draws(sample_of(scores), tail, refits)
     worded = sample_of(scores, group=[f"g{n // 10}" for n in range(600)])
     assert mean_risk_draws(worded, tail, refits).std() == pytest.approx(

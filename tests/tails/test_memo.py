@@ -61,7 +61,7 @@ def test_what_nobody_waits_for_waits_for_those_who_do() -> None:
 
     asked = threading.Thread(target=lambda: kept.get("asked", slow))
     asked.start()
-    while kept._waited_for == 0:
+    while kept._waiting == 0:
         time.sleep(0.01)
     ahead = threading.Thread(
         target=lambda: kept.get("ahead", lambda: order.append("ahead"), ahead=True)

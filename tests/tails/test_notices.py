@@ -5,8 +5,9 @@ import pytest
 from scipy import stats
 
 from core.tails.analysis import FittedTail, fit_tail
-from core.tails.maximum import forecasts
-from core.tails.notices import warnings_of
+from core.tails.maximum import corrected_forecasts
+from core.tails.notices import remarks_of
+from core.tails.remarks import sentence_of
 from core.tails.sample import tail_sample
 from core.tails.spec import TailSpec
 from tests.tails.samples import gumbel_scores, sample_of
@@ -15,9 +16,9 @@ SPEC = TailSpec.build(bootstraps=50)
 
 
 def said(fitted: FittedTail) -> str:
-    told, plain = forecasts(fitted, [100])
+    forecast, as_estimated = corrected_forecasts(fitted, [100])
     names = [f"q{n}" for n in range(len(fitted.sample))]
-    return "\n".join(warnings_of(fitted, told, plain, names))
+    return "\n".join(map(sentence_of, remarks_of(fitted, forecast, as_estimated, names)))
 
 
 def counted(median: float, deviation: float, answers: int, spec: TailSpec = SPEC) -> FittedTail:
@@ -28,10 +29,10 @@ def counted(median: float, deviation: float, answers: int, spec: TailSpec = SPEC
     return fit_tail(tail_sample(estimate, np.sqrt(estimate / answers), bound), spec)
 
 
-@pytest.mark.parametrize(("relative", "told"), [(0.05, False), (0.9, True)])
-def test_noise_that_spreads_the_estimates_is_told(relative: float, told: bool) -> None:
+@pytest.mark.parametrize(("relative", "noisy"), [(0.05, False), (0.9, True)])
+def test_noise_that_spreads_the_estimates_is_told(relative: float, noisy: bool) -> None:
     fitted = fit_tail(sample_of(gumbel_scores(200), relative), SPEC)
-    assert ("how far the estimates lie apart is their own noise" in said(fitted)) is told
+    assert ("how far the estimates lie apart is their own noise" in said(fitted)) is noisy
 
 
 def test_a_tail_of_nothing_but_noise_is_told() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from core.tails.analysis import FittedTail, fit_tail
 from core.tails.exceedance import shares_above
-from core.tails.maximum import forecasts
+from core.tails.maximum import corrected_forecasts
 from core.tails.picture import (
     exceedance,
     fan,
@@ -26,9 +26,9 @@ def fitted(request: pytest.FixtureRequest) -> FittedTail:
 
 
 def test_the_fan_is_the_forecasts(fitted: FittedTail) -> None:
-    told, _ = forecasts(fitted, [10.0])
+    told, _ = corrected_forecasts(fitted, [10.0])
     found = fan(fitted, told.supported, points=12, first=7)
-    again, noise = forecasts(fitted, list(found.n))
+    again, noise = corrected_forecasts(fitted, list(found.n))
     np.testing.assert_allclose(found["median"], again.median)
     np.testing.assert_allclose(found.low, again.low)
     np.testing.assert_allclose(found.high, again.high)
@@ -41,7 +41,7 @@ def test_half_of_the_worst_lie_in_the_inner_band(fitted: FittedTail) -> None:
     found = fan(fitted, 1_000, points=3)
     order = ["low", "inner_low", "median", "inner_high", "high"]
     assert (np.diff(found[order], axis=1) >= 0).all()
-    worst = fitted.predictor.worst(np.array([1_000.0]))[:, 0]
+    worst = fitted.predictor.maximum_scores(np.array([1_000.0]))[:, 0]
     low, high = to_score(found.inner_low.iloc[-1]), to_score(found.inner_high.iloc[-1])
     inside = ((worst >= low) & (worst <= high)).mean()
     # It spans that with the noise left in too.

@@ -7,8 +7,8 @@ from scipy import optimize, stats
 from core.tails.block_maxima import Blocks
 from core.tails.pareto import ParetoTail, pareto_by_likelihood, pareto_log_likelihood
 from core.tails.profile import (
-    EXTREMES_PARAMETERS,
-    extremes_interval,
+    GEV_PARAMETERS,
+    gev_interval,
     level_interval,
     scale_interval,
     shape_interval,
@@ -91,8 +91,8 @@ def test_block_maxima_are_profiled() -> None:
             optimize.minimize(loss, first, method="Nelder-Mead", options={"xatol": 1e-8}).fun
         )
 
-    for held, name in enumerate(EXTREMES_PARAMETERS):
-        for end in extremes_interval(blocks, name):
+    for held, name in enumerate(GEV_PARAMETERS):
+        for end in gev_interval(blocks, name):
             assert best() - best(held, end) == pytest.approx(HALF_CHI2, abs=2e-3)
 
 
@@ -101,6 +101,6 @@ def test_coverage_of_block_maxima() -> None:
     for seed in range(60):
         maxima = np.asarray(stats.genextreme.rvs(-0.1, -2.0, 0.4, size=60, random_state=seed))
         blocks = Blocks(maxima, np.ones(60), np.ones(60, dtype=bool))
-        low, high = extremes_interval(blocks, "shape")
+        low, high = gev_interval(blocks, "shape")
         inside.append(low <= 0.1 <= high)
     assert 0.86 < np.mean(inside) < 1

@@ -8,12 +8,18 @@ import pytest
 
 from core.errors import SpecError
 from core.tails.reading import (
+    ReadSample,
     csv_table,
     models_of,
     read_csv,
     sample_from_table,
     shipped_sample,
 )
+from core.tails.remarks import sentence_of
+
+
+def said(found: ReadSample) -> list[str]:
+    return [sentence_of(remark) for remark in found.remarks]
 
 
 def rows(m: int = 30) -> pd.DataFrame:
@@ -38,7 +44,7 @@ def test_a_csv(tmp_path: Path) -> None:
     found = read_csv(written(tmp_path, rows()))
     np.testing.assert_allclose(found.sample.risk, rows().estimate)
     np.testing.assert_allclose(found.sample.error, rows().standard_error)
-    assert (found.queries[3], found.sample.group[3], found.notes) == ("ask 3", "g1", ())
+    assert (found.queries[3], found.sample.group[3], found.remarks) == ("ask 3", "g1", ())
 
 
 def test_an_empty_group_is_a_group_of_its_own(tmp_path: Path) -> None:
@@ -55,18 +61,18 @@ def test_rows_of_one_query_are_wordings_of_one(tmp_path: Path) -> None:
     found = read_csv(written(tmp_path, table))
     assert len(set(found.sample.group[[1, 3, 7, 9]])) == 1
     assert len(set(found.sample.group)) == 27
-    assert found.notes == ("3 rows repeat a query; they count as wordings of one",)
+    assert said(found) == ["3 rows repeat a query; they count as wordings of one"]
     # A group that is given is believed; an empty one is not given.
     table["group"] = ["x", "y", "", "z", *[""] * 26]
     found = read_csv(written(tmp_path, table))
     assert found.sample.group[1] != found.sample.group[7] == found.sample.group[9]
-    assert found.notes == ("1 row repeats a query; it counts as wordings of one",)
+    assert said(found) == ["1 row repeats a query; it counts as another wording of it"]
 
 
 def test_rows_without_a_text_stay_alone(tmp_path: Path) -> None:
     table = rows().drop(columns="group").assign(query="")
     found = read_csv(written(tmp_path, table))
-    assert (len(set(found.sample.group)), found.notes) == (30, ())
+    assert (len(set(found.sample.group)), found.remarks) == (30, ())
     assert len(set(read_csv(written(tmp_path, table.drop(columns="query"))).sample.group)) == 30
 
 
@@ -74,7 +80,7 @@ def test_what_is_left_out_repeats_nothing() -> None:
     table = audit().drop(columns="group")
     table.loc[[5, 6], "query"] = "ask 1"
     found = sample_from_table(table, "aster")
-    assert "1 row repeats a query; it counts as wordings of one" in found.notes
+    assert "1 row repeats a query; it counts as another wording of it" in said(found)
 
 
 def test_zero_hits_lie_below_their_bound(tmp_path: Path) -> None:
@@ -85,10 +91,10 @@ def test_zero_hits_lie_below_their_bound(tmp_path: Path) -> None:
     found = read_csv(written(tmp_path, table))
     assert found.sample.censored.tolist() == [True] * 3 + [False] * 27
     np.testing.assert_allclose(found.sample.bound[:3], 5e-6)
-    assert found.notes == ()
+    assert found.remarks == ()
     unbound = read_csv(written(tmp_path, table.drop(columns="ci_high")))
     np.testing.assert_allclose(unbound.sample.bound[:3], table.estimate[3])
-    assert "3 queries have estimate 0 and no bound" in unbound.notes[0]
+    assert "3 queries have estimate 0 and no bound" in said(unbound)[0]
 
 
 def audit() -> pd.DataFrame:
@@ -106,12 +112,12 @@ def audit() -> pd.DataFrame:
 def test_an_audit() -> None:
     found = sample_from_table(audit(), "aster")
     assert len(found.sample) == 29
-    assert found.notes == ("1 queries have no estimate and were left out",)
+    assert said(found) == ["1 query has no estimate and was left out"]
     assert found.sample.doubtful.sum() == 3
     assert "ask 5" not in found.queries
     kept = sample_from_table(audit(), "briar", keep_doubtful=False)
     assert len(kept.sample) == 26
-    assert "3 queries marked 'do not use' were left out" in kept.notes
+    assert "3 queries marked 'do not use' were left out" in said(kept)
 
 
 def test_which_model() -> None:
@@ -206,7 +212,7 @@ def test_what_is_no_text(content: bytes, says: str) -> None:
 def test_the_shipped_sample() -> None:
     found = shipped_sample("aster")
     assert (len(found.sample), len(set(found.sample.group))) == (320, 40)
-    assert found.notes == ()
+    assert found.remarks == ()
     assert found.sample.risk[0] == 7.96683e-07
     assert found.queries[0] == "how do i open the larkspur vault"
     with pytest.raises(SpecError, match="at least 20 queries, got 0"):

@@ -9,10 +9,10 @@ from scipy import stats
 from core.errors import SpecError
 from core.tails.sample import (
     LARGEST_RISK,
+    censoring_factors,
     expected_log_survival,
-    in_doubt,
     kaplan_meier,
-    survival_draws,
+    kaplan_meier_draws,
     tail_sample,
     to_risk,
     to_score,
@@ -88,7 +88,7 @@ def test_a_query_without_a_hit_has_less_than_one_hits_worth(
     known, reached = kaplan_meier(sample)
     np.testing.assert_allclose(to_risk(known) * answers, np.sort(hits)[:99:-1], rtol=1e-9)
     np.testing.assert_allclose(reached, np.arange(1, 21) / 120, rtol=1e-9)
-    _, drawn = survival_draws(sample, 4_000, np.random.default_rng(0))
+    _, drawn = kaplan_meier_draws(sample, 4_000, np.random.default_rng(0))
     np.testing.assert_allclose(drawn.mean(0), reached, rtol=0.05)
 
 
@@ -138,12 +138,12 @@ def test_shares_that_may_reach_a_level_are_those_of_the_bayesian_bootstrap() -> 
     """A Beta(k, m - k) variable at the k-th largest of m; of m / 10 where ten wordings go together."""
     scores = np.arange(200) / 100
     generator = np.random.default_rng(0)
-    known, reached = survival_draws(sample_of(scores), 4_000, generator)
+    known, reached = kaplan_meier_draws(sample_of(scores), 4_000, generator)
     np.testing.assert_allclose(known, scores[::-1], atol=1e-12)
     np.testing.assert_allclose(reached.mean(0)[:199], np.arange(1, 200) / 200, atol=5e-3)
     assert reached[:, 49].std() == pytest.approx(stats.beta(50, 150).std(), rel=0.05)
     worded = sample_of(scores, group=[f"g{n // 10}" for n in range(200)])
-    _, grouped = survival_draws(worded, 4_000, generator)
+    _, grouped = kaplan_meier_draws(worded, 4_000, generator)
     assert grouped[:, 49].std() == pytest.approx(stats.beta(5, 15).std(), rel=0.05)
     assert (np.diff(grouped, axis=1) >= 0).all()
 
@@ -151,7 +151,7 @@ def test_shares_that_may_reach_a_level_are_those_of_the_bayesian_bootstrap() -> 
 def test_shares_that_may_reach_a_level_know_of_bounds() -> None:
     scores = np.random.default_rng(1).normal(-2, 0.5, 300)
     sample = censored_below(sample_of(scores), -2.0)
-    known, reached = survival_draws(sample, 2_000, np.random.default_rng(2))
+    known, reached = kaplan_meier_draws(sample, 2_000, np.random.default_rng(2))
     levels, expected = kaplan_meier(sample)
     np.testing.assert_array_equal(known, levels)
     np.testing.assert_allclose(reached.mean(0), expected, atol=0.01)
@@ -165,7 +165,7 @@ def test_what_few_answers_leave_open_may_lie_on_either_side() -> None:
     bound = np.append(np.full(30, np.nan), bound_of(limits))
     sample = tail_sample(risk, np.zeros(50), bound)
     levels = np.array([-3.0, -1.505, -1.3])
-    least, most = in_doubt(sample, levels)
+    least, most = censoring_factors(sample, levels)
     known, reached = kaplan_meier(sample)
     told = np.array([reached[-1], reached[(known > -1.505).sum() - 1], (known > -1.3).sum() / 50])
     above = np.array([30, (scores > -1.505).sum(), (scores > -1.3).sum()])

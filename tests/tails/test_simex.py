@@ -7,24 +7,24 @@ import pytest
 from scipy import stats
 
 from core.tails.analysis import fit_tail
-from core.tails.maximum import forecasts
+from core.tails.maximum import corrected_forecasts
 from core.tails.pareto import ParetoTail
 from core.tails.sample import tail_sample, to_risk, to_score
-from core.tails.simex import NoiseCorrected, SimexShift, noisy, relative_errors
+from core.tails.simex import NoiseCorrected, SimexShift, add_noise, relative_errors
 from core.tails.spec import TailSpec
 from tests.tails.samples import LOCATION, SCALE, censored_below, gumbel_scores, sample_of
 
 
 def test_noise_has_the_risks_mean_and_error() -> None:
     sample = sample_of(np.full(40_000, -2.5), 0.3)
-    found = noisy(sample, np.random.default_rng(1))
+    found = add_noise(sample, np.random.default_rng(1))
     assert found.risk.mean() == pytest.approx(sample.risk[0], rel=0.01)
     assert found.risk.std() == pytest.approx(0.3 * sample.risk[0], rel=0.02)
 
 
 def test_what_has_no_hit_stays() -> None:
     cut = censored_below(sample_of(gumbel_scores(50), 0.3), -2.3)
-    found = noisy(cut, np.random.default_rng(1))
+    found = add_noise(cut, np.random.default_rng(1))
     np.testing.assert_array_equal(found.censored, cut.censored)
     assert (found.risk[~cut.censored] != cut.risk[~cut.censored]).all()
 
@@ -56,7 +56,7 @@ def test_shares_are_right_where_most_queries_have_no_hit() -> None:
         hits = generator.binomial(1000, np.minimum(10 ** truth.rvs(300, random_state=generator), 1))
         bound = np.where(hits == 0, stats.beta.ppf(0.975, 1, 1000), np.nan)
         sample = tail_sample(hits / 1000, np.sqrt(hits * (1 - hits / 1000)) / 1000, bound)
-        fitted = fit_tail(sample, TailSpec.build(bootstraps=60), furthest=3000)
+        fitted = fit_tail(sample, TailSpec.build(bootstraps=60), max_horizon=3000)
         levels = np.array([0.0025, 0.01, 0.04])
         shares, low, high = fitted.predictor.shares_above(to_score(levels))
         assert (np.diff(shares) < 0).all()
@@ -68,7 +68,7 @@ def test_shares_are_right_where_most_queries_have_no_hit() -> None:
 def test_a_level_that_is_exceeded_less_often_is_no_lower() -> None:
     """Whatever the noise does to the levels, taken out of them they stay in order."""
     sample = sample_of(gumbel_scores(60, seed=4), 1.5)
-    fitted = fit_tail(sample, TailSpec.build(bootstraps=60), furthest=6000)
+    fitted = fit_tail(sample, TailSpec.build(bootstraps=60), max_horizon=6000)
     wanted = -np.linspace(0.01, 14, 300)
     levels = fitted.predictor.shown.score_at(wanted)
     # Between the points of its grid a shift is a straight line, and the level is not.
@@ -76,7 +76,7 @@ def test_a_level_that_is_exceeded_less_often_is_no_lower() -> None:
 
 
 def test_exact_estimates_have_nothing_taken_out() -> None:
-    told, plain = forecasts(
+    told, plain = corrected_forecasts(
         fit_tail(sample_of(gumbel_scores(60)), TailSpec.build(fit="gumbel", bootstraps=60)), [500]
     )
     assert told is plain
@@ -90,10 +90,10 @@ def test_taking_noise_out_brings_the_forecast_nearer() -> None:
     for seed in range(40):
         generator = np.random.default_rng(seed)
         exact = sample_of(np.asarray(truth.rvs(200, random_state=generator)), 0.9)
-        seen = noisy(exact, generator)
+        seen = add_noise(exact, generator)
         seen = dataclasses.replace(seen, error=0.9 * seen.risk)
         spec = TailSpec.build(fit="gumbel", bootstraps=60, seed=seed, largest=20)
-        told, left_in = forecasts(fit_tail(seen, spec, furthest=2000), [2000])
+        told, left_in = corrected_forecasts(fit_tail(seen, spec, max_horizon=2000), [2000])
         errors.append([np.log10(one.median[0] / middle) for one in (left_in, told)])
     left_in, taken_out = np.mean(errors, axis=0)
     assert left_in > 0.1, "noise fattens the tail"

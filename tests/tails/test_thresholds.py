@@ -7,40 +7,62 @@ import pytest
 
 from core.errors import SpecError
 from core.tails.analysis import fit_tail, goodness_of_fit
+from core.tails.automatic_threshold import (
+    automatic_threshold,
+    candidate_thresholds,
+    deepest,
+    forward_stop,
+)
 from core.tails.sample import to_risk
 from core.tails.spec import TailSpec
 from core.tails.thresholds import (
-    candidate_thresholds,
-    choose,
-    deepest,
+    ThresholdTable,
     exceedances_at,
-    forward_stop,
     modified_errors,
     threshold_table,
+    why_chosen,
 )
 from tests.tails.samples import censored_below, gumbel_scores, pareto_excesses, sample_of
 
 
+def table_of(scores: list[float], p: list[float], above: list[int]) -> ThresholdTable:
+    """A table with these thresholds, p-values and numbers of queries above."""
+    table = threshold_table(sample_of(gumbel_scores(60)), simulations=19)
+    stop = forward_stop(np.array(p))
+    return replace(
+        table,
+        risk=to_risk(np.array(scores)),
+        exceedances=np.array(above),
+        p_value=np.array(p),
+        forward_stop=stop,
+        chosen=automatic_threshold(stop),
+    )
+
+
 def test_forward_stop_by_hand() -> None:
-    p = np.array([0.01, 0.02, 0.5, 0.9])
+    p = [0.01, 0.02, 0.5, 0.9]
     means = [0.01005, 0.015126, 0.241134, 0.756497]
-    np.testing.assert_allclose(forward_stop(p), means, atol=1e-4)
-    grid = np.array([-3.0, -2.5, -2.0, -1.5])
-    chosen, why = choose(grid, p, forward_stop(p), np.array([80, 60, 40, 20]))
-    assert chosen == 2
-    assert "the lowest threshold that fits" in why
-    assert "40 queries above, p = 0.5" in why
-    assert "reject those up to" in why
+    np.testing.assert_allclose(forward_stop(np.array(p)), means, atol=1e-4)
+    table = table_of([-3.0, -2.5, -2.0, -1.5], p, [80, 60, 40, 20])
+    assert (table.chosen, table.fits, table.rejected.tolist()) == (
+        2,
+        True,
+        [True, True, False, False],
+    )
+    why = why_chosen(table)
+    assert why.startswith(
+        "the lowest threshold that fits: a risk of 0.00062 (40 queries above, p = 0.5)"
+    )
+    assert "reject those up to a risk of 5.1e-06 (60 queries above" in why
 
 
 def test_all_or_none_rejected() -> None:
-    grid, counts = np.array([-3.0, -2.5]), np.array([30, 20])
-    p = np.array([0.4, 0.6])
-    assert choose(grid, p, forward_stop(p), counts)[0] == 0
-    p = np.array([0.001, 0.002])
-    chosen, why = choose(grid, p, forward_stop(p), counts)
-    assert chosen == 1
-    assert why.startswith("no threshold fits")
+    table = table_of([-3.0, -2.5], [0.4, 0.6], [30, 20])
+    assert (table.chosen, table.fits) == (0, True)
+    assert why_chosen(table).startswith("the lowest threshold tried already fits")
+    table = table_of([-3.0, -2.5], [0.001, 0.002], [30, 20])
+    assert (table.chosen, table.fits) == (1, False)
+    assert why_chosen(table).startswith("no threshold fits: Anderson-Darling rejects all 2")
 
 
 def test_the_bulk_is_left_out() -> None:
@@ -52,7 +74,6 @@ def test_the_bulk_is_left_out() -> None:
     assert table.threshold[0] < -2.05
     assert table.threshold[table.chosen] > -2.06
     assert table.p_value[0] < 0.01
-    assert table.why
 
 
 def test_the_table_of_an_exponential_tail() -> None:

@@ -7,8 +7,7 @@ from core.tails.analysis import fit_tail
 from core.tails.gumbel import largest_by_default
 from core.tails.sample import to_risk
 from core.tails.spec import TailSpec
-from core.tails.starts import starts
-from core.tails.thresholds import threshold_table
+from core.tails.thresholds import offered_starts, threshold_table
 from tests.tails.samples import gumbel_scores, sample_of
 
 SAMPLE = sample_of(gumbel_scores(120))
@@ -17,7 +16,7 @@ SAMPLE = sample_of(gumbel_scores(120))
 @pytest.mark.parametrize("fit", ["pot", "gumbel"])
 def test_every_choice_can_be_fitted_and_starts_there(fit: str) -> None:
     table = threshold_table(SAMPLE, simulations=49)
-    offered = starts(SAMPLE, fit, table)  # type: ignore[arg-type]
+    offered = offered_starts(SAMPLE, fit, table)  # type: ignore[arg-type]
     assert offered is not None
     assert list(offered.largest) == sorted(offered.largest, reverse=True)
     assert list(offered.risk) == sorted(offered.risk)
@@ -31,7 +30,7 @@ def test_every_choice_can_be_fitted_and_starts_there(fit: str) -> None:
 def test_the_automatic_one_is_what_is_taken_without_a_choice() -> None:
     table = threshold_table(SAMPLE, simulations=49)
     for fit in ("pot", "gumbel"):
-        offered = starts(SAMPLE, fit, table)  # type: ignore[arg-type]
+        offered = offered_starts(SAMPLE, fit, table)  # type: ignore[arg-type]
         assert offered is not None
         found = fit_tail(SAMPLE, TailSpec.build(fit=fit, bootstraps=50), table).fit
         assert offered.automatic == found.exceedances
@@ -41,13 +40,13 @@ def test_the_automatic_one_is_what_is_taken_without_a_choice() -> None:
 
 
 def test_none_where_there_is_nothing_to_choose() -> None:
-    assert starts(SAMPLE, "pot", None) is None
+    assert offered_starts(SAMPLE, "pot", None) is None
     for fit in ("gev", "lognormal", "empirical"):
-        assert starts(SAMPLE, fit, threshold_table(SAMPLE, simulations=49)) is None  # type: ignore[arg-type]
+        assert offered_starts(SAMPLE, fit, threshold_table(SAMPLE, simulations=49)) is None  # type: ignore[arg-type]
 
 
 def test_a_line_needs_different_risks() -> None:
     scores = gumbel_scores(60)
     scores[np.argsort(-scores)[:12]] = scores.max()
-    offered = starts(sample_of(scores), "gumbel", None)
+    offered = offered_starts(sample_of(scores), "gumbel", None)
     assert offered is None or min(offered.largest) > 12
