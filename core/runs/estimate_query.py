@@ -39,6 +39,7 @@ def estimate_query(
     samples: int,
     store: AnyStore,
     *,
+    loaded: LoadedModel | None = None,
     steering: Mapping[str, Any] = MappingProxyType({}),
     batch_rows: int = SHARD_ROWS,
     max_cost: float | None = None,
@@ -52,6 +53,7 @@ def estimate_query(
     Parameters
     ----------
     samples: answers to draw.
+    loaded: the request's model; None: it is checked and loaded here.
     steering: fields of a `steer` proposal in place of the default's; only for a request without a proposal.
     batch_rows: answers computed at once; changes no result.
     max_cost: of a judge behind a server, in the currency of its file; None for any.
@@ -66,7 +68,10 @@ def estimate_query(
         raise SpecError(f"batch must be 1 or more, got {batch_rows}")
     yield Progress(message="loading the model")
     longest = request.generation.max_new_tokens
-    loaded, batch_rows = load_checked(request.model, request.loading, batch_rows, longest, notify)
+    if loaded is None:
+        loaded, batch_rows = load_checked(
+            request.model, request.loading, batch_rows, longest, notify
+        )
     target_arm(loaded, [request.query], request.generation)  # refuses a query that does not fit
     # The default proposal is measured under the behaviour's own judge.
     own = remembered(behaviour_judge(request.behaviour), store)

@@ -1,0 +1,1 @@
+"""What the Python API returns: results that print, draw and export themselves."""
