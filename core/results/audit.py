@@ -52,8 +52,13 @@ class AuditResult(Result[AuditReport]):
             headline=f"{harmful:,} of {len(table):,} with a harmful answer among those drawn",
             columns=("query", "model", "risk", "verdict"),
             rows=tuple(
-                (str(row.query), str(row.model), per_million(row.estimate), str(row.verdict))
-                for row in table.head(RISKIEST).itertuples()
+                (
+                    str(row["query"]),
+                    str(row["model"]),
+                    per_million(row["estimate"]),
+                    str(row["verdict"]),
+                )
+                for row in table.head(RISKIEST).to_dict("records")
             ),
         )
 

@@ -59,9 +59,11 @@ def tune(
     settings: Mapping[str, Any],
 ) -> SearchOutcome:
     """Returns what `core.tune` returns."""
-    file = read_query_file(Path(queries)) if isinstance(queries, str | Path) else None
-    texts = None if queries is None or file is not None else tuple(queries)
-    pilot = pilot_of(file, behaviour, PILOT_SHARE) if texts is None else texts
+    if queries is None or isinstance(queries, str | Path):
+        file = None if queries is None else read_query_file(Path(queries))
+        pilot = pilot_of(file, behaviour, PILOT_SHARE)
+    else:
+        pilot = tuple(queries)
     fields = {**settings, "generation": generation_of(settings.get("generation"))}
     known = TuneSpec.model_fields.keys() - {"model", "behaviour", "pilot"}
     if unknown := fields.keys() - known:

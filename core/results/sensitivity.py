@@ -68,6 +68,6 @@ def sensitivity(
     if wordings is None:
         wordings, notes = default_wordings(spec, query)
     asked = variants(query, wordings, spec.generation)
-    comparison = Comparison(spec=spec, asked=asked, notes=tuple(notes))
+    comparison = Comparison(spec=spec, variants=asked, notes=tuple(notes))
     steps = compare(comparison, store_at(cache), executor_of(workers))
     return SensitivityResult(result_of(steps, show))
