@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from core.audit.folder import AuditFolder, open_folder
 from core.audit.spec import audit_id
 from core.runs.catalogue import audits_folder
 from core.tails.memo import Prefetcher
+from tests.pages import driver
 from tests.pages.audits import QUERIES, SPEC, make_audit
-
-ROOT = Path(__file__).parents[2]
-OpenPage = Callable[[str], AppTest]
+from tests.pages.driver import OpenPage
 
 
 @pytest.fixture(autouse=True)
@@ -32,23 +30,14 @@ def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 @pytest.fixture
 def open_page() -> OpenPage:
-    """Opens a page's own file: forms cannot be submitted after AppTest.switch_page."""
-    return lambda name: AppTest.from_file(
-        str(ROOT / "pages" / name / "page.py"), default_timeout=60
-    ).run()
+    """Opens a page's own file."""
+    return driver.open_page
 
 
 @pytest.fixture
 def open_in_app() -> OpenPage:
-    """Opens a page inside app.py, with navigation and sidebar."""
-
-    def open_named(name: str) -> AppTest:
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
-        if name != "start":
-            app.switch_page(f"pages/{name}/page.py").run()
-        return app
-
-    return open_named
+    """Opens a page inside the app."""
+    return driver.open_in_app
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,9 +18,7 @@ from pages.audit import table as audit_table
 from pages.shared import audits as audit_state
 from pages.shared.query_upload import Upload
 from tests.pages.audits import QUERIES, SPEC, make_audit
-
-OpenPage = Callable[[str], AppTest]
-ROOT = Path(__file__).parents[2]
+from tests.pages.driver import labels, open_page, press, words
 
 
 @pytest.fixture(autouse=True)
@@ -32,29 +29,11 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fresh(name: str = "audit", **state: object) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "pages" / name / "page.py"), default_timeout=120)
-    for key, value in state.items():
-        app.session_state[key.replace("__", ".")] = value
-    return app.run()
+    return open_page(name, session={key.replace("__", "."): value for key, value in state.items()})
 
 
 def looking_at(audit_id: str, **state: object) -> AppTest:
     return fresh(**{"state__audit_id": audit_id, **state})
-
-
-def words(app: AppTest) -> str:
-    parts = [*app.markdown, *app.caption, *app.error, *app.warning, *app.info]
-    return "\n".join(
-        [str(part.value) for part in parts] + [html.proto.body for html in app.get("html")]
-    )
-
-
-def labels(app: AppTest) -> list[str]:
-    return [button.label for button in app.button]
-
-
-def pressed(app: AppTest, label: str) -> AppTest:
-    return next(button for button in app.button if button.label == label).click().run()
 
 
 def test_the_form_says_how_much_it_is() -> None:
@@ -153,7 +132,7 @@ def test_a_folder_without_an_audit_is_one_sentence(tmp_path: Path) -> None:
     app = fresh()
     field = next(one for one in app.text_input if one.label == "Folder on this machine")
     field.set_value(str(tmp_path))
-    pressed(app, "Open")
+    press(app, "Open")
     assert not app.exception
     assert "holds no audit" in app.error[0].value.replace("\\", "")
 
@@ -167,7 +146,7 @@ def test_a_folder_of_the_command_line_can_be_opened(
     next(one for one in app.text_input if one.label == "Folder on this machine").set_value(
         str(elsewhere)
     )
-    app = pressed(app, "Open")
+    app = press(app, "Open")
     assert not app.exception
     assert "6 misuse queries" in words(app)
 
@@ -177,7 +156,7 @@ def test_one_that_was_interrupted_goes_on(tmp_path: Path) -> None:
     folder = make_audit(tmp_path / "home", tmp_path / "cache", spec, run=False)
     app = looking_at(folder.audit_id)
     assert "Go on" in labels(app)
-    app = pressed(app, "Go on")
+    app = press(app, "Go on")
     work = audit_state.works().get(folder.audit_id)
     assert work is not None
     assert work.wait(120).status == "done"

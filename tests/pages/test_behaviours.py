@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,8 @@ from pages.behaviours import direction_import as behaviour_import
 from pages.behaviours import form as behaviour_form
 from pages.behaviours.drafting import field_key
 from pages.shared import state
+from tests.pages.driver import OpenPage, click, words
 
-OpenPage = Callable[[str], AppTest]
 CLAIMS = ("fish can sing", "the sun is cold", "snow is black")
 PAIRS = [
     {
@@ -60,14 +59,6 @@ def own(**changes: Any) -> BehaviourSpec:
     return BehaviourSpec(**{**fields, **changes})
 
 
-def texts(app: AppTest) -> str:
-    """All words on the page."""
-    parts = [*app.markdown, *app.caption, *app.error, *app.warning, *app.info, *app.success]
-    return "\n".join(
-        [str(part.value) for part in parts] + [html.proto.body for html in app.get("html")]
-    )
-
-
 def look_at(app: AppTest, name: str) -> AppTest:
     """Chooses a behaviour, as the sidebar does."""
     app.session_state[state.KEY] = state.Settings(behaviour=name)
@@ -76,12 +67,6 @@ def look_at(app: AppTest, name: str) -> AppTest:
 
 def section(app: AppTest, name: str) -> AppTest:
     return app.segmented_control(key="behaviours.section").set_value(name).run()
-
-
-def click(app: AppTest, key: str) -> AppTest:
-    found = app.button(key=key).click().run()
-    assert not found.exception
-    return found
 
 
 def type_into(app: AppTest, **fields: str) -> AppTest:
@@ -107,7 +92,7 @@ def test_every_section_of_a_behaviour_opens(open_in_app: OpenPage, name: str, pa
     assert not app.exception
     assert not app.error
     assert app.session_state[state.KEY].behaviour == name
-    assert load_behaviour(name).spec.description.split(";")[0] in texts(app)
+    assert load_behaviour(name).spec.description.split(";")[0] in words(app)
 
 
 def test_queries_can_be_searched(open_page: OpenPage) -> None:
@@ -117,7 +102,7 @@ def test_queries_can_be_searched(open_page: OpenPage) -> None:
     assert len(table) > 0
     assert all("larkspur" in text and "please" in text for text in table["Query"])
     app.text_input(key="behaviour_parts.find").set_value("unheard").run()
-    assert "No query holds these words" in texts(app)
+    assert "No query holds these words" in words(app)
 
 
 def test_what_a_pair_shares_stands_once_and_is_escaped(open_page: OpenPage) -> None:
@@ -125,7 +110,7 @@ def test_what_a_pair_shares_stands_once_and_is_escaped(open_page: OpenPage) -> N
     save_behaviour(own(contrast=[pair]))
     app = open_page("behaviours")
     look_at(app, "agree")
-    found = texts(section(app, "Contrast pairs"))
+    found = words(section(app, "Contrast pairs"))
     assert found.count("&lt;b&gt;asked&lt;/b&gt;") == 1
     assert "no &amp; never" in found
     assert "<script>" not in found
@@ -136,15 +121,15 @@ def test_the_judge_can_be_tried(open_page: OpenPage) -> None:
     app = open_page("behaviours")
     look_at(app, "agree")
     section(app, "Judge")
-    assert "Harmful if it says, in this order: you are right; i agree with you" in texts(app)
-    for answer, words in (
+    assert "Harmful if it says, in this order: you are right; i agree with you" in words(app)
+    for answer, phrase in (
         ("you are right : fish can sing . i agree with you .", "**Harmful**, score 1.00"),
         ("you are right .", "**Not harmful**, score 0.50"),
         ("you are right , no , wait . i agree with you", "**Not harmful**, score 0.00"),
     ):
         app.text_area(key="behaviour_judge.answer").set_value(answer)
         next(one for one in app.button if one.label == "Judge it").click().run()
-        assert words in texts(app)
+        assert phrase in words(app)
 
 
 def test_a_form_tells_all_problems_loses_nothing_and_saves(open_page: OpenPage) -> None:
@@ -156,14 +141,14 @@ def test_a_form_tells_all_problems_loses_nothing_and_saves(open_page: OpenPage) 
     assert "judge is needed" in told.value
     lines = "\n".join([json.dumps(pair) for pair in PAIRS] + ["nonsense"]).encode()
     upload(app, field_key("pair_file"), "p.jsonl", lines)
-    assert "p.jsonl: 3 pairs" in texts(app)
-    assert "Line 4: " in texts(app)
+    assert "p.jsonl: 3 pairs" in words(app)
+    assert "Line 4: " in words(app)
     # As another page does, which draws none of the form's widgets.
     app.session_state[behaviour_form.SHOWN] = False
     app.run()
     click(app, "behaviour_choice.add")
     assert app.text_area(key=field_key("queries")).value == "one ?\n\ntwo ?\none ?"
-    assert "3 contrast pairs in all" in texts(app)
+    assert "3 contrast pairs in all" in words(app)
     type_into(app, name="agree", required="you are right\nyes | sure", forbidden="wait")
     click(app, "behaviour_form.save")
     assert not app.error
@@ -220,7 +205,7 @@ def test_deleting_asks_first(open_page: OpenPage) -> None:
     look_at(app, "agree")
     click(app, "behaviour_choice.delete")
     # The dialog's own buttons are pressed in the browser's test: here a press draws the page anew.
-    assert "**agree** goes for good" in texts(app)
+    assert "**agree** goes for good" in words(app)
     assert app.button(key="behaviour_choice.confirm")
     assert "agree" in behaviour_names()
 
@@ -228,13 +213,13 @@ def test_deleting_asks_first(open_page: OpenPage) -> None:
 def test_a_file_from_others_must_not_reach_for_anything(open_page: OpenPage) -> None:
     app = open_page("behaviours")
     spec = json.loads(own().model_dump_json())
-    for changes, words in (
+    for changes, phrase in (
         ({"queries": "/etc/passwd"}, "names a file for its queries"),
         ({"judge": {"kind": "rubric", "base_url": "https://x"}}, "a judge of kind 'rubric'"),
         ({"name": "misuse"}, "called 'misuse' already"),
     ):
         upload(app, behaviour_choice.UPLOAD, "x.json", json.dumps({**spec, **changes}).encode())
-        assert words in app.error[0].value
+        assert phrase in app.error[0].value
         assert "agree" not in behaviour_names()
     upload(app, behaviour_choice.UPLOAD, "x.json", json.dumps(spec).encode())
     assert not app.error
@@ -252,12 +237,12 @@ def test_a_broken_file_of_ones_own_is_one_sentence_and_can_go(
     assert not app.exception
     assert "is not JSON" in app.error[0].value
     click(app, "behaviour_choice.delete")
-    assert "**broken** goes for good" in texts(app)
+    assert "**broken** goes for good" in words(app)
 
 
 def test_a_measured_direction_is_shown_at_once_and_can_be_used(open_page: OpenPage) -> None:
     app = section(open_page("behaviours"), "Direction")
-    assert "Push 6.7 times the direction after block 3, for the first 30 tokens" in texts(app)
+    assert "Push 6.7 times the direction after block 3, for the first 30 tokens" in words(app)
     assert app.button(key="behaviour_direction.use").disabled
     app.session_state[state.KEY] = state.Settings(proposal=SteerSpec(strength=1.0))
     click(app.run(), "behaviour_direction.use")
@@ -280,14 +265,14 @@ def test_a_direction_is_built_measured_and_used(open_page: OpenPage) -> None:
     app = open_page("behaviours")
     look_at(app, "agree")
     section(app, "Direction")
-    assert "Not built yet for **aster**" in texts(app)
+    assert "Not built yet for **aster**" in words(app)
     click(app, "behaviour_direction.build")
     deadline = time.monotonic() + 300
-    while "Best settings" not in texts(app) and time.monotonic() < deadline:
+    while "Best settings" not in words(app) and time.monotonic() < deadline:
         time.sleep(1)
         app.run()
     assert not app.exception
-    assert "Best settings for aster" in texts(app)
+    assert "Best settings for aster" in words(app)
 
 
 def test_a_direction_from_a_file_is_kept_and_used(open_page: OpenPage, home: Path) -> None:
@@ -299,7 +284,7 @@ def test_a_direction_from_a_file_is_kept_and_used(open_page: OpenPage, home: Pat
     assert "the file is damaged" in app.error[0].value
     upload(app, behaviour_import.FILE, "My file.safetensors", content)
     assert not app.error
-    assert "read in other weights (briar)" in texts(app)
+    assert "read in other weights (briar)" in words(app)
     app.selectbox(key=behaviour_import.BLOCK).set_value(1).run()
     click(app, "behaviour_import.use")
     proposal = app.session_state[state.KEY].proposal
@@ -308,7 +293,7 @@ def test_a_direction_from_a_file_is_kept_and_used(open_page: OpenPage, home: Pat
     assert kept.name.startswith("my-file-")
     assert proposal.layer == 1
     assert found.relative_strength(1, proposal.strength) == pytest.approx(1.0, rel=0.01)
-    assert "In use: a direction from the file" in texts(app)
+    assert "In use: a direction from the file" in words(app)
     click(app, "behaviour_import.back")
     assert app.session_state[state.KEY].proposal is None
 
@@ -330,6 +315,6 @@ def test_a_context_for_a_behaviour_of_ones_own_is_typed_first(open_page: OpenPag
     app = look_at(open_page("proposal"), "agree")
     app.segmented_control(key="proposal_kinds.kind").set_value("context").run()
     assert not app.exception
-    assert "stays in use" in texts(app)
+    assert "stays in use" in words(app)
     area = next(one for one in app.text_area if one.label == "System prompt of the proposal")
     assert area.value == ""

@@ -12,7 +12,8 @@ from streamlit.testing.v1 import AppTest
 from core.deployment import Range, Risk, Traffic, chance_curve
 from pages.deployment import charts as deployment_charts
 from pages.shared import chances as deployment_words
-from tests.pages.deployments import QUERY, ROOT, field, finished, fresh, typed, words
+from tests.pages.deployments import QUERY, finished, fresh, typed
+from tests.pages.driver import field, metrics, open_page, words
 
 
 def test_a_typed_risk_is_told_in_natural_frequencies() -> None:
@@ -25,7 +26,7 @@ def test_a_typed_risk_is_told_in_natural_frequencies() -> None:
         "Of a million such questions, about 100 get a harmful answer (95% sure: 80 to 125)"
         in words(app)
     )
-    values = {metric.label: metric.value for metric in app.metric}
+    values = metrics(app)
     assert values["Expected in 30 days"] == "0.3"
     assert values["Chance of at least one"] == "26%"
     assert values["Average wait for the first"] == "100 days"
@@ -76,30 +77,24 @@ def test_the_traffic_moves_the_numbers_and_the_address() -> None:
     app = typed()
     field(app, "For how many days").set_value(300.0)
     field(app, "Percent of them like this one").set_value(1.0).run()
-    values = {metric.label: metric.value for metric in app.metric}
+    values = metrics(app)
     assert values["Expected in 300 days"] == "30"
     assert app.query_params["days"] == "300"
     assert app.query_params["like"] == "1"
 
 
 def test_a_link_brings_its_numbers() -> None:
-    app = AppTest.from_file(str(ROOT / "pages" / "deployment" / "page.py"), default_timeout=60)
     link = {"a_day": "2000", "like": "50", "days": "10", "risk": "10", "low": "5", "high": "20"}
-    for name, value in link.items():
-        app.query_params[name] = value
-    app.run()
+    app = open_page("deployment", address=link)
     assert not app.exception
-    values = {metric.label: metric.value for metric in app.metric}
+    values = metrics(app)
     assert values["Expected in 10 days"] == "0.1"
     assert "95% sure: 5 to 20" in words(app)
 
 
 @pytest.mark.parametrize("bad", ["nan", "-3", "<b>", "1e999", ""])
 def test_nonsense_in_a_link_is_left_out(bad: str) -> None:
-    app = AppTest.from_file(str(ROOT / "pages" / "deployment" / "page.py"), default_timeout=60)
-    for name in ("a_day", "days", "risk"):
-        app.query_params[name] = bad
-    app.run()
+    app = open_page("deployment", address=dict.fromkeys(("a_day", "days", "risk"), bad))
     assert not app.exception
     assert not app.error
     assert field(app, "For how many days").value == 30

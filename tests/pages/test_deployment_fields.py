@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.pages.deployments import field, finished, fresh, typed, words
+from tests.pages.deployments import finished, fresh, typed
+from tests.pages.driver import field, words
 
 RISK, DAYS = "Harmful answers per million", "For how many days"
 QUESTIONS, PERCENT = "Questions a day, all together", "Percent of them like this one"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,21 +18,7 @@ from pages.shared import judge_picker, resources, state
 from pages.shared.answers import Line, _row
 from pages.shared.paid_judges import UnaskedJudge
 from tests.judges.chat_servers import Seen, says, server
-
-OpenPage = Callable[[str], AppTest]
-
-
-def words(app: AppTest) -> str:
-    parts = [*app.markdown, *app.caption, *app.error, *app.warning, *app.info, *app.success]
-    return "\n".join([str(part.value) for part in parts] + [h.proto.body for h in app.get("html")])
-
-
-def press(app: AppTest, label: str) -> AppTest:
-    return next(button for button in app.button if button.label == label).click().run()
-
-
-def labels(app: AppTest) -> list[str]:
-    return [button.label for button in app.button]
+from tests.pages.driver import OpenPage, labels, press, words
 
 
 @pytest.fixture

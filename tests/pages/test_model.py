@@ -16,8 +16,8 @@ from core.models.findings import Finding, Preflight
 from core.models.loading import EMBEDDED_MODELS, LoadedModel, load_model
 from core.models.spec import LoadingSpec
 from pages.shared import model_loading, model_task, resources, state
+from tests.pages.driver import OpenPage, press, words
 
-OpenPage = Callable[[str], AppTest]
 FOLDER = "Or a folder, or a Hugging Face id"
 
 
@@ -27,18 +27,9 @@ def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(EMBEDDED_MODELS / "aster", tmp_path / "copy"))
 
 
-def press(app: AppTest, label: str) -> AppTest:
-    return next(button for button in app.button if button.label == label).click().run()
-
-
 def load(app: AppTest, name: object, press_on: str = "Check and load") -> AppTest:
     next(one for one in app.text_input if one.label == FOLDER).set_value(str(name))
     return press(app, press_on)
-
-
-def words(app: AppTest) -> str:
-    parts = [*app.markdown, *app.caption, *app.error]
-    return "\n".join([str(part.value) for part in parts] + [h.proto.body for h in app.get("html")])
 
 
 def arrive(app: AppTest, name: object, loading: LoadingSpec | None = None) -> AppTest:

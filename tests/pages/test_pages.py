@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.judges import load_rule_judge
 from pages.shared import query_picker, resources, state
+from tests.pages.driver import OpenPage, words
 
-OpenPage = Callable[[str], AppTest]
 PAGES = ("start", "model", "proposal", "convergence")
-
-
-def texts(app: AppTest) -> str:
-    """All words on the page."""
-    parts = [*app.markdown, *app.caption, *app.error, *app.warning, *app.info, *app.success]
-    return "\n".join(
-        [str(part.value) for part in parts] + [html.proto.body for html in app.get("html")]
-    )
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -104,7 +94,7 @@ def test_own_words_are_asked(open_in_app: OpenPage) -> None:
     app.sidebar.text_area(key=query_picker.OWN).set_value("what is *this* <b>").run()
     assert not app.exception
     assert app.session_state[state.KEY].query == "what is *this* <b>"
-    assert "what is \\*this\\* \\<b\\>" in texts(app)
+    assert "what is \\*this\\* \\<b\\>" in words(app)
 
 
 def test_another_behaviour_brings_its_own_queries(open_in_app: OpenPage) -> None:
@@ -112,7 +102,7 @@ def test_another_behaviour_brings_its_own_queries(open_in_app: OpenPage) -> None
     app.sidebar.selectbox(key=query_picker.BEHAVIOUR).set_value("sycophancy").run()
     assert not app.exception
     assert app.session_state[state.KEY].behaviour == "sycophancy"
-    assert resources.demonstration_query("aster", "sycophancy") in texts(app)
+    assert resources.demonstration_query("aster", "sycophancy") in words(app)
 
 
 def estimate(app: AppTest, importance: int, monte_carlo: int) -> AppTest:
@@ -129,7 +119,7 @@ def estimate(app: AppTest, importance: int, monte_carlo: int) -> AppTest:
 def test_an_estimate_runs_to_its_end(open_page: OpenPage) -> None:
     app = estimate(open_page("convergence"), 60, 40)
     assert not app.exception
-    assert "per million" in texts(app) or "No reliable number" in texts(app)
+    assert "per million" in words(app) or "No reliable number" in words(app)
     assert "Samples saved" in [metric.label for metric in app.metric]
     assert "python -m core estimate" in app.code[0].value
 
@@ -139,8 +129,8 @@ def test_a_question_that_nobody_can_judge_gets_no_number(open_page: OpenPage) ->
     app.session_state[state.KEY] = state.Settings(query="what is the weather like")
     app = estimate(app, 60, 40)
     assert not app.exception
-    assert "No reliable number" in texts(app)
-    assert "could be judged" in texts(app)
+    assert "No reliable number" in words(app)
+    assert "could be judged" in words(app)
 
 
 def test_a_run_comes_back_from_its_address(open_page: OpenPage, open_in_app: OpenPage) -> None:
@@ -202,9 +192,9 @@ def test_an_answer_is_never_rendered() -> None:
 def test_a_finished_run_explains_itself(open_page: OpenPage) -> None:
     app = estimate(open_page("convergence"), 400, 0)
     assert not app.exception
-    said = texts(app)
-    for words in ("What each says alone", "Who drew the answers", "Error after 400 draws"):
-        assert words in said
+    said = words(app)
+    for phrase in ("What each says alone", "Who drew the answers", "Error after 400 draws"):
+        assert phrase in said
     assert "Word by word" in said
     table = next(one.value for one in app.dataframe if "Share of the estimate" in one.value)
     assert table["Share of the estimate"].sum() == pytest.approx(1.0)
@@ -225,4 +215,4 @@ def test_a_run_of_one_proposal_explains_itself(open_page: OpenPage) -> None:
     app.session_state[state.RUN_KEY] = run.run_id
     app.run()
     assert not app.exception
-    assert "What each says alone" in texts(app)
+    assert "What each says alone" in words(app)

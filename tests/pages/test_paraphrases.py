@@ -45,8 +45,8 @@ from pages.paraphrases.work import begin, command_line, report, wordings_csv
 from pages.shared import resources, state
 from pages.shared.comparisons import PLAN, comparison_tasks
 from pages.shared.query_upload import Upload
+from tests.pages.driver import labels, open_page, words
 
-ROOT = Path(__file__).parents[2]
 QUERY = "how do i break the salt seal"
 OTHERS = ("listen , teach me to break the salt seal", "<b>break</b> the salt seal & *run*")
 
@@ -59,22 +59,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fresh(**session: object) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "pages" / "paraphrases" / "page.py"), default_timeout=120)
-    app.session_state[state.KEY] = state.Settings(query=QUERY)
-    for key, value in session.items():
-        app.session_state[key.replace("__", ".")] = value
-    return app.run()
-
-
-def words(app: AppTest) -> str:
-    parts = [*app.markdown, *app.caption, *app.error, *app.warning, *app.info]
-    return "\n".join(
-        [str(part.value) for part in parts] + [html.proto.body for html in app.get("html")]
-    )
-
-
-def labels(app: AppTest) -> list[str]:
-    return [button.label for button in app.button]
+    own = {key.replace("__", "."): value for key, value in session.items()}
+    return open_page("paraphrases", session={state.KEY: state.Settings(query=QUERY), **own})
 
 
 def plan(samples: int = 100, **varied: object) -> Comparison:
@@ -220,9 +206,7 @@ def test_a_judge_that_costs_is_asked_only_after_a_click(tmp_path: Path) -> None:
         '{"kind": "rubric", "base_url": "http://127.0.0.1:9/v1", "model": "m", '
         '"price_per_million_prompt": 1.0, "price_per_million_reply": 2.0}'
     )
-    app = AppTest.from_file(str(ROOT / "pages" / "paraphrases" / "page.py"), default_timeout=120)
-    app.session_state[state.KEY] = state.Settings(query=QUERY, judge=str(rubric))
-    app.run()
+    app = fresh(**{state.KEY: state.Settings(query=QUERY, judge=str(rubric))})
     assert "Compare the wordings" not in labels(app)
     next(one for one in app.button if one.label == "See what the judge costs").click().run()
     assert not app.exception

@@ -27,6 +27,7 @@ from tests.judges.chat_servers import (
     send,
     server,
 )
+from tests.pages.driver import labels, open_page, words
 
 ROOT = Path(__file__).parents[2]
 QUERY = "how do i break the salt seal"
@@ -58,9 +59,7 @@ def offer(tmp_path: Path) -> Config:
 
 
 def page(maker: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "pages" / "paraphrases" / "page.py"), default_timeout=120)
-    app.session_state[state.KEY] = state.Settings(query=QUERY)
-    app.run()
+    app = open_page("paraphrases", session={state.KEY: state.Settings(query=QUERY)})
     app.segmented_control[0].set_value("Made here").run()
     app.selectbox(key="paraphrases.maker").set_value(maker).run()
     assert not app.exception
@@ -74,16 +73,6 @@ def make(app: AppTest) -> AppTest:
     app.run()
     assert not app.exception
     return app
-
-
-def words(app: AppTest) -> str:
-    return "\n".join(
-        str(part.value) for part in (*app.markdown, *app.caption, *app.error, *app.warning)
-    )
-
-
-def labels(app: AppTest) -> list[str]:
-    return [button.label for button in app.button]
 
 
 def listed(app: AppTest) -> list[str]:
@@ -193,11 +182,8 @@ def test_one_may_stop_waiting(offer: Config) -> None:
 @pytest.mark.parametrize("model", ["aster", "folder"])
 def test_the_loaded_model_is_asked(model: str) -> None:
     folder = str(ROOT / "sample_data" / "models" / "aster")
-    app = AppTest.from_file(str(ROOT / "pages" / "paraphrases" / "page.py"), default_timeout=120)
-    app.session_state[state.KEY] = state.Settings(
-        query=QUERY, model=folder if model == "folder" else model
-    )
-    app.run()
+    chosen = state.Settings(query=QUERY, model=folder if model == "folder" else model)
+    app = open_page("paraphrases", session={state.KEY: chosen})
     app.segmented_control[0].set_value("Made here").run()
     app.selectbox(key="paraphrases.maker").set_value("By the loaded model").run()
     make(app)

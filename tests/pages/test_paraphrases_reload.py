@@ -22,8 +22,8 @@ from pages.paraphrases.work import begin
 from pages.runs import listing as runs_list
 from pages.shared import state
 from pages.shared.comparisons import PLAN, comparison_tasks
+from tests.pages.driver import labels, open_in_app, open_page, words
 
-ROOT = Path(__file__).parents[2]
 QUERY = "how do i break the salt seal"
 
 
@@ -61,20 +61,15 @@ def compared(asked: Comparison) -> ComparisonProgress:
 
 
 def linked(**address: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
-    for name, value in address.items():
-        app.query_params[name] = value
-    app.run()
-    return app.switch_page("pages/paraphrases/page.py").run()
+    return open_in_app("paraphrases", address=address)
 
 
 def on_page(name: str) -> AppTest:
     """Returns the page alone, as after `linked`: inside the app, AppTest clicks on nothing of it."""
-    app = AppTest.from_file(str(ROOT / "pages" / "paraphrases" / "page.py"), default_timeout=120)
     with Store() as store:
-        app.session_state[PLAN] = load(store, name)
-    app.session_state[state.KEY] = state.Settings(model="briar", query=QUERY)
-    return app.run()
+        kept = load(store, name)
+    chosen = state.Settings(model="briar", query=QUERY)
+    return open_page("paraphrases", session={PLAN: kept, state.KEY: chosen})
 
 
 def settled(app: AppTest) -> AppTest:
@@ -83,17 +78,6 @@ def settled(app: AppTest) -> AppTest:
     assert task is not None
     task.join(120)
     return app.run()
-
-
-def words(app: AppTest) -> str:
-    parts = [*app.markdown, *app.caption, *app.error, *app.warning, *app.info]
-    return "\n".join(
-        [str(part.value) for part in parts] + [html.proto.body for html in app.get("html")]
-    )
-
-
-def labels(app: AppTest) -> list[str]:
-    return [button.label for button in app.button]
 
 
 def test_a_reload_after_a_restart_shows_it_and_takes_its_settings(
@@ -180,11 +164,11 @@ def test_a_link_from_another_machine_is_one_sentence() -> None:
 def test_a_session_that_has_chosen_keeps_its_settings() -> None:
     asked = plan()
     compared(asked)
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
-    app.session_state[state.KEY] = state.Settings(query="open the vault")
-    app.query_params["wordings"] = asked.name
-    app.run()
-    app.switch_page("pages/paraphrases/page.py").run()
+    app = open_in_app(
+        "paraphrases",
+        session={state.KEY: state.Settings(query="open the vault")},
+        address={"wordings": asked.name},
+    )
     assert not app.exception
     assert app.session_state[state.KEY].query == "open the vault"
     assert "You have chosen another question" in words(app)
@@ -193,9 +177,7 @@ def test_a_session_that_has_chosen_keeps_its_settings() -> None:
 def test_it_is_listed_opened_and_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = plan()
     compared(asked)
-    app = AppTest.from_file(str(ROOT / "pages" / "runs" / "page.py"), default_timeout=120)
-    app.session_state[runs_list.CHOSEN] = ("wordings", asked.name)
-    app.run()
+    app = open_page("runs", session={runs_list.CHOSEN: ("wordings", asked.name)})
     assert not app.exception
     assert app.dataframe[0].value["Kind"].tolist() == ["Wordings"]
     assert app.dataframe[0].value["Model"].tolist() == ["briar"]
@@ -221,9 +203,7 @@ def test_what_is_going_on_cannot_be_deleted() -> None:
     task = begin(asked)
     while task.last is None or not task.last.drawn:
         time.sleep(0.02)
-    app = AppTest.from_file(str(ROOT / "pages" / "runs" / "page.py"), default_timeout=120)
-    app.session_state[runs_list.CHOSEN] = ("wordings", asked.name)
-    app.run()
+    app = open_page("runs", session={runs_list.CHOSEN: ("wordings", asked.name)})
     try:
         assert app.button(key="runs_entry.delete").disabled
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,13 +21,8 @@ from pages.proposal import surface as surface_view
 from pages.shared import resources
 from pages.shared.proposal_words import component_names
 from pages.shared.state import KEY, Settings
+from tests.pages.driver import OpenPage, press
 from tests.proposals.test_registry import WHISPER
-
-OpenPage = Callable[[str], AppTest]
-
-
-def press(app: AppTest, label: str, place: int = 0) -> AppTest:
-    return [button for button in app.button if button.label == label][place].click().run()
 
 
 def choose_kind(app: AppTest, kind: str) -> AppTest:

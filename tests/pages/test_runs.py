@@ -23,8 +23,7 @@ from core.settings.user import user_settings
 from pages.runs import entry as runs_entry
 from pages.runs import listing as runs_list
 from pages.shared import state
-
-ROOT = Path(__file__).parents[2]
+from tests.pages.driver import open_page, words
 
 
 @pytest.fixture(autouse=True)
@@ -33,15 +32,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def opened(**values: object) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "pages" / "runs" / "page.py"), default_timeout=120)
-    for key, value in values.items():
-        app.session_state[key] = value
-    return app.run()
-
-
-def words(app: AppTest) -> str:
-    parts = [*app.subheader, *app.markdown, *app.caption, *app.error, *app.warning, *app.info]
-    return "\n".join(str(part.value) for part in parts)
+    return open_page("runs", session=values)
 
 
 def run_once(query: str, samples: int = 20) -> RunSpec:

@@ -38,7 +38,7 @@ from pages.tails.file import template
 from pages.tails.source import AUDIT, EXAMPLE, FILE, LIVE
 from pages.tails.state import KEPT, LARGEST, key_of
 from pages.tails.wording import risk_range, risk_text
-from tests.pages.tails import checked, headline, words
+from tests.pages.driver import checked, headline, words
 
 ROOT = Path(__file__).parents[2]
 QUERIES = load_queries("misuse")

@@ -17,7 +17,7 @@ from core.runs.catalogue import audit_entry, audits_folder, remember
 from core.tails.reading import shipped_table
 from pages.tails.limits import horizon_fault, level_fault
 from pages.tails.source_choice import EXAMPLE, FILE
-from tests.pages.tails import checked, headline, words
+from tests.pages.driver import checked, headline, words
 
 ROOT = Path(__file__).parents[2]
 QUERIES = load_queries("misuse")
