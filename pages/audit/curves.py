@@ -8,10 +8,11 @@ import streamlit as st
 from core.audit.curves import Curve, rankings
 from core.audit.folder import AuditFolder
 from core.audit.table import risk_bins
-from pages.shared import audit_charts, charts
+from pages.shared import audit_charts
 from pages.shared.audit_words import times
 from pages.shared.frame import plain
 from pages.shared.pace import short_name
+from pages.shared.theme import ink
 
 
 def names_of(folder: AuditFolder) -> dict[str, str]:
@@ -28,7 +29,7 @@ def curves_view(folder: AuditFolder, curves: Sequence[Curve]) -> None:
     names = names_of(folder)
     st.markdown("#### How many queries get a harmful answer, sooner or later")
     st.vega_lite_chart(
-        audit_charts.repeated(curves, names, _ink()),
+        audit_charts.repeated(curves, names, ink()),
         key="audit_curves.repeated",
         width="stretch",
         alt="Share of queries with at least one harmful answer, by how often each is asked",
@@ -120,7 +121,7 @@ def histogram_view(folder: AuditFolder, table: pd.DataFrame) -> None:
     zero = bins[bins["zero"].astype(bool)]
     if len(bins) > len(zero):
         st.vega_lite_chart(
-            audit_charts.histogram(bins, names, _ink()),
+            audit_charts.histogram(bins, names, ink()),
             key="audit_curves.histogram",
             width="stretch",
             alt="Histogram of the queries' risks on a log axis, by model",
@@ -130,7 +131,3 @@ def histogram_view(folder: AuditFolder, table: pd.DataFrame) -> None:
             f"{plain(names[str(row.model)])} **{row.queries:,}**" for row in zero.itertuples()
         )
         st.markdown(f"Queries without any harmful answer, so without a bar: {counts}.")
-
-
-def _ink() -> str:
-    return charts.INK[st.context.theme.type or "light"]

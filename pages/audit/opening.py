@@ -11,6 +11,7 @@ from core.settings.operator import as_path
 from pages.shared import resources
 from pages.shared.audits import look_at_audit, opened
 from pages.shared.frame import show_error
+from pages.shared.words import to_the_minute
 
 MOST_LISTED = 5
 
@@ -22,7 +23,7 @@ def open_audit() -> None:
         st.markdown("#### Go back to an earlier one")
         for entry in last[:MOST_LISTED]:
             if st.button(
-                f"{entry.title} · {entry.saved[:16].replace('T', ' ')} · {entry.status}",
+                f"{entry.title} · {to_the_minute(entry.saved)} · {entry.status}",
                 key=f"audit_opening.{entry.id}",
                 icon=":material/history:",
                 type="tertiary",

@@ -24,6 +24,7 @@ from pages.audit.table import table_view
 from pages.shared import words
 from pages.shared.audit_words import headline, subtitle
 from pages.shared.audits import begin, look_at_audit, works
+from pages.shared.consent import AT_MOST
 from pages.shared.frame import plain, sentence
 
 POLL_SECONDS = 1.0
@@ -216,4 +217,4 @@ def _cost(folder: AuditFolder, rows: int) -> None:
     cost = total_cost([judge.cost_before(query.text, each, longest) for query in folder.queries])
     with st.container(border=True):
         st.markdown(f"**This audit asks its judge.** {plain(sentence(cost.to_text()))}")
-        st.caption("The most it can be: what has a stored score is not sent again.")
+        st.caption(AT_MOST)

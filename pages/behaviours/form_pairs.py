@@ -14,6 +14,7 @@ from core.queries import BadRow
 from pages.behaviours.drafting import draft, field_key
 from pages.shared.bad_rows import bad_rows
 from pages.shared.frame import plain, sentence
+from pages.shared.words import counted
 
 TABLE, FILE, FOUND, ERROR = "pair_table", "pair_file", "pair_file_found", "pair_file_error"
 BASE = "pair_base"
@@ -75,7 +76,7 @@ def fields() -> None:
     _found()
     total = len(pairs())
     if total:
-        st.caption(f"{total:,} contrast {'pair' if total == 1 else 'pairs'} in all")
+        st.caption(f"{counted(total, 'contrast pair')} in all")
 
 
 def pairs() -> list[PairSpec]:
@@ -109,9 +110,7 @@ def _found() -> None:
         return
     name, good, bad = held
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(
-            f"{plain(name)}: {len(good):,} {'pair' if len(good) == 1 else 'pairs'}", width="content"
-        )
+        st.caption(f"{plain(name)}: {counted(len(good), 'pair')}", width="content")
         st.button(
             "Leave them out",
             key="behaviour_form.no_pair_file",

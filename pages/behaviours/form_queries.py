@@ -11,6 +11,7 @@ from pages.behaviours.drafting import draft, field_key, keep
 from pages.shared.bad_rows import bad_rows
 from pages.shared.frame import plain, sentence
 from pages.shared.query_upload import ENDINGS
+from pages.shared.words import counted
 
 TYPED, FILE, FOUND, ERROR = "queries", "query_file", "query_file_found", "query_file_error"
 
@@ -43,7 +44,7 @@ def fields() -> None:
         _found()
     total = len(queries())
     if total:
-        st.caption(f"{total:,} {'query' if total == 1 else 'queries'} in all")
+        st.caption(f"{counted(total, 'query')} in all")
 
 
 def queries() -> list[str]:
@@ -60,11 +61,8 @@ def _found() -> None:
     if held is None:
         return
     name, found = held
-    count = len(found.queries)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(
-            f"{plain(name)}: {count:,} {'query' if count == 1 else 'queries'}", width="content"
-        )
+        st.caption(f"{plain(name)}: {counted(len(found.queries), 'query')}", width="content")
         st.button(
             "Leave them out",
             key="behaviour_form.no_query_file",

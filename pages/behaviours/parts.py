@@ -11,6 +11,7 @@ from core.behaviours.spec import Message
 from core.glossary import meaning
 from pages.shared.frame import plain
 from pages.shared.proposal_words import DIRECTION_WORDS
+from pages.shared.words import counted
 
 FIND = "behaviour_parts.find"
 PAGE = "behaviour_parts.page"
@@ -35,10 +36,9 @@ def summary(behaviour: Behaviour) -> None:
     spec = behaviour.spec
     if spec.description:
         st.markdown(plain(spec.description))
-    queries, pairs = len(behaviour.queries), len(behaviour.pairs)
     st.caption(
-        f"{queries:,} {'query' if queries == 1 else 'queries'}  ·  "
-        f"{pairs:,} contrast {'pair' if pairs == 1 else 'pairs'}  ·  "
+        f"{counted(len(behaviour.queries), 'query')}  ·  "
+        f"{counted(len(behaviour.pairs), 'contrast pair')}  ·  "
         f"harm from a score of {spec.threshold:g}  ·  "
         f"direction read from the {DIRECTION_WORDS[spec.direction]}"
     )

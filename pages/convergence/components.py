@@ -10,9 +10,10 @@ from core.runs.run import RunSpec
 from core.runs.stage_tables import pilot_forecast, shares_by_stage
 from core.sampling.scored import JudgedShard
 from core.search.tables import predicted_error
-from pages.shared import charts, weight_charts, words
+from pages.shared import weight_charts, words
 from pages.shared.proposal_words import component_names
 from pages.shared.state import prediction
+from pages.shared.theme import ink
 
 # Two-sided 95%, as the interval.
 WIDTH = 1.96
@@ -22,7 +23,6 @@ def components_view(run: RunSpec, found: Estimate, shards: tuple[JudgedShard, ..
     """Draws the components of an estimate: a table, their intervals, and their shares by stage."""
     request = run.arm_request("weighted")
     every = component_names(request.proposals)
-    ink = charts.INK[st.context.theme.type or "light"]
     # Components that drew nothing are not in the estimate.
     names = _names_of(found, every)
     st.markdown(
@@ -46,7 +46,7 @@ def components_view(run: RunSpec, found: Estimate, shards: tuple[JudgedShard, ..
     with left:
         st.markdown("**What each says alone**, with 99.9% intervals; band: all together, 95%")
         st.vega_lite_chart(
-            weight_charts.components(found, names, every, ink),
+            weight_charts.components(found, names, every, ink()),
             key="components_view.components",
             width="stretch",
             alt="Each component's own estimate with its interval beside the combined one",
@@ -54,7 +54,7 @@ def components_view(run: RunSpec, found: Estimate, shards: tuple[JudgedShard, ..
     with right:
         st.markdown("**Who drew the answers**: each stage draws where the ones before found most")
         st.vega_lite_chart(
-            weight_charts.stage_shares(shares_by_stage(shards, request), every, ink),
+            weight_charts.stage_shares(shares_by_stage(shards, request), every, ink()),
             key="components_view.stages",
             width="stretch",
             alt="Shares of the components in each stage of draws",

@@ -12,8 +12,10 @@ from core.runs.run import RunSpec
 from core.tasks import FINISHED
 from pages.convergence.threshold import threshold_note
 from pages.shared import charts, resources, words
+from pages.shared.chances import big
 from pages.shared.frame import plain, tell
 from pages.shared.run_arms import ArmEstimate, arm_estimates, at_session_threshold
+from pages.shared.theme import ink
 
 AXIS = "run_view.axis"
 ANYTIME = "run_view.anytime"
@@ -21,6 +23,8 @@ POLL_SECONDS = 0.7
 CHART = "run_view.chart"
 # Pause and Resume take the same room: what is beside them must not jump away from the pointer.
 BUTTON_WIDTH = 115
+# Of the headline, in rem.
+RISK_SIZE = 3.1
 # The line below a metric is a remark here, not a change.
 PLAIN_DELTA: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off"}
 
@@ -57,17 +61,17 @@ def _headline(arm: ArmEstimate | None, snapshot: Snapshot) -> None:
         if snapshot.status == "failed":
             st.error(plain(snapshot.message), icon=":material/error:")
         if arm is None:
-            st.html(_big("…", "the first answers are being drawn"))
+            st.html(big("…", "the first answers are being drawn", RISK_SIZE))
             return
         found = arm.estimate
         going = snapshot.status not in FINISHED and not _done(arm)
         if found.verdict == "do not use":
-            big = "No reliable number yet" if going else "No reliable number"
+            title = "No reliable number yet" if going else "No reliable number"
             small = f"{found.samples:,} draws cannot carry one"
         else:
-            big, small = words.headline(found)
+            title, small = words.headline(found)
             small += " · so far" if going else ""
-        st.html(_big(big, small))
+        st.html(big(title, small, RISK_SIZE))
         badge = words.LEVELS[found.verdict]
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.badge(badge.label, icon=badge.icon, color=badge.color)
@@ -84,14 +88,6 @@ def _verdict_words(found: Estimate) -> str:
     if not found.reasons:
         return "Every check passed, and a second proposal has no objection."
     return " ".join(words.reason_text(reason.message) for reason in found.reasons[:4])
-
-
-def _big(big: str, small: str) -> str:
-    return (
-        "<div style='line-height:1.15'><div style='font-size:3.1rem;font-weight:700;"
-        f"letter-spacing:-.02em'>{big}</div><div style='font-size:1.15rem;opacity:.8;"
-        f"margin-top:.3rem'>{small}</div></div>"
-    )
 
 
 def _controls(run: RunSpec, job: Job, snapshot: Snapshot) -> None:
@@ -236,7 +232,7 @@ def _chart(run: RunSpec, arms: Mapping[str, ArmEstimate]) -> None:
             axis=axis,
             reference=resources.reference(run.request.model_dump_json()),
             anytime=anytime,
-            ink=charts.INK[st.context.theme.type or "light"],
+            ink=ink(),
         ),
         key=CHART,
         width="stretch",

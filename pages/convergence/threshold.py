@@ -12,6 +12,7 @@ from core.runs.run import RunSpec
 from core.runs.score_histogram import score_table
 from pages.shared import charts
 from pages.shared.run_arms import at_session_threshold, scored_by, set_threshold
+from pages.shared.theme import ink
 
 SLIDER = "threshold_view.slider"
 LEAST, STEP = 0.05, 0.05
@@ -44,7 +45,7 @@ def threshold_view(run: RunSpec, snapshot: Snapshot) -> None:
             table = score_table(arm.shards, seen.arm_request("weighted"))
             if not table.empty:
                 st.vega_lite_chart(
-                    score_chart(table, now, charts.INK[st.context.theme.type or "light"]),
+                    score_chart(table, now, ink()),
                     key="threshold_view.chart",
                     width="stretch",
                     alt="How many of the drawn answers have which score, and the threshold as a line",

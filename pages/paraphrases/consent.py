@@ -9,6 +9,7 @@ from core.judges.cost import total_cost
 from core.sensitivity.comparison import Comparison
 from pages.paraphrases.work import begin
 from pages.shared.comparisons import look_at_comparison
+from pages.shared.consent import AT_MOST
 from pages.shared.frame import plain, sentence, show_error
 
 ASKED = "paraphrases.variants"
@@ -39,9 +40,7 @@ def consent(plan: Comparison) -> None:
     cost = total_cost([judge.cost_before(one.text, each, longest) for one in plan.variants])
     with st.container(border=True):
         st.markdown(f"**This comparison asks its judge.** {plain(sentence(cost.to_text()))}")
-        st.caption(
-            "The most it can be: what has a stored score is not sent again. Nothing was sent yet."
-        )
+        st.caption(f"{AT_MOST} Nothing has been sent yet.")
         with st.container(horizontal=True):
             if st.button("Ask the judge and compare", key="paraphrases.agree", type="primary"):
                 del st.session_state[ASKED]

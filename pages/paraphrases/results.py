@@ -17,9 +17,10 @@ from pages.paraphrases.wording import (
     verdict_words,
 )
 from pages.paraphrases.work import FILE_NAME, command_line, wordings_csv
-from pages.shared import charts, query_picker
+from pages.shared import query_picker
 from pages.shared.frame import plain
 from pages.shared.state import change, look_at_run, settings
+from pages.shared.theme import ink
 
 KINDS = {"system": "System prompt", "temperature": "Temperature", "length": "Longest answer"}
 SHOWN = "paraphrases.shown"
@@ -63,7 +64,7 @@ def _legend(table: pd.DataFrame, hidden: int) -> str:
 def _forest(table: pd.DataFrame, key: str, alt: str) -> None:
     st.html(legend(set(table["verdict"])))
     st.vega_lite_chart(
-        forest(table, charts.INK[st.context.theme.type or "light"]),
+        forest(table, ink()),
         key=f"paraphrases.forest.{key}",
         width="stretch",
         alt=alt,

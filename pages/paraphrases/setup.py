@@ -11,7 +11,7 @@ from core.sensitivity.variants import variants
 from core.spec import MAX_SAMPLES
 from pages.paraphrases.consent import ask_or_begin, consent, is_paid
 from pages.paraphrases.sources import Wordings, kept, numbers, wordings
-from pages.paraphrases.wording import counted, others
+from pages.paraphrases.wording import others
 from pages.shared import resources, words
 from pages.shared.comparisons import is_unknown
 from pages.shared.frame import plain, sentence
@@ -166,7 +166,9 @@ def _start(plan: Comparison, cut: str) -> None:
         st.markdown(
             f"The question as it stands{beside} {rest}: **{plan.answers:,} answers**, {takes}."
         )
-    st.caption(f"To each {counted(plan.spec.samples, 'answer')} drawn, and the likeliest one.")
+    st.caption(
+        f"To each {words.counted(plan.spec.samples, 'answer')} drawn, and the likeliest one."
+    )
     if pressed:
         ask_or_begin(plan)
     consent(plan)

@@ -14,12 +14,12 @@ from core.queries import parse_query_file
 from core.sensitivity.rewordings import MOST, Made, by_rule, read_wordings
 from core.sensitivity.variants import MOST_WORDINGS
 from pages.paraphrases.making import Wish, made_for
-from pages.paraphrases.wording import counted
 from pages.paraphrases.work import servers
 from pages.shared.bad_rows import bad_rows
 from pages.shared.frame import plain, sentence
 from pages.shared.query_upload import ENDINGS, Upload
 from pages.shared.state import Settings
+from pages.shared.words import counted
 
 SHIPPED, FILE, HERE = "Shipped", "From a file", "Made here"
 RULE, MODEL, SERVER = "By rule", "By the loaded model", "By a server"

@@ -11,7 +11,7 @@ from core.sensitivity.summary import Averaged, Spread, is_unjudged
 from core.sensitivity.variants import ORIGINAL, Variant
 from pages.shared.chances import count
 from pages.shared.frame import plain
-from pages.shared.words import between, in_million, rounded
+from pages.shared.words import between, counted, in_million, rounded
 
 # Below a factor like this, nobody would speak of a difference.
 SLIGHT = 1.15
@@ -19,11 +19,6 @@ SLIGHT = 1.15
 HUGE = 1e9
 # Beyond it an upper end says no more than that little is known.
 FAR = 1_000
-
-
-def counted(count: int, noun: str) -> str:
-    """Returns a count with its noun."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def others(asked: Sequence[Variant]) -> str:

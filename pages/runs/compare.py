@@ -12,10 +12,11 @@ from core.audit.results import RESULTS, read_results
 from core.errors import SpecError, TailscopeError
 from core.runs.catalogue import Entry
 from pages.runs.listing import models_of
-from pages.shared import audit_charts, charts, words
+from pages.shared import audit_charts, words
 from pages.shared.audits import known_folder
 from pages.shared.frame import plain, show_error
 from pages.shared.pace import short_name
+from pages.shared.theme import ink
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Side:
     @property
     def label(self) -> str:
         """What a list calls it."""
-        saved = self.entry.saved[:16].replace("T", " ")
+        saved = words.to_the_minute(self.entry.saved)
         return f"{short_name(self.model)} · {self.entry.title} · {saved}"
 
 
@@ -89,7 +90,7 @@ def _names(first: Side, second: Side) -> tuple[str, str]:
 
 
 def _headline(found: PairedRatios, one: str, other: str) -> None:
-    count = f"{found.compared:,} {'query' if found.compared == 1 else 'queries'}"
+    count = words.counted(found.compared, "query")
     if found.compared < FEWEST:
         big = "Too few queries to say"
         small = (
@@ -123,7 +124,7 @@ def _picture(found: PairedRatios, one: str, other: str) -> None:
     queries = found.queries
     if found.compared:
         st.vega_lite_chart(
-            audit_charts.against(queries, one, other, charts.INK[st.context.theme.type or "light"]),
+            audit_charts.against(queries, one, other, ink()),
             key="runs_compare.scatter",
             width="stretch",
             alt="Risks of the two, query by query, on log axes with the diagonal",

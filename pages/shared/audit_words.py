@@ -9,6 +9,7 @@ from core.audit.curves import Curve
 from core.audit.folder import AuditFolder
 from core.audit.table import VERDICTS, flip, verdict_counts
 from pages.shared import words
+from pages.shared.chances import big
 from pages.shared.frame import plain
 from pages.shared.pace import short_name
 
@@ -32,15 +33,11 @@ def subtitle(folder: AuditFolder) -> str:
 
 def headline(folder: AuditFolder, table: pd.DataFrame | None, curves: Sequence[Curve]) -> None:
     """Draws the audit's answer, in big words, and its verdicts."""
-    big, small = _answer(curves)
+    title, small = _answer(curves)
     partial = table is None or len(table) < folder.total
     if partial and curves:
         small += " · so far"
-    st.html(
-        "<div style='line-height:1.15'><div style='font-size:2.4rem;font-weight:700;"
-        f"letter-spacing:-.02em'>{big}</div><div style='font-size:1.15rem;opacity:.8;"
-        f"margin-top:.3rem'>{small}</div></div>"
-    )
+    st.html(big(title, small, 2.4))
     if table is not None:
         _verdicts(table)
 
@@ -48,7 +45,7 @@ def headline(folder: AuditFolder, table: pd.DataFrame | None, curves: Sequence[C
 def _answer(curves: Sequence[Curve]) -> tuple[str, str]:
     if not curves:
         return "…", "the first answers are being drawn"
-    names = [plain_html(short_name(curve.model)) for curve in curves]
+    names = [short_name(curve.model) for curve in curves]
     last = int(curves[0].n[-1])
     counts = " · ".join(
         f"{name} {of_queries(float(curve.share[-1]), curve.queries)}"
@@ -56,9 +53,9 @@ def _answer(curves: Sequence[Curve]) -> tuple[str, str]:
     )
     found = flip(curves)
     if found is not None:
-        big = f"Safest {times(found.first)}: {plain_html(short_name(found.first_model))}"
-        big += f"; {times(found.last)}: {plain_html(short_name(found.last_model))}"
-        return big, f"queries with a harmful answer among {last:,}: {counts}"
+        title = f"Safest {times(found.first)}: {short_name(found.first_model)}"
+        title += f"; {times(found.last)}: {short_name(found.last_model)}"
+        return title, f"queries with a harmful answer among {last:,}: {counts}"
     return counts, f"queries with at least one harmful answer when each is asked {last:,} times"
 
 
@@ -74,11 +71,6 @@ def of_queries(share: float, queries: int) -> str:
         return f"fewer than 0.1 of {queries:,}"
     number = f"{count:.0f}" if count >= 9.95 or abs(count - round(count)) < 0.05 else f"{count:.1f}"
     return f"{number} of {queries:,}"
-
-
-def plain_html(text: str) -> str:
-    """Returns text so that HTML shows it as it is."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _verdicts(table: pd.DataFrame) -> None:

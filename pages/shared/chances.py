@@ -12,10 +12,10 @@ Rounding = Callable[[float], float]
 NUMBERS = {1_000: "a thousand", 1_000_000: "a million"}
 
 
-def big(text: str, small: str = "") -> str:
+def big(text: str, small: str = "", rem: float = 1.9) -> str:
     """Returns a headline and the line below it as HTML. Both are plain text, and escaped."""
     return (
-        "<div style='line-height:1.15'><div style='font-size:1.9rem;font-weight:700;"
+        f"<div style='line-height:1.15'><div style='font-size:{rem:g}rem;font-weight:700;"
         f"letter-spacing:-.02em'>{html.escape(text)}</div><div style='font-size:1.15rem;opacity:.8;"
         f"margin-top:.4rem;line-height:1.35'>{html.escape(small)}</div></div>"
     )

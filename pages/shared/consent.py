@@ -10,6 +10,8 @@ from pages.shared.frame import plain, sentence
 from pages.shared.paid_judges import is_paid
 from pages.shared.state import look_at_run
 
+AT_MOST = "This is the most it can be: an answer with a stored score is not sent again."
+
 
 def waits_for_consent(run: RunSpec) -> bool:
     """Returns whether a run would ask a paid judge and nobody has started it in this process.
@@ -50,7 +52,4 @@ def cost_lines(judge: PaidJudge, request: EstimateRequest, answers: int) -> None
     """Draws what grading so many answers takes at most."""
     cost = judge.cost_before(request.query, answers, request.generation.max_new_tokens)
     st.markdown(plain(sentence(cost.to_text())))
-    st.caption(
-        "The most it can be: the same answer is sent once, and what has a stored score is not sent again. "
-        "Nothing has been sent yet."
-    )
+    st.caption(f"{AT_MOST} Nothing has been sent yet.")

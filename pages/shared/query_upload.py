@@ -10,6 +10,7 @@ from core.queries import QueryFile, parse_query_file
 from core.queries.query import Query
 from pages.shared.bad_rows import bad_rows
 from pages.shared.frame import plain, sentence
+from pages.shared.words import counted
 
 KEPT = "query_upload.kept"
 ERROR = "query_upload.error"
@@ -81,8 +82,7 @@ def _about(kept: Upload) -> None:
     kind = (
         "" if found.format == "plain" else f" Reads as {_an(found.format)} **{found.format}** file."
     )
-    count = len(found.queries)
-    st.caption(f"{plain(kept.name)}: {count:,} {'query' if count == 1 else 'queries'}.{kind}")
+    st.caption(f"{plain(kept.name)}: {counted(len(found.queries), 'query')}.{kind}")
     for note in found.notes:
         st.caption(plain(sentence(note)))
     bad_rows(found.bad, found.counted)

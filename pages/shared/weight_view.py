@@ -10,9 +10,10 @@ import streamlit as st
 from core.runs.run import RunSpec
 from core.runs.weight_tables import answer_weights, token_weights, weight_bins, weight_histogram
 from core.sampling.scored import JudgedShard
-from pages.shared import charts, resources, weight_charts
+from pages.shared import resources, weight_charts
 from pages.shared.frame import plain
 from pages.shared.proposal_words import component_names
+from pages.shared.theme import ink
 from pages.shared.word_heat import word_heat
 
 HISTOGRAM = "weight_view.histogram"
@@ -35,13 +36,12 @@ def weight_view(run: RunSpec, shards: Sequence[JudgedShard]) -> None:
     done = sum(len(shard.drawn) for shard in shards)
     answers = _answers(run.run_id, done, shards, run)
     names = component_names(run.arm_request("weighted").proposals)
-    ink = charts.INK[st.context.theme.type or "light"]
     st.markdown(
         "A weight of 1 (power 0) is an answer as likely here as from the model itself. Trouble looks "
         "like a few harmful answers far to the right of all others. Click a bar to read its answers."
     )
     picked: Any = st.vega_lite_chart(
-        weight_charts.weight_histogram(weight_histogram(answers), ink),
+        weight_charts.weight_histogram(weight_histogram(answers), ink()),
         key=HISTOGRAM,
         on_select="rerun",
         selection_mode="bar",
@@ -117,7 +117,7 @@ def _word_by_word(
     chosen = st.selectbox("Answer", options, key=CHOSEN)
     one = found[rows[options.index(chosen)]]
     st.vega_lite_chart(
-        weight_charts.token_bars(one, charts.INK[st.context.theme.type or "light"]),
+        weight_charts.token_bars(one, ink()),
         key="weight_view.tokens",
         width="stretch",
         alt="What each word adds to the weight of the chosen answer",

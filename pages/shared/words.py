@@ -9,6 +9,7 @@ from core.estimation.words import per_million
 
 __all__ = [
     "between",
+    "counted",
     "duration",
     "headline",
     "large",
@@ -18,6 +19,7 @@ __all__ = [
     "rounded",
     "rounded_up",
     "three_digits",
+    "to_the_minute",
     "whole",
 ]
 
@@ -94,6 +96,17 @@ def whole(count: float) -> str:
         return "not known"
     count = rounded(count)
     return large(count) if count >= 1e6 else f"{count:,.0f}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Returns a count with its noun: "1 query", "2,000 queries"."""
+    many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else many}"
+
+
+def to_the_minute(saved: str) -> str:
+    """Returns a time in ISO format as "2026-11-28 02:51"."""
+    return saved[:16].replace("T", " ")
 
 
 def duration(seconds: float | None) -> str:

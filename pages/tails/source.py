@@ -26,6 +26,7 @@ from pages.shared.audits import (
 )
 from pages.shared.frame import plain
 from pages.shared.pace import short_name
+from pages.shared.words import to_the_minute
 from pages.tails.file import ERROR, file_source
 from pages.tails.source_choice import (
     AN_EXAMPLE,
@@ -159,7 +160,7 @@ def _an_audit(audits: list[Entry], gone: list[Entry]) -> EstimateSource | None:
 
 
 def _title(entry: Entry) -> str:
-    return f"{entry.title} · {entry.saved[:16].replace('T', ' ')} · {entry.status}"
+    return f"{entry.title} · {to_the_minute(entry.saved)} · {entry.status}"
 
 
 def _nothing() -> None:
