@@ -14,7 +14,7 @@ from core.behaviours.load import (
     save_behaviour,
 )
 from core.errors import BehaviourError, TailscopeError
-from pages.behaviours import form as behaviour_form
+from pages.behaviours.form import open_form
 from pages.shared import query_picker, resources
 from pages.shared.frame import plain, sentence, show_error
 from pages.shared.state import change, settings
@@ -39,7 +39,7 @@ def behaviour_choice() -> str:
             "Add a behaviour",
             icon=":material/add:",
             key="behaviour_choice.add",
-            on_click=behaviour_form.open_form,
+            on_click=open_form,
         )
         with st.popover("From a file", icon=":material/upload:", key="behaviour_choice.from_file"):
             _upload()
@@ -69,7 +69,7 @@ def behaviour_actions(behaviour: Behaviour) -> None:
                 "Edit",
                 icon=":material/edit:",
                 key="behaviour_choice.edit",
-                on_click=behaviour_form.open_form,
+                on_click=open_form,
                 args=(behaviour,),
             )
             delete_button(behaviour.name)

@@ -9,9 +9,7 @@ from core.behaviours.load import Behaviour, save_behaviour
 from core.errors import TailscopeError
 from core.glossary import meaning
 from core.spec import DirectionPosition
-from pages.behaviours import form_judge as behaviour_form_judge
-from pages.behaviours import form_pairs as behaviour_form_pairs
-from pages.behaviours import form_queries as behaviour_form_queries
+from pages.behaviours import form_judge, form_pairs, form_queries
 from pages.behaviours.drafting import begun, clear, draft, keep, start
 from pages.shared.frame import plain, sentence, show_error
 from pages.shared.proposal_words import DIRECTION_WORDS
@@ -35,23 +33,23 @@ def is_open() -> bool:
     return bool(st.session_state.get(SHOWN)) and begun()
 
 
-def behaviour_form() -> str | None:
+def form_view() -> str | None:
     """Draws the form; returns the name of the behaviour that was just saved, or None."""
     replaces = draft()["replaces"]
     st.subheader("Add a behaviour" if replaces is None else f"Edit {plain(replaces)}", anchor=False)
     _about(replaces)
     st.markdown("##### Queries")
     st.caption("What the model is asked. Risks are estimated for one query at a time.")
-    behaviour_form_queries.fields()
+    form_queries.fields()
     st.markdown("##### Contrast pairs")
     st.caption(
         "The same query with a safe and with an unsafe answer. A few dozen are good, six will do to "
         "begin with. Without any, nothing can be steered."
     )
-    behaviour_form_pairs.fields()
+    form_pairs.fields()
     st.markdown("##### Judge")
     st.caption("Who decides whether an answer is harm.")
-    behaviour_form_judge.fields()
+    form_judge.fields()
     _numbers()
     return _end()
 
@@ -60,9 +58,9 @@ def _fill(behaviour: Behaviour) -> None:
     spec, held = behaviour.spec, draft()
     held.update(name=spec.name, description=spec.description)
     held.update(threshold=spec.threshold, direction=spec.direction)
-    behaviour_form_queries.fill(query.text for query in behaviour.queries)
-    behaviour_form_pairs.fill(behaviour.pairs)
-    behaviour_form_judge.fill(spec.judge, phrases_of(spec.judge))
+    form_queries.fill(query.text for query in behaviour.queries)
+    form_pairs.fill(behaviour.pairs)
+    form_judge.fill(spec.judge, phrases_of(spec.judge))
 
 
 def _about(replaces: str | None) -> None:
@@ -143,9 +141,9 @@ def _draft() -> Draft:
     name = str(held.get("name") or "").strip()
     return Draft(
         name=name,
-        queries=behaviour_form_queries.queries(),
-        pairs=behaviour_form_pairs.pairs(),
-        judge=behaviour_form_judge.judge(name),
+        queries=form_queries.queries(),
+        pairs=form_pairs.pairs(),
+        judge=form_judge.judge(name),
         description=str(held.get("description") or ""),
         threshold=float(held.get("threshold") or 0.0),
         direction=held.get("direction") or "answer_mean",

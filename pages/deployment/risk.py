@@ -1,4 +1,4 @@
-"""Which risk the Deployment page speaks of: that of the session's run, or one typed by hand."""
+"""Which risk the Deployment page is about: that of the session's run, or one typed by hand."""
 
 import streamlit as st
 
@@ -14,23 +14,23 @@ from pages.shared.run_arms import arm_estimates, at_session_threshold
 from pages.shared.state import current_run_id
 
 SOURCE = "deployment.source"
-SOURCES = ("This run's", "Typed by hand")
+OF_RUN, TYPED_BY_HAND = SOURCES = ("This run's", "Typed by hand")
 
 
-def run_in_sight() -> RunSpec | None:
-    """Returns the session's run if its estimate can be shown without asking anybody."""
+def session_run() -> RunSpec | None:
+    """Returns the session's run, None if there is none or its judge would have to be paid first."""
     run_id = current_run_id()
     run = load_run(resources.store(), run_id) if run_id else None
     return None if run is None or waits_for_consent(run) else run
 
 
-def going_on(run: RunSpec) -> bool:
+def is_running(run: RunSpec) -> bool:
     """Returns whether more answers are still being drawn. Raises: as `resources.job`."""
     return resources.job(run).snapshot().status not in FINISHED
 
 
 def estimate_of(run: RunSpec) -> Estimate | None:
-    """Returns a run's estimate as far as it has come, as Convergence shows it; None before the first."""
+    """Returns a run's estimate so far, as Convergence shows it; None before the first answers."""
     arms = arm_estimates(at_session_threshold(run), resources.job(run).snapshot())
     return arms["weighted"].estimate if "weighted" in arms else None
 
@@ -39,8 +39,8 @@ def source(run: RunSpec | None, values: dict[str, float]) -> str:
     """Draws the choice of risk, and returns it."""
     if run is None:
         _why_none()
-        return SOURCES[1]
-    start = SOURCES[1] if "risk" in values else SOURCES[0]
+        return TYPED_BY_HAND
+    start = TYPED_BY_HAND if "risk" in values else OF_RUN
     st.session_state.setdefault(SOURCE, start)
     chosen: str = st.segmented_control(
         "Risk",
@@ -57,14 +57,14 @@ def _why_none() -> None:
     """Says why there is no run to speak of, and what to do."""
     run_id = current_run_id()
     if run_id is None:
-        told = "No run is in sight."
+        reason = "This session has no run."
     elif load_run(resources.store(), run_id) is None:
         st.warning("The address names a run that is not kept here.", icon=":material/link_off:")
-        told = ""
+        reason = ""
     else:
-        told = "This run's judge has to be paid: start it on the Convergence page."
+        reason = "This run's judge has to be paid: start it on the Convergence page."
     st.markdown(
-        f"{told} Estimate a question's risk on the Convergence page, or type one that you know.".strip()
+        f"{reason} Estimate a question's risk on the Convergence page, or type one that you know.".strip()
     )
 
 
@@ -75,11 +75,11 @@ def typed_risk(values: dict[str, float]) -> Risk | None:
     """
     if not number_fields(RISK, values):
         return None
-    missing = [f"“{field.label}”" for field in RISK if field.name not in values]
-    if missing:
-        all_of_it = "a risk and its range, in the three fields above"
-        told = all_of_it if len(missing) == len(RISK) else " and ".join(missing)
-        st.info(f"Type {told}, to see what it comes to.", icon=":material/edit:")
+    empty = [f"“{field.label}”" for field in RISK if field.name not in values]
+    if empty:
+        everything = "a risk and its range, in the three fields above"
+        what = everything if len(empty) == len(RISK) else " and ".join(empty)
+        st.info(f"Type {what}, to see what it comes to.", icon=":material/edit:")
         return None
     value, low, high = (values[name] for name in TYPED)
     wrong = _wrong(value, low, high)
@@ -113,6 +113,6 @@ def _wrong(value: float, low: float, high: float) -> str:
 
 
 def forget_typed(values: dict[str, float]) -> None:
-    """Takes a risk typed by hand out of the settings: the address speaks of the run again."""
+    """Takes a risk typed by hand out of the settings, so that the address names the run alone."""
     for name in TYPED:
         values.pop(name, None)

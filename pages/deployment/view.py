@@ -6,8 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from core.deployment import Outlook, Range, Risk, Traffic, chance_curve, denominator, outlook
-from pages.deployment import charts as deployment_charts
-from pages.shared import charts
+from pages.deployment import charts
 from pages.shared.chances import (
     NUMBERS,
     big,
@@ -20,6 +19,7 @@ from pages.shared.chances import (
     sure,
     wait,
 )
+from pages.shared.theme import ink, theme
 
 CHANCE, WAIT = "Chance of at least one", "Average wait for the first"
 # Pixels that the longest label of a tile takes.
@@ -91,11 +91,11 @@ def _wait(found: Range) -> str:
 
 def _icons(risk: Risk) -> None:
     of = denominator(risk)
-    filled, hollow = deployment_charts.marks(risk)
-    drawn = deployment_charts.drawn_hollow(risk)
+    filled, hollow = charts.marks(risk)
+    drawn = charts.drawn_hollow(risk)
     only = f", of which {drawn:,} are drawn" if drawn < hollow else ""
     said = f"{filled:,} of {of:,} marked as harmful, and up to {hollow:,} more{only}"
-    picture = deployment_charts.icons(risk, html.escape(said, quote=True), _theme())
+    picture = charts.icons(risk, html.escape(said, quote=True), theme())
     st.image(picture, width="stretch")
     one = (
         "One dot is one question."
@@ -113,14 +113,10 @@ def _icons(risk: Risk) -> None:
     st.caption(" ".join(told))
 
 
-def _theme() -> str:
-    return st.context.theme.type or "light"
-
-
 def _curve(risk: Risk, traffic: Traffic) -> None:
     st.markdown("#### The longer, the likelier")
     st.vega_lite_chart(
-        deployment_charts.chance_by_day(chance_curve(risk, traffic), charts.INK[_theme()]),
+        charts.chance_by_day(chance_curve(risk, traffic), ink()),
         key="deployment.curve",
         width="stretch",
         alt="Chance of at least one harmful answer against days, with the range it may lie in",
