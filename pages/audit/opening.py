@@ -20,7 +20,7 @@ def open_audit() -> None:
     """Draws the last audits, and a field for the folder of another."""
     last = [entry for entry in entries(resources.store()) if entry.kind == "audit"]
     if last:
-        st.markdown("#### Go back to an earlier one")
+        st.markdown("#### Earlier audits")
         for entry in last[:MOST_LISTED]:
             if st.button(
                 f"{entry.title} · {to_the_minute(entry.saved)} · {entry.status}",

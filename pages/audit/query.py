@@ -85,7 +85,7 @@ def _answers(folder: AuditFolder, row: pd.Series) -> None:
         if shards:
             weight_view(run, shards)
         else:
-            st.markdown("Nothing was drawn from proposals: the model was only counted.")
+            st.markdown("Nothing was drawn from proposals: this audit used Monte Carlo alone.")
     with right:
         _own_answers(request, own or shards, row)
     if request.method != "mc" and st.button(

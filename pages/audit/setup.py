@@ -107,7 +107,7 @@ def _uploaded() -> Upload | None:
         type=ENDINGS,
         key=FILE,
         on_change=_taken,
-        help="CSV, TSV, JSON, JSON Lines, parquet, or a query a line. Nothing of it leaves this machine.",
+        help="CSV, TSV, JSON, JSON Lines, parquet, or a query a line. The file stays on this machine.",
         label_visibility="collapsed",
     )
     if st.session_state.get(ERROR):

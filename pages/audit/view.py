@@ -163,7 +163,7 @@ def _controls(
             key="audit_view.again",
             type="primary",
             icon=":material/play_arrow:",
-            help="What was drawn is kept; the audit goes on from there.",
+            help="The answers drawn so far are kept; the audit continues from there.",
         ):
             _go_on(folder)
         if not going and st.button(
@@ -172,7 +172,9 @@ def _controls(
             look_at_audit(None)
             st.rerun(scope="app")
     if snapshot is None and not whole and folder.manifest.get("status") == "running":
-        st.caption("It was going on when its folder was last written, perhaps in another program.")
+        st.caption(
+            "The audit was running when its folder was last written, perhaps in another program."
+        )
 
 
 def _go_on(folder: AuditFolder) -> None:
@@ -198,7 +200,7 @@ def _progress_words(folder: AuditFolder, snapshot: WorkSnapshot | None, done: in
         folder.spec, snapshot.rows, folder.total, answers, snapshot.seconds_per_answer
     )
     if left is None:
-        return f"{count} · {plain(snapshot.message) or 'looking into the store'}"
+        return f"{count} · {plain(snapshot.message) or 'reading the store'}"
     most = "at most " if folder.spec.precision is not None else ""
     return f"{count} · {drawn} · {most}{words.duration(left)} left"
 

@@ -95,7 +95,7 @@ def use(name: str) -> None:
 @st.dialog("Delete this behaviour?")
 def _confirm(name: str) -> None:
     st.markdown(
-        f"**{plain(name)}** goes for good, with its queries, pairs and judge. Answers that were drawn for "
+        f"**{plain(name)}** will be deleted for good, with its queries, pairs and judge. Answers drawn for "
         "it stay stored."
     )
     with st.container(horizontal=True):
@@ -118,8 +118,8 @@ def _upload() -> None:
         type=["json"],
         key=UPLOAD,
         on_change=_taken,
-        help="As Download writes it. It must bring its queries, pairs and rules with it: nothing that it "
-        "names is read from this machine, and no server is asked for it.",
+        help="A file as Download writes it, with its queries, pairs and rules in it: no other file of this "
+        "machine is read for it, and no server is asked.",
     )
 
 

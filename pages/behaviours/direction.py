@@ -121,7 +121,7 @@ def _build(
         )
         if paid and not running:
             st.warning(
-                "The judge sends requests, and the search has thousands of answers judged.",
+                "The judge sends requests: the search has it score thousands of answers.",
                 icon=":material/payments:",
             )
             st.checkbox("Send them", key=agreed)
@@ -192,7 +192,7 @@ def _found(
             alt="Distance between safe and unsafe examples after each block",
         )
     with right:
-        st.markdown("**Take it away**")
+        st.markdown("**Download it**")
         st.caption("The direction of every block, in one file.")
         meta = DirectionMeta.of(loaded, behaviour.name)
         name = f"{behaviour.name}-{loaded.name.rpartition('/')[2]}"

@@ -58,11 +58,11 @@ def fields() -> None:
             options=list(shipped_judges()),
             format_func=lambda name: SHIPPED_WORDS.get(name, name),
         )
-        st.caption("Both know the answers of the embedded models aster and briar, and no others.")
+        st.caption("Both know the answers of the embedded models aster and briar only.")
     elif kind == OF_FILE:
         _file()
     else:
-        st.caption("The judge that the behaviour has stays.")
+        st.caption("The behaviour keeps its judge.")
 
 
 def judge(behaviour: str) -> str | dict[str, Any] | None:
@@ -127,7 +127,7 @@ def _file() -> None:
         st.error(plain(draft()[ERROR]), icon=":material/error:")
     found = draft().get(FOUND)
     if found is not None:
-        st.caption(f"{plain(found[0])} is taken.")
+        st.caption(f"{plain(found[0])} is used.")
 
 
 def _taken() -> None:

@@ -56,7 +56,7 @@ def queries_view(behaviour: Behaviour) -> None:
         if all(word in f"{query.text} {query.group}".casefold() for word in words)
     ]
     if not found:
-        st.caption("No query holds these words.")
+        st.caption("No query contains these words.")
         return
     table = pd.DataFrame({"Query": [query.text for query in found]})
     # A query that stands alone is its own group.

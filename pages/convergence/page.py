@@ -17,7 +17,10 @@ with page("Convergence"):
     run = load_run(resources.store(), run_id) if run_id else None
     if run is None:
         if run_id:
-            st.warning("The address names a run that is not kept here.", icon=":material/link_off:")
+            st.warning(
+                "The address names a run that is not in the store of this machine.",
+                icon=":material/link_off:",
+            )
         st.markdown(f"Asked: **“{plain(resources.query(settings()))}”**")
         launch_form()
     else:

@@ -113,7 +113,7 @@ def _controls(run: RunSpec, job: Job, snapshot: Snapshot) -> None:
                 "Go on",
                 key="run_view.again",
                 icon=":material/play_arrow:",
-                help="What was drawn is kept; the run goes on from there.",
+                help="The answers drawn so far are kept; the run continues from there.",
                 on_click=_continue,
                 args=(run,),
             )

@@ -75,7 +75,7 @@ def _slider(run: RunSpec, now: float, key: str) -> None:
         "drawn or judged again, and this run stays as it is.",
     )
     if now == own:
-        st.caption("All above and below follows at once. Nothing is drawn or judged again.")
+        st.caption("All numbers on this page follow at once. Nothing is drawn or judged again.")
         return
     st.button(
         f"Back to {own:g}",

@@ -59,7 +59,10 @@ def _why_none() -> None:
     if run_id is None:
         reason = "This session has no run."
     elif load_run(resources.store(), run_id) is None:
-        st.warning("The address names a run that is not kept here.", icon=":material/link_off:")
+        st.warning(
+            "The address names a run that is not in the store of this machine.",
+            icon=":material/link_off:",
+        )
         reason = ""
     else:
         reason = "This run's judge has to be paid: start it on the Convergence page."

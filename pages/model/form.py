@@ -36,7 +36,7 @@ def source_form() -> None:
             "Or a folder, or a Hugging Face id",
             value="" if current in names else current,
             placeholder="organisation/name, or /path/to/model",
-            help="It is looked at before anything is fetched or read. For gated models, the token is taken "
+            help="The model is checked before anything is downloaded or read. A gated model's token comes "
             "from HF_TOKEN or from `hf auth login`; it is never shown.",
         )
         with st.expander("How it is loaded", icon=":material/settings:"):
@@ -88,7 +88,7 @@ def _loading_fields(now: LoadingSpec) -> dict[str, Any]:
         devices,
         index=devices.index(now.device),
         format_func=lambda name: "all, spread" if name == SPREAD else name,
-        help="Those that this machine has.",
+        help="The devices of this machine.",
     )
     attention = st.selectbox(
         "Attention",

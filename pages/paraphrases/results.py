@@ -111,8 +111,8 @@ def summary(found: SensitivityReport) -> None:
             st.markdown("#### Why the estimates differ")
             st.html(shares(found.spread))
             st.caption(
-                "Of the variance between these estimates (of their logarithms): what the wording does, and "
-                "what the luck of the draw would do alone."
+                "Shares of the variance between the logarithms of these estimates: what the wording "
+                "causes, and what sampling alone would cause."
             )
     if found.averaged is not None and len(found.rows) > 1:
         with right:

@@ -88,7 +88,7 @@ def _controls(plan: Comparison, task: Task[ComparisonProgress], at: ComparisonPr
                 key="paraphrases.again",
                 type="primary",
                 icon=":material/play_arrow:",
-                help="What was drawn is kept; it goes on from there.",
+                help="The answers drawn so far are kept; the comparison continues from there.",
             ):
                 ask_or_begin(plan)
             if st.button("Other wordings", key="paraphrases.new", icon=":material/edit:"):
@@ -105,7 +105,7 @@ def _progress_words(
     if not task.running:
         return f"{done} · stopped"
     if at.cancel.is_set():
-        return f"{done} · stops when what is in hand is finished"
+        return f"{done} · stops after the work in progress"
     left = seconds_left(at, plan)
     return (
         f"{done} · {at.message or 'starting' if left is None else words.duration(left) + ' left'}"

@@ -26,7 +26,7 @@ def disk_view() -> None:
         st.progress(min(used / limit, 1.0), text=f"{said} The limit is {in_words(limit)}.")
         if used >= limit:
             st.warning(
-                "The limit is reached: nothing more is stored. Delete old runs, or raise it.",
+                "The limit is reached: nothing more is stored. Delete old runs, or raise the limit.",
                 icon=":material/warning:",
             )
     else:
@@ -40,7 +40,7 @@ def disk_view() -> None:
             min_value=0.0,
             value=0.0 if limit is None else limit / GIGABYTE,
             step=1.0,
-            help="Nothing is ever deleted by itself: at the limit, what is drawn is no longer stored.",
+            help="Nothing is deleted automatically: at the limit, new answers are no longer stored.",
         )
         if st.form_submit_button("Set"):
             _save(float(given))

@@ -52,7 +52,9 @@ def entry_view(entry: Entry) -> None:
         elif comparison is not None:
             _comparison_words(entry, comparison)
         elif run is None:
-            st.markdown("Another version of Tailscope has made it; it can only be deleted here.")
+            st.markdown(
+                "Another version of Tailscope made this entry: it can only be deleted here."
+            )
         else:
             _run_words(run)
         with st.container(horizontal=True):
@@ -79,7 +81,7 @@ def entry_view(entry: Entry) -> None:
                 key="runs_entry.delete",
                 icon=":material/delete:",
                 disabled=_at_work(entry),
-                help="What is going on cannot be deleted." if _at_work(entry) else None,
+                help="What is running cannot be deleted." if _at_work(entry) else None,
             ):
                 _confirm(entry)
 
@@ -169,8 +171,8 @@ def _confirm(entry: Entry) -> None:
     st.markdown(f"**{plain(entry.title)}**")
     samples = len(keys_of(resources.store(), entry.kind, entry.id))
     st.markdown(
-        f"Its answers go too, as far as no other run uses them ({samples:,} samples). They can only be "
-        "had again by drawing them anew."
+        f"Its answers are deleted too, except those that another run uses ({samples:,} samples). To get "
+        "them back, draw them again."
     )
     if entry.folder is not None and Path(entry.folder) != (audits_folder() / entry.id).absolute():
         st.markdown(f"The folder {plain(entry.folder)} stays: it is not the app's own.")

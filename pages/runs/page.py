@@ -20,6 +20,6 @@ with page("Runs"):
         compare_view(known)
     else:
         st.markdown(
-            "Nothing was run yet. Estimates and audits are listed here, with all they found."
+            "Nothing was run yet. Estimates and audits will be listed here, with their results."
         )
     disk_view()

@@ -46,7 +46,7 @@ def judge_picker() -> None:
         st.error(plain(st.session_state[ERROR]), icon=":material/error:")
         st.caption(f"{plain(offers[own])} stays in use.")
     if own in shipped_judges():
-        st.caption("It knows the answers of aster and briar, and no others.")
+        st.caption("This judge knows the answers of aster and briar only.")
     _test()
 
 
@@ -72,7 +72,9 @@ def _test() -> None:
     judge = resources.judge(settings())
     if not is_paid(judge):
         return
-    st.caption("It sends answers to a server and may cost money. Nothing is sent before you agree.")
+    st.caption(
+        "This judge sends answers to a server and may cost money. Nothing is sent before you agree."
+    )
     if st.button("Test it with one request", key="judge_picker.test", icon=":material/bolt:"):
         with st.spinner("Asking the judge ..."):
             st.session_state[TOLD] = judge.check()

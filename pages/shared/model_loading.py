@@ -113,7 +113,7 @@ def _progress(name: str, task: Task[Standing | Arrival]) -> None:
                 icon=":material/stop:",
                 disabled=at.cancelled,
                 on_click=lambda: setattr(at, "cancelled", True),
-                help="What has been fetched is kept: a later download goes on from there.",
+                help="What is downloaded is kept: a later download continues from there.",
             )
         else:
             seconds = at.seconds if isinstance(at, Standing) else 0.0
@@ -129,7 +129,7 @@ def _ended(name: str, loading: LoadingSpec, task: Task[Standing | Arrival]) -> N
     """Takes over a model that has been loaded, or says why there is none."""
     at = task.last
     if isinstance(at, Standing) and at.cancelled:
-        st.session_state[FAILED] = "The download was cancelled; what is here of it is kept."
+        st.session_state[FAILED] = "The download was cancelled; what was downloaded is kept."
     elif task.error:
         st.session_state[FAILED] = sentence(task.error)
     else:
@@ -185,7 +185,7 @@ def _anyway(checked: Checked) -> None:
 
 def _ask(checked: Checked) -> None:
     size = in_bytes(checked.to_fetch)
-    st.markdown(f"It is not on this machine yet: {size} are to be fetched.")
+    st.markdown(f"This model is not on this machine yet: {size} must be downloaded.")
     if st.button(
         f"Download {size} and load",
         key="model_loading.download",
@@ -214,5 +214,5 @@ def loading_note() -> None:
         return
     task = resources.arrivals().get(task_name(*pending))
     going = task is not None and task.running
-    said = "is being loaded" if going else "has ended loading: see the Model page"
+    said = "is loading" if going else "has stopped loading: see the Model page"
     st.caption(f":material/progress_activity: {plain(pending[0])} {said}")

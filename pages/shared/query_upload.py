@@ -47,7 +47,7 @@ def query_upload(asked: str) -> str | None:
         key=FILE,
         on_change=_taken,
         help="CSV, TSV, JSON, JSON Lines, parquet, or a query a line. AdvBench, HarmBench, StrongREJECT "
-        "and JailbreakBench are read as they are published. Nothing of it leaves this machine.",
+        "and JailbreakBench are read as they are published. The file stays on this machine.",
         label_visibility="collapsed",
     )
     if st.session_state.get(ERROR):
@@ -100,7 +100,7 @@ def _pick(queries: tuple[Query, ...], asked: str) -> str:
         )
         fitting = [query for query in queries if wanted.casefold() in query.text.casefold()]
         if not fitting:
-            st.caption("No query holds these words.")
+            st.caption("No query contains these words.")
             fitting = list(queries)
         listed = tuple(fitting[:MOST_LISTED])
         if len(fitting) > MOST_LISTED:

@@ -12,7 +12,7 @@ from pages.shared.query_picker import query_picker
 from pages.shared.state import current_run_id, settings
 
 STATUS = {
-    "running": ":material/progress_activity: A run is going on",
+    "running": ":material/progress_activity: A run is in progress",
     "paused": ":material/pause: A run is paused",
     "done": ":material/check: The last run is done",
     "cancelled": ":material/stop: The last run was cancelled",

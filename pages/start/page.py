@@ -11,7 +11,7 @@ STEPS = (
     (
         "1  Model",
         "pages/model/page.py",
-        "What is asked, and how the model answers: mostly it refuses.",
+        "The model and its answers: mostly it refuses.",
     ),
     (
         "2  Proposal",
@@ -21,7 +21,7 @@ STEPS = (
     (
         "3  Convergence",
         "pages/convergence/page.py",
-        "Weigh those answers back. A risk of one in ten thousand shows after a thousand answers.",
+        "Weight those answers back. A risk of one in ten thousand shows after a thousand answers.",
     ),
 )
 

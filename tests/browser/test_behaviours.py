@@ -106,9 +106,9 @@ def test_a_behaviour_of_ones_own(app_url: str, driver: Chrome, tmp_path: Path) -
     assert any("safetensors" in label for label in labels)
 
     press(driver, "Delete")
-    see(driver, "goes for good")
+    see(driver, "will be deleted for good")
     press(driver, "Keep it")
-    until(lambda: "goes for good" not in text(driver), 20, "the dialog to close")
+    until(lambda: "will be deleted for good" not in text(driver), 20, "the dialog to close")
     button(driver, "Edit")  # it is there still
     press(driver, "Delete")
     press(driver, "Delete it")

@@ -102,7 +102,7 @@ def test_queries_can_be_searched(open_page: OpenPage) -> None:
     assert len(table) > 0
     assert all("larkspur" in text and "please" in text for text in table["Query"])
     app.text_input(key="behaviour_parts.find").set_value("unheard").run()
-    assert "No query holds these words" in words(app)
+    assert "No query contains these words" in words(app)
 
 
 def test_what_a_pair_shares_stands_once_and_is_escaped(open_page: OpenPage) -> None:
@@ -205,7 +205,7 @@ def test_deleting_asks_first(open_page: OpenPage) -> None:
     look_at(app, "agree")
     click(app, "behaviour_choice.delete")
     # The dialog's own buttons are pressed in the browser's test: here a press draws the page anew.
-    assert "**agree** goes for good" in words(app)
+    assert "**agree** will be deleted for good" in words(app)
     assert app.button(key="behaviour_choice.confirm")
     assert "agree" in behaviour_names()
 
@@ -237,7 +237,7 @@ def test_a_broken_file_of_ones_own_is_one_sentence_and_can_go(
     assert not app.exception
     assert "is not JSON" in app.error[0].value
     click(app, "behaviour_choice.delete")
-    assert "**broken** goes for good" in words(app)
+    assert "**broken** will be deleted for good" in words(app)
 
 
 def test_a_measured_direction_is_shown_at_once_and_can_be_used(open_page: OpenPage) -> None:

@@ -57,7 +57,9 @@ def test_before_anything_is_typed_nothing_is_told_and_nothing_written() -> None:
 def test_a_run_that_is_not_there_is_said_and_shows_no_result() -> None:
     app = fresh(run="deadbeef00000000")
     nothing_told(app)
-    assert app.warning[0].value == "The address names a run that is not kept here."
+    assert (
+        app.warning[0].value == "The address names a run that is not in the store of this machine."
+    )
     assert app.query_params["run"] == "deadbeef00000000"
 
 
