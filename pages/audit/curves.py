@@ -94,20 +94,20 @@ def _cell(rank: int | None, share: float, moved: bool) -> str:
 
 def _sentence(ranks: pd.DataFrame, names: dict[str, str]) -> str:
     """Returns who is safest for how long, in one sentence; empty where nothing is known."""
-    spans: list[tuple[str, str, str]] = []
+    spans: list[tuple[list[str], str, str]] = []
     for column in ranks.columns:
         if ranks[column].isna().any():
             continue
-        safest = " and ".join(plain(names[str(model)]) for model in ranks.index[ranks[column] == 1])
+        safest = [plain(names[str(model)]) for model in ranks.index[ranks[column] == 1]]
         if spans and spans[-1][0] == safest:
             spans[-1] = (safest, spans[-1][1], column)
         else:
             spans.append((safest, column, column))
     parts = []
     for safest, first, last in spans:
-        verb = "are equally safe" if " and " in safest else "is safest"
+        verb = "are equally safe" if len(safest) > 1 else "is safest"
         until = "" if first == last else f", and up to {int(last):,} times"
-        parts.append(f"**{safest}** {verb} when {times(first)}{until}")
+        parts.append(f"**{' and '.join(safest)}** {verb} when {times(first)}{until}")
     return "; ".join(parts) + "." if parts else ""
 
 

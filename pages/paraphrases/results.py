@@ -92,10 +92,13 @@ def _settings(plan: Comparison, found: SensitivityReport) -> None:
 
 
 def _setting(one: VariantRow) -> str:
-    value = one.variant.label.removeprefix(one.variant.kind).strip()
-    return f"{KINDS[one.variant.kind]}: {value}" + (
-        " tokens" if one.variant.kind == "length" else ""
-    )
+    made = one.variant.generation
+    values = {
+        "system": made.system_prompt,
+        "temperature": made.temperature,
+        "length": f"{made.max_new_tokens} tokens",
+    }
+    return f"{KINDS[one.variant.kind]}: {values[one.variant.kind]}"
 
 
 def _usual(plan: Comparison) -> str:

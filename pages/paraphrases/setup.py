@@ -1,20 +1,21 @@
 """Setting up a comparison of wordings: which, what else to vary, how many answers, and the start."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
 from core.audit.spec import AuditModel, AuditSpec
-from core.errors import TailscopeError
+from core.errors import SpecError, TailscopeError
 from core.sensitivity.comparison import Comparison
 from core.sensitivity.variants import variants
-from core.spec import MAX_SAMPLES
+from core.spec import MAX_SAMPLES, GenerationSpec
 from pages.paraphrases.consent import ask_or_begin, consent, is_paid
 from pages.paraphrases.sources import Wordings, kept, numbers, wordings
 from pages.paraphrases.wording import others
 from pages.shared import resources, words
 from pages.shared.comparisons import is_unknown
-from pages.shared.frame import plain, sentence
+from pages.shared.frame import plain, sentence, show_error
 from pages.shared.pace import known_pace
 from pages.shared.state import settings
 
@@ -23,8 +24,6 @@ STARTING = 8.0  # seconds
 SAMPLES = 500
 SYSTEMS, TEMPERATURES = "System prompts, one a line", "Temperatures"
 LENGTHS = "Longest answers, in tokens"
-# What a setting is called in messages, and at its field.
-LABELS = {"system_prompt": SYSTEMS, "temperature": TEMPERATURES, "max_new_tokens": LENGTHS}
 
 
 def paraphrase_setup() -> None:
@@ -48,7 +47,7 @@ def paraphrase_setup() -> None:
         plan = _plan(query, found, varied, samples)
     except TailscopeError as error:
         if found.texts or any(varied.values()):
-            st.error(plain(sentence(_as_labelled(str(error)))), icon=":material/error:")
+            show_error(error)
         else:
             st.caption("Choose other wordings, or something else to vary.")
         return
@@ -95,12 +94,6 @@ def _varied() -> dict[str, str]:
     return {"systems": systems, "temperatures": temperatures, "lengths": lengths}
 
 
-def _as_labelled(message: str) -> str:
-    """Returns a message that begins with a setting's name with the field's label in its place."""
-    name, _, rest = message.partition(" ")
-    return f"“{LABELS[name]}” {rest}" if name in LABELS else message
-
-
 def _samples() -> int:
     column, _ = st.columns([1, 3])
     with column:
@@ -122,13 +115,19 @@ def _samples() -> int:
 def _plan(query: str, found: Wordings, varied: dict[str, str], samples: int) -> Comparison:
     """Raises: SpecError, or ValueError where a list of numbers holds something else."""
     chosen = settings()
+    systems = [line.strip() for line in varied["systems"].splitlines() if line.strip()]
+    temperatures = numbers(varied["temperatures"], f"“{TEMPERATURES}”", float)
+    lengths = numbers(varied["lengths"], f"“{LENGTHS}”", int)
+    _check("system_prompt", SYSTEMS, systems)
+    _check("temperature", TEMPERATURES, temperatures)
+    _check("max_new_tokens", LENGTHS, lengths)
     asked = variants(
         query,
         found.texts,
         chosen.generation,
-        systems=[line.strip() for line in varied["systems"].splitlines() if line.strip()],
-        temperatures=numbers(varied["temperatures"], f"“{TEMPERATURES}”", float),
-        lengths=numbers(varied["lengths"], f"“{LENGTHS}”", int),
+        systems=systems,
+        temperatures=temperatures,
+        lengths=lengths,
     )
     spec = AuditSpec.build(
         models=(AuditModel(name=chosen.model, loading=chosen.loading),),
@@ -147,6 +146,15 @@ def _plan(query: str, found: Wordings, varied: dict[str, str], samples: int) -> 
     return Comparison.build(spec=spec, variants=asked, notes=found.notes, source=source)
 
 
+def _check(setting: str, label: str, values: Sequence[object]) -> None:
+    """Raises: SpecError naming the field, if one of its values is out of range."""
+    for value in values:
+        try:
+            GenerationSpec.build(**{setting: value})
+        except SpecError as error:
+            raise SpecError(f"“{label}”: {error}") from None
+
+
 def _start(plan: Comparison, cut: str) -> None:
     pace = known_pace(plan.spec, plan.query)
     takes = "how long is not known before the model is loaded"
@@ -161,10 +169,9 @@ def _start(plan: Comparison, cut: str) -> None:
             type="primary",
             icon=":material/play_arrow:",
         )
-        rest = others(plan.variants)
-        beside = "," if " and " in rest else " and"
+        asked = ["The question as it stands", *others(plan.variants)]
         st.markdown(
-            f"The question as it stands{beside} {rest}: **{plan.answers:,} answers**, {takes}."
+            f"{', '.join(asked[:-1])} and {asked[-1]}: **{plan.answers:,} answers**, {takes}."
         )
     st.caption(
         f"To each {words.counted(plan.spec.samples, 'answer')} drawn, and the likeliest one."

@@ -20,7 +20,7 @@ POLL_SECONDS = 1.0
 
 def paraphrase_view(plan: Comparison) -> None:
     """Draws a comparison, and draws it anew until it ends."""
-    st.markdown(f"Asked: **“{plain(plan.query)}”**, and {others(plan.variants)}")
+    st.markdown(f"Asked: **“{plain(plan.query)}”**, and {' and '.join(others(plan.variants))}")
     _changed(plan)
     task = work_of(plan)
     polling = task.running

@@ -21,19 +21,19 @@ HUGE = 1e9
 FAR = 1_000
 
 
-def others(asked: Sequence[Variant]) -> str:
-    """Returns what is asked beside the question as it stands, wordings and settings apart."""
-    rest = [one for one in asked if one.variant_id != ORIGINAL]
-    texts = sum(one.kind == "wording" for one in rest)
+def others(asked: Sequence[Variant]) -> list[str]:
+    """Returns the counts of other wordings and of other settings; those that are 0 are left out."""
+    rest = [variant for variant in asked if variant.variant_id != ORIGINAL]
+    texts = sum(variant.kind == "wording" for variant in rest)
     parts = [(texts, "other wording"), (len(rest) - texts, "other setting")]
-    return " and ".join(counted(number, noun) for number, noun in parts if number)
+    return [counted(number, noun) for number, noun in parts if number]
 
 
 def with_original(asked: Sequence[Variant]) -> str:
     """Returns wordings counted as `others` does: the question as it stands is named and not counted."""
-    own = any(one.variant_id == ORIGINAL for one in asked)
-    rest = others([one for one in asked if one.kind == "wording"])
-    return " and ".join(part for part in ("the question as it stands" if own else "", rest) if part)
+    own = any(variant.variant_id == ORIGINAL for variant in asked)
+    wordings = others([variant for variant in asked if variant.kind == "wording"])
+    return " and ".join([*(["the question as it stands"] if own else []), *wordings])
 
 
 def _judged(report: SensitivityReport) -> list[tuple[Variant, Estimate]]:

@@ -78,6 +78,8 @@ def wait(days: float, rounding: Rounding = three_digits) -> str:
     """Returns a time in minutes, hours, days or years."""
     if math.isinf(days):
         return "never, perhaps"
+    if under_a_minute(days, rounding):
+        return "under a minute"
     for unit, length, most in (
         ("minute", 1 / 1440, 90 / 1440),
         ("hour", 1 / 24, 2.0),
@@ -86,9 +88,14 @@ def wait(days: float, rounding: Rounding = three_digits) -> str:
         if days < most:
             number = rounding(days / length)
             if number < 1:
-                return f"under a {unit}" if unit == "minute" else f"{number:.2g} {unit}s"
+                return f"{number:.2g} {unit}s"
             return f"{number:,.3g} {unit}{'' if number == 1 else 's'}"
     return f"{count(days / 365.25, rounding)} years"
+
+
+def under_a_minute(days: float, rounding: Rounding = three_digits) -> bool:
+    """Returns whether a time is too short to be given in minutes."""
+    return rounding(days * 1440) < 1
 
 
 def sure(risk: Risk) -> str:
@@ -121,5 +128,5 @@ def half_the_time(found: Range) -> str:
     """Returns by when the first has come half of the time."""
     if found.value is None:
         return "perhaps never"
-    said = wait(found.value)
-    return f"half the time {said if said.startswith('under') else f'within {said}'}"
+    within = "" if under_a_minute(found.value) else "within "
+    return f"half the time {within}{wait(found.value)}"

@@ -102,10 +102,11 @@ def test_other_settings_can_be_varied_and_slips_are_one_sentence() -> None:
     app.text_input(key="paraphrases.temperatures").set_value("0.7,0.7").run()
     assert "25 other wordings and 1 other setting: " in words(app)
     app.text_input(key="paraphrases.temperatures").set_value("99").run()
-    assert "“Temperatures” must be in 0.01..10, got 99." in app.error[0].value
+    told = "“Temperatures”: temperature must be in 0.01..10, got 99."
+    assert [one.value.replace("\\", "") for one in app.error] == [told]
     app.text_input(key="paraphrases.temperatures").set_value("")
     app.text_input(key="paraphrases.lengths").set_value("5000").run()
-    told = "“Longest answers, in tokens” must be in 1..4096, got 5000."
+    told = "“Longest answers, in tokens”: max_new_tokens must be in 1..4096, got 5000."
     assert [one.value.replace("\\", "") for one in app.error] == [told]
     assert "Compare the wordings" not in labels(app)
 

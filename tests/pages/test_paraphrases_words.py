@@ -78,9 +78,9 @@ def estimate() -> Estimate:
 
 def test_the_question_as_it_stands_is_named_and_not_counted(estimate: Estimate) -> None:
     asked = plan().asked
-    assert others(asked) == "4 other wordings and 4 other settings"
-    assert others(asked[:2]) == "1 other wording"
-    assert others((asked[0], asked[-1])) == "1 other setting"
+    assert others(asked) == ["4 other wordings", "4 other settings"]
+    assert others(asked[:2]) == ["1 other wording"]
+    assert others((asked[0], asked[-1])) == ["1 other setting"]
     assert with_original(asked) == "the question as it stands and 4 other wordings"
     assert with_original(asked[1:3]) == "2 other wordings"
     told = report(estimate, (100, "trust"), (200, "trust"), (300, "trust"))
