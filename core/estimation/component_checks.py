@@ -1,4 +1,4 @@
-"""Witnesses against a proposal that steers past the mass: what the target's own draws say about it.
+"""Checks of the proposals: do they steer past the mass? What the target's own draws say about it.
 
 A proposal can raise the hit rate and yet never visit the answers that carry the harm
 (docs/method.md#verdict). Weights then look healthy, because what was not visited has no weight to look
@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from core.estimation.draws import BoolArray, Draws, FloatArray
+from core.estimation.diagnostics import kl_divergence, overlap
+from core.estimation.draws import BoolArray, Draws
 from core.estimation.intervals import Interval, clopper_pearson, weighted_interval
 from core.estimation.weights import LogWeights, log_mixture, proposal_shares
 
@@ -93,7 +94,7 @@ class ComponentChecks:
 def component_checks(
     draws: Draws, event_weights: LogWeights, confidence: float = 0.95
 ) -> ComponentChecks:
-    """Returns the witnesses; nan where the draws hold no rows to compute one from.
+    """Returns the checks; nan where the draws hold no rows to compute one from.
 
     event_weights: the balance-heuristic values of w*h for the same rows.
     """
@@ -113,9 +114,9 @@ def component_checks(
         proposal_rows=int((~target & draws.judged).sum()),
         proposal_hits=int((~target & draws.harmful).sum()),
         target_conflict=_target_conflict(draws, raw, confidence),
-        kl=_mean(on_target),
-        overlap=_mean(np.exp(np.minimum(0.0, -on_target))),
-        blind_share=_mean((-on_target < BLIND_LOG_RATIO).astype(np.float64)),
+        kl=kl_divergence(on_target),
+        overlap=overlap(on_target),
+        blind_share=_share_true(-on_target < BLIND_LOG_RATIO),
         blind_hits=int(blind.sum()),
         blind_hit_share=_share(event_weights, blind),
         proposal_mean_weight=raw.mean,
@@ -125,8 +126,8 @@ def component_checks(
     )
 
 
-def _mean(values: FloatArray) -> float:
-    return math.fsum(values.tolist()) / len(values) if len(values) else math.nan
+def _share_true(rows: BoolArray) -> float:
+    return int(rows.sum()) / len(rows) if len(rows) else math.nan
 
 
 def _share(event_weights: LogWeights, rows: BoolArray) -> float:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.estimation.draws import FloatArray
 from core.estimation.pareto import Khat, khat_threshold, pareto_khat
 from core.estimation.weights import LogWeights
 
@@ -48,3 +49,55 @@ def diagnose(weights: LogWeights, event_weights: LogWeights) -> Diagnostics:
         khat_event=pareto_khat(event_weights),
         khat_limit=khat_threshold(len(weights)),
     )
+
+
+def kl_divergence(log_ratio: FloatArray) -> float:
+    """Returns the mean of log p - log q over answers of p, an estimate of KL(p||q).
+
+    Parameters
+    ----------
+    log_ratio : (n,) float64, nats
+        log p(x) - log q(x) of each answer x, drawn from p.
+
+    Returns
+    -------
+    float, nats
+        nan without answers. An estimate from few answers may be slightly below 0.
+
+    References
+    ----------
+    Kullback & Leibler (1951), "On information and sufficiency".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> kl_divergence(np.log([2.0, 2.0, 0.5, 2.0])) == np.log(2.0) / 2
+    True
+    """
+    return _mean(log_ratio)
+
+
+def overlap(log_ratio: FloatArray) -> float:
+    """Returns the mean of min(1, q/p) over answers of p, an estimate of 1 - TV(p, q).
+
+    Parameters
+    ----------
+    log_ratio : (n,) float64, nats
+        log p(x) - log q(x) of each answer x, drawn from p.
+
+    Returns
+    -------
+    float in 0..1
+        nan without answers; 1 for equal distributions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> round(overlap(np.log([2.0, 0.5])), 12)
+    0.75
+    """
+    return _mean(np.exp(np.minimum(0.0, -log_ratio)))
+
+
+def _mean(values: FloatArray) -> float:
+    return math.fsum(values.tolist()) / len(values) if len(values) else math.nan

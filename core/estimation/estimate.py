@@ -17,7 +17,7 @@ from core.estimation.intervals import (
     check_confidence,
     clopper_pearson_upper,
 )
-from core.estimation.point import Point, point_estimate
+from core.estimation.point import PointEstimate, point_estimate
 from core.estimation.second_opinion import SecondOpinion, second_opinion
 from core.estimation.verdict import verdict
 from core.estimation.weights import draw_weights
@@ -219,7 +219,7 @@ def estimate_path(
     return tuple(points)
 
 
-def _widened(draws: Draws, point: Point, method: Method, confidence: float) -> Interval:
+def _widened(draws: Draws, point: PointEstimate, method: Method, confidence: float) -> Interval:
     """The interval that holds whatever the unjudged answers are: all harmless to all harmful."""
     if draws.judged.all():
         return point.interval

@@ -9,7 +9,7 @@ from core.estimation.component_checks import ComponentChecks
 from core.estimation.diagnostics import Diagnostics
 from core.estimation.second_opinion import SecondOpinion
 
-Level = Literal["caution", "do not use"]
+ReasonLevel = Literal["caution", "do not use"]
 Verdict = Literal["trust", "caution", "do not use"]
 Method = Literal["mc", "is", "mis"]
 
@@ -19,7 +19,7 @@ class Reason:
     """Why an estimate is not simply trusted: one sentence, the value and the limit it broke."""
 
     code: str
-    level: Level
+    level: ReasonLevel
     message: str
     value: float | None
     threshold: float | None
@@ -57,10 +57,10 @@ class Evidence:
     second: SecondOpinion | None = None
 
 
-Rule = Callable[[Evidence], Iterator[Reason]]
+VerdictRule = Callable[[Evidence], Iterator[Reason]]
 
 
-def reason(code: str, level: Level, message: str, value: float, threshold: float) -> Reason:
+def reason(code: str, level: ReasonLevel, message: str, value: float, threshold: float) -> Reason:
     return Reason(code, level, message, _finite(value), _finite(threshold))
 
 

@@ -19,7 +19,7 @@ from core.estimation.weights import LogWeights, draw_weights, largest_possible_w
 
 
 @dataclass(frozen=True, eq=False)
-class Point:
+class PointEstimate:
     """The estimate from judged rows, before the unjudged ones widen its interval."""
 
     hits: int
@@ -29,12 +29,12 @@ class Point:
     event_weights: LogWeights
 
 
-def point_estimate(judged: Draws, method: Method, confidence: float) -> Point:
+def point_estimate(judged: Draws, method: Method, confidence: float) -> PointEstimate:
     """judged: rows with a judgement only; weighted by their own counts, for the missing ones would
     otherwise count as harmless."""
     if judged.samples == 0:
         nothing = LogWeights(np.zeros(0))
-        return Point(0, math.nan, math.nan, Interval(0.0, 1.0, "none"), nothing)
+        return PointEstimate(0, math.nan, math.nan, Interval(0.0, 1.0, "none"), nothing)
     hits = int(judged.harmful.sum())
     event = draw_weights(judged).where(judged.harmful)
     value, error = event.mean, event.standard_error
@@ -52,7 +52,7 @@ def point_estimate(judged: Draws, method: Method, confidence: float) -> Point:
     # Unbiased weights may average above 1; a probability may not, and the cut brings it nearer.
     value = min(value, 1.0)
     inside = Interval(min(interval.low, value), max(interval.high, value), interval.method)
-    return Point(hits, value, error, inside, event)
+    return PointEstimate(hits, value, error, inside, event)
 
 
 def _mixture(judged: Draws, event: LogWeights, confidence: float) -> tuple[float, float, Interval]:

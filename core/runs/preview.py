@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import BehaviourError
+from core.estimation.diagnostics import kl_divergence, overlap
+from core.estimation.weights import LogWeights
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
 from core.proposals import relative_strength
@@ -80,7 +82,7 @@ def preview(
     scores = np.array([np.nan if j.score is None else j.score for j in judgements])
     log_weight = (shard.rows.log_p - shard.rows.log_q[0]).sum(1)
     target, steered = shard.component == 0, shard.component != 0
-    weight = np.exp(log_weight[steered])
+    weights = LogWeights(log_weight[steered])
     with np.errstate(invalid="ignore"):
         harmful = scores >= request.threshold
     return Preview(
@@ -88,11 +90,11 @@ def preview(
         steered_answers=_answers(shard, steered, texts, scores, harmful, log_weight),
         target_hit_rate=float(harmful[target].mean()),
         steered_hit_rate=float(harmful[steered].mean()),
-        kl_target_proposal=float(log_weight[target].mean()),
-        kl_proposal_target=float(-log_weight[steered].mean()),
-        overlap=float(np.exp(np.minimum(-log_weight[target], 0.0)).mean()),
-        ess_share=float(weight.sum() ** 2 / (weight**2).sum() / len(weight)),
-        mean_weight=float(weight.mean()),
+        kl_target_proposal=kl_divergence(log_weight[target]),
+        kl_proposal_target=kl_divergence(-log_weight[steered]),
+        overlap=overlap(log_weight[target]),
+        ess_share=weights.ess / len(weights),
+        mean_weight=weights.mean,
         relative_strength=_relative_strength(loaded, request),
         rows=rows,
         seconds=time.perf_counter() - began,

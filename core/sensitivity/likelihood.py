@@ -30,7 +30,7 @@ LARGEST_LOG = 700.0
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class PoissonLikelihood:
     """What each wording says of its true risk r: the likelihood r^events exp(-exposure r).
 
     events: (n,) 1 / relative error^2, which for plain counts is the number of hits, and less where few hits
@@ -48,7 +48,7 @@ class Evidence:
         known = self.events > 0
         return int((self.exposure[~known] < np.median(self.exposure[known]) / SEARCHED_LESS).sum())
 
-    def alike(self) -> "Evidence":
+    def alike(self) -> "PoissonLikelihood":
         """Returns what the wordings say if those without a hit were searched as well as the others.
 
         A bound rests on the target's own draws; the proposals found nothing either, which bounds nothing and
@@ -59,7 +59,7 @@ class Evidence:
         return replace(self, exposure=np.maximum(self.exposure, least))
 
 
-def evidence(estimates: Sequence[Estimate]) -> Evidence:
+def evidence(estimates: Sequence[Estimate]) -> PoissonLikelihood:
     """Returns what estimates say of their true risks."""
     known = [one for one in estimates if one.hits > 0]
     seen = [1 / max((one.standard_error / one.estimate) ** 2, 1 / MOST_EVENTS) for one in known]
@@ -70,7 +70,7 @@ def evidence(estimates: Sequence[Estimate]) -> Evidence:
         events.append(next(told) if one.hits > 0 else 0.0)
         free = -math.log1p(-one.confidence) / one.upper_bound_free
         exposure.append(events[-1] / one.estimate if one.hits > 0 else free)
-    return Evidence(np.array(events), np.array(exposure))
+    return PoissonLikelihood(np.array(events), np.array(exposure))
 
 
 def _unevenness(hits: Sequence[int], events: Sequence[float]) -> float:
@@ -83,7 +83,7 @@ def _unevenness(hits: Sequence[int], events: Sequence[float]) -> float:
     return max(more / less, 1.0) if more > 0 and less > 0 else 1.0
 
 
-def likeliest(told: Evidence, confidence: float = 0.95) -> tuple[float, float]:
+def likeliest(told: PoissonLikelihood, confidence: float = 0.95) -> tuple[float, float]:
     """Returns the spread between wordings, a standard deviation in decades, and its interval's upper end.
 
     The likeliest by the restricted likelihood, which for many hits is Paule & Mandel's (1982). The upper end
@@ -110,7 +110,7 @@ def likeliest(told: Evidence, confidence: float = 0.95) -> tuple[float, float]:
     return math.exp(top) if math.exp(top) > NONE else 0.0, math.exp(high)
 
 
-def lowest(told: Evidence, confidence: float = 0.95) -> float:
+def lowest(told: PoissonLikelihood, confidence: float = 0.95) -> float:
     """Returns the lower end of the spread's interval by the Q profile (Viechtbauer 2007), in decades.
 
     Of the wordings with a hit alone: those without would only move it up. The likelihood's own end is nearer
@@ -138,7 +138,7 @@ def _upper_rise(spare: int, tail: float) -> float:
     return spare * (ratio - 1 - math.log(ratio))
 
 
-def restricted(told: Evidence, spreads: Array) -> Array:
+def restricted(told: PoissonLikelihood, spreads: Array) -> Array:
     """Returns (T,) the log restricted likelihood at each spread, the mean log risk integrated out.
 
     True log risks are normal around an unknown mean. Both integrals, over each true log risk and over the
@@ -156,7 +156,7 @@ def restricted(told: Evidence, spreads: Array) -> Array:
     return np.asarray(total + np.log(math.sqrt(2) * width[:, 0]))
 
 
-def _peak(told: Evidence, tau: Array) -> tuple[Array, Array]:
+def _peak(told: PoissonLikelihood, tau: Array) -> tuple[Array, Array]:
     """Returns (T, 1) the most likely mean log risk at each spread, and minus the curvature there."""
     start = np.log(told.events.sum() / told.exposure.sum())
     mean = np.full_like(tau, start)
@@ -170,7 +170,7 @@ def _peak(told: Evidence, tau: Array) -> tuple[Array, Array]:
     return mean, _at(told, tau, mean)[2][:, None]
 
 
-def _at(told: Evidence, tau: Array, mean: Array) -> tuple[Array, Array, Array]:
+def _at(told: PoissonLikelihood, tau: Array, mean: Array) -> tuple[Array, Array, Array]:
     """Returns (T,) the log-likelihood at a mean log risk for each spread, its slope, minus its curvature."""
     log_exposure = np.log(told.exposure)
     pulled = mean + tau**2 * told.events

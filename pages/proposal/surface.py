@@ -30,7 +30,7 @@ DRAWN_FOR = "surface_view.drawn_for"
 OBJECTIVE_WORDS: dict[Objective, str] = {"variance": "Variance", "cross_entropy": "Cross-entropy"}
 SAMPLE = 1_000
 FEW_HITS = 20
-Point = tuple[int, int, int]
+GridPoint = tuple[int, int, int]
 
 
 def surface_view(asked: EstimateRequest, plan: SearchPlan, found: SearchResult) -> None:
@@ -157,7 +157,7 @@ def _valid(key: str, options: Container[object], start: object) -> None:
         st.session_state[key] = start
 
 
-def place_of(found: SearchResult, proposal: AnyProposalSpec | None) -> Point | None:
+def place_of(found: SearchResult, proposal: AnyProposalSpec | None) -> GridPoint | None:
     """Returns where a proposal lies in the grid, None if it is none of its points."""
     grid = found.grid
     if proposal is None or proposal.t_switch not in grid.switches:
@@ -172,7 +172,7 @@ def place_of(found: SearchResult, proposal: AnyProposalSpec | None) -> Point | N
 
 
 def _cell(
-    found: SearchResult, point: Point, layer: int | None, alpha: int
+    found: SearchResult, point: GridPoint, layer: int | None, alpha: int
 ) -> dict[str, float] | None:
     """Returns a point's cell on the map of a layer and a mixing, None if it lies on another."""
     rung, at_alpha, switch = point
@@ -181,7 +181,7 @@ def _cell(
     return {"strength": found.grid.rungs[rung].strength, "switch": found.grid.switches[switch]}
 
 
-def _elsewhere(found: SearchResult, best: Point, layer: int | None, alpha: int) -> str:
+def _elsewhere(found: SearchResult, best: GridPoint, layer: int | None, alpha: int) -> str:
     """Returns where the best point lies, if it is on another map than the one in sight."""
     if _cell(found, best, layer, alpha) is not None:
         return ""
@@ -198,7 +198,7 @@ def _clicked(plan: SearchPlan, found: SearchResult, alpha: int) -> None:
         _apply(plan, found, (int(cells[0]["rung"]), alpha, switch))
 
 
-def _apply(plan: SearchPlan, found: SearchResult, point: Point) -> None:
+def _apply(plan: SearchPlan, found: SearchResult, point: GridPoint) -> None:
     proposal = found.grid.at(*point)
     change(proposal=proposal)
     query = plan.asked.query if plan.questions == HERE else None
@@ -206,7 +206,7 @@ def _apply(plan: SearchPlan, found: SearchResult, point: Point) -> None:
     st.session_state[APPLIED] = True
 
 
-def _use_best(plan: SearchPlan, found: SearchResult, best: Point) -> None:
+def _use_best(plan: SearchPlan, found: SearchResult, best: GridPoint) -> None:
     """Applies the best point, and brings its map in sight."""
     _apply(plan, found, best)
     st.session_state[ALPHA] = found.grid.alphas[best[1]]
@@ -214,7 +214,9 @@ def _use_best(plan: SearchPlan, found: SearchResult, best: Point) -> None:
         st.session_state[LAYER] = getattr(found.grid.rungs[best[0]], "layer", None)
 
 
-def _in_use(plan: SearchPlan, found: SearchResult, best: Point, applied: Point | None) -> None:
+def _in_use(
+    plan: SearchPlan, found: SearchResult, best: GridPoint, applied: GridPoint | None
+) -> None:
     proposal = found.grid.at(*best)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.button(

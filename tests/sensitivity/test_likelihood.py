@@ -6,17 +6,19 @@ import numpy as np
 import pytest
 from scipy import optimize, special, stats
 
-from core.sensitivity.likelihood import Evidence, likeliest, lowest, restricted
+from core.sensitivity.likelihood import PoissonLikelihood, likeliest, lowest, restricted
 
-FEW = Evidence(np.array([3.0, 0.0, 10.0, 1.0]), np.array([3e4, 2e4, 8e4, 1e4]))
+FEW = PoissonLikelihood(np.array([3.0, 0.0, 10.0, 1.0]), np.array([3e4, 2e4, 8e4, 1e4]))
 
 
-def counts(generator: np.random.Generator, wordings: int, spread: float, hits: float) -> Evidence:
+def counts(
+    generator: np.random.Generator, wordings: int, spread: float, hits: float
+) -> PoissonLikelihood:
     """Counts of hits of one exposure, two or more above 0. hits: that of the median risk, 1."""
     seen = np.zeros(wordings)
     while np.count_nonzero(seen) < 2:
         seen = generator.poisson(hits * 10 ** generator.normal(0.0, spread, wordings))
-    return Evidence(seen.astype(float), np.full(wordings, hits))
+    return PoissonLikelihood(seen.astype(float), np.full(wordings, hits))
 
 
 def test_without_a_spread_it_is_that_of_all_draws_together() -> None:
@@ -40,7 +42,7 @@ def test_it_is_what_plain_integration_gives(spread: float) -> None:
     assert restricted(FEW, np.array([spread]))[0] == pytest.approx(wanted, abs=5e-3)
 
 
-def between(told: Evidence) -> tuple[float, float, float]:
+def between(told: PoissonLikelihood) -> tuple[float, float, float]:
     middle, high = likeliest(told)
     return middle, min(lowest(told), middle), high
 
@@ -85,20 +87,23 @@ def test_it_holds_with_wordings_without_a_hit(wordings: int, spread: float, hits
 
 def test_a_lower_bound_is_a_wider_spread() -> None:
     known = np.array([30.0, 20.0, 40.0, 0.0])
-    told = [between(Evidence(known, np.array([1e5, 1e5, 1e5, last]))) for last in (1e3, 1e5, 1e7)]
+    told = [
+        between(PoissonLikelihood(known, np.array([1e5, 1e5, 1e5, last])))
+        for last in (1e3, 1e5, 1e7)
+    ]
     assert told[0][0] < told[1][0] < told[2][0]
     assert told[0][2] < told[1][2] < told[2][2]
 
 
 def test_a_loose_bound_is_told_and_taken_as_of_the_others_draws() -> None:
-    told = Evidence(np.array([30.0, 20.0, 0.0, 0.0]), np.array([1e5, 3e5, 1e3, 4e5]))
+    told = PoissonLikelihood(np.array([30.0, 20.0, 0.0, 0.0]), np.array([1e5, 3e5, 1e3, 4e5]))
     assert told.loose == 1
     assert told.alike().exposure.tolist() == [1e5, 3e5, 2e5, 4e5]
     assert told.alike().loose == 0
 
 
 def test_two_wordings_and_equal_ones_have_an_end() -> None:
-    two = between(Evidence(np.array([100.0, 100.0]), np.array([1e6, 1e7])))
+    two = between(PoissonLikelihood(np.array([100.0, 100.0]), np.array([1e6, 1e7])))
     assert two[0] == pytest.approx(math.sqrt(0.5), rel=0.02)
     assert two[1] < two[0] < two[2] < 100
-    assert between(Evidence(np.full(5, 1e6), np.full(5, 1e10)))[:2] == (0.0, 0.0)
+    assert between(PoissonLikelihood(np.full(5, 1e6), np.full(5, 1e10)))[:2] == (0.0, 0.0)
