@@ -1,7 +1,6 @@
 """An audit's folder as the app and the command line share it: its spec, its queries, and how to go on."""
 
 import json
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +17,11 @@ from core.audit.results import (
     write_manifest,
 )
 from core.audit.spec import AuditSpec, queries_hash
-from core.behaviours.load import load_behaviour, load_queries
+from core.behaviours.load import load_queries
 from core.errors import SpecError, TailscopeError, first_sentence
-from core.models.spec import LoadingSpec
 from core.queries import read_query_file
 from core.queries.query import Query
 from core.runs.catalogue import QUERIES
-from core.runs.run import GENERATION_OPTIONS, LOADING_OPTIONS
-from core.spec import GenerationSpec
 
 
 @dataclass(frozen=True)
@@ -49,6 +45,14 @@ class AuditFolder:
     @property
     def finished(self) -> bool:
         return self.manifest.get("status") == "finished"
+
+    @property
+    def queries_file(self) -> Path | None:
+        """The file that the queries are read from; None for the behaviour's own."""
+        if (self.path / QUERIES).exists():
+            return self.path / QUERIES
+        named = self.manifest.get("queries_file")
+        return Path(named) if named else None
 
     def noted(self) -> dict[str, dict[str, Any]]:
         """Returns by model name what earlier runs have noted of it."""
@@ -136,44 +140,3 @@ def _from_results(path: Path, spec: AuditSpec) -> tuple[Query, ...]:
     first = table[table["model"] == spec.models[0].name]
     rows = zip(first["query_id"], first["query"], first["group"], strict=True)
     return tuple(Query(*row) for row in rows)
-
-
-def command_line(audit: AuditFolder) -> str:
-    """Returns the shell command that makes or resumes the same audit without the app."""
-    spec = audit.spec
-    options: list[tuple[str, object]] = [("out", audit.path)]
-    if (audit.path / QUERIES).exists():
-        options.append(("queries", audit.path / QUERIES))
-    elif audit.manifest.get("queries_file"):
-        options.append(("queries", audit.manifest["queries_file"]))
-    options += [("model", model.name) for model in spec.models]
-    options += _differing(spec.models[0].loading, LoadingSpec(), LOADING_OPTIONS)
-    options += [("behaviour", spec.behaviour), ("method", spec.method), ("samples", spec.samples)]
-    if spec.precision is not None:
-        options.append(("precision", spec.precision))
-    options.append(("monte-carlo", spec.monte_carlo_samples))
-    if spec.proposal is not None:
-        options.append(("proposal", spec.proposal.model_dump_json(exclude_defaults=False)))
-    options += [("defensive", spec.defensive_share)]
-    options += _differing(spec.generation, GenerationSpec(), GENERATION_OPTIONS)
-    if spec.judge is not None:
-        options.append(("judge", spec.judge))
-    if spec.threshold != load_behaviour(spec.behaviour).spec.threshold:
-        options.append(("threshold", spec.threshold))
-    options.append(("seed", spec.seed))
-    words = ["python", "-m", "core", "audit"]
-    for option, value in options:
-        words.append(f"--{option}={value:g}" if isinstance(value, float) else f"--{option}={value}")
-    return shlex.join([*words, "--resume"])
-
-
-def _differing(
-    spec: LoadingSpec | GenerationSpec,
-    plain: LoadingSpec | GenerationSpec,
-    options: dict[str, str],
-) -> list[tuple[str, object]]:
-    return [
-        (option, getattr(spec, field))
-        for field, option in options.items()
-        if getattr(spec, field) != getattr(plain, field)
-    ]

@@ -4,21 +4,16 @@ The id is a hash of all that the result depends on: the same run is never made t
 that holds it does not carry the query.
 """
 
-import json
 import re
-import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import ValidationError
 
 from cache import MemoryStore, Store, StoreError, default_folder, open_store, spec_hash
-from core.behaviours.load import load_behaviour
-from core.errors import BehaviourError, SpecError
+from core.errors import SpecError
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
-from core.models.spec import LoadingSpec
-from core.proposals import AnyProposalSpec
 from core.runs.catalogue import Entry, now, remember, short_title
 from core.runs.job import Job
 from core.runs.request import (
@@ -30,27 +25,13 @@ from core.runs.request import (
 from core.sampling.scored import JudgedShard
 from core.sampling.shards import AnyStore
 from core.settings.user import user_settings
-from core.spec import GenerationSpec, OptionalSamples, Samples, Spec
+from core.spec import OptionalSamples, Samples, Spec
 
 ArmName = Literal["weighted", "mc"]
 # Importance sampling by the request's own method, and Monte Carlo beside it.
 ARMS: tuple[ArmName, ...] = ("weighted", "mc")
 # With method `is`: the arm of the second proposal, which only the verdict hears.
 SECOND = "second"
-# Which option of the command line sets a field.
-LOADING_OPTIONS = {
-    "revision": "revision",
-    "dtype": "dtype",
-    "device": "device",
-    "attention": "attention",
-}
-GENERATION_OPTIONS = {
-    "system_prompt": "system",
-    "temperature": "temperature",
-    "top_k": "top-k",
-    "top_p": "top-p",
-    "max_new_tokens": "max-new-tokens",
-}
 RUN_ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -159,53 +140,3 @@ def _entry(spec: RunSpec, rows: int) -> Entry:
         spec=spec.model_dump(mode="json"),
         rows=rows,
     )
-
-
-def command_line(spec: RunSpec, arm: ArmName) -> str:
-    """Returns the shell command that makes the same estimate without the app."""
-    request = spec.arm_request(arm)
-    options: list[tuple[str, object]] = [
-        ("query", request.query),
-        ("model", request.model),
-        *_differing(request.loading, LoadingSpec(), LOADING_OPTIONS),
-        ("behaviour", request.behaviour),
-        ("method", request.method),
-        ("samples", spec.arm_samples(arm)),
-        ("seed", request.seed),
-    ]
-    if request.method != "mc":
-        options += [("proposal", _as_json(proposal)) for proposal in request.proposals]
-        options.append(("defensive", request.defensive_share))
-    options += _differing(request.generation, GenerationSpec(), GENERATION_OPTIONS)
-    if request.judge is not None:
-        options.append(("judge", request.judge))
-    if request.threshold != _own_threshold(request.behaviour):
-        options.append(("threshold", request.threshold))
-    words = ["python", "-m", "core", "estimate"]
-    for option, value in options:
-        # One word an option, so that a query may begin with a dash.
-        words.append(f"--{option}={value:g}" if isinstance(value, float) else f"--{option}={value}")
-    return shlex.join(words)
-
-
-def _differing(spec: Spec, plain: Spec, options: Mapping[str, str]) -> list[tuple[str, object]]:
-    """Returns option and value of each field that is not as in `plain`. options: field -> option."""
-    return [
-        (option, getattr(spec, field))
-        for field, option in options.items()
-        if getattr(spec, field) != getattr(plain, field)
-    ]
-
-
-def _own_threshold(behaviour: str) -> float | None:
-    """Returns a behaviour's threshold; None if it is there no more."""
-    try:
-        return load_behaviour(behaviour).spec.threshold
-    except BehaviourError:
-        return None
-
-
-def _as_json(proposal: AnyProposalSpec) -> str:
-    """Returns a proposal's spec as the command line takes it; what is left out has its default."""
-    fields = proposal.model_dump(mode="json", exclude_defaults=True)
-    return json.dumps({"kind": proposal.kind, **fields})

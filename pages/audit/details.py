@@ -5,8 +5,9 @@ import json
 import pandas as pd
 import streamlit as st
 
-from core.audit.folder import AuditFolder, command_line
+from core.audit.folder import AuditFolder
 from core.audit.results import MANIFEST, RESULTS
+from core.cli.command_line import command_line
 from core.errors import TailscopeError
 from pages.shared.frame import show_error
 

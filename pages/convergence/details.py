@@ -9,11 +9,12 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from core.cli.command_line import EstimateCommand, command_line
 from core.estimation import Estimate
 from core.glossary import meaning
 from core.runs.dump import write_dump
 from core.runs.job import Snapshot
-from core.runs.run import ARMS, RunSpec, command_line
+from core.runs.run import ARMS, RunSpec
 from pages.convergence.components import components_view, forecast_view
 from pages.convergence.threshold import threshold_view
 from pages.shared import charts, resources
@@ -93,7 +94,8 @@ def _commands(run: RunSpec) -> None:
     for method in ("weighted", "mc"):
         if run.arm_samples(method) == 0:
             continue
-        st.code(command_line(run, method), language="bash", wrap_lines=True)
+        command = EstimateCommand(run.arm_request(method), run.arm_samples(method))
+        st.code(command_line(command), language="bash", wrap_lines=True)
 
 
 def _downloads(run: RunSpec, snapshot: Snapshot) -> None:

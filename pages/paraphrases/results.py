@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from core.cli.command_line import WORDINGS_FILE, command_line
 from core.sensitivity.comparison import Comparison, VariantRow
 from core.sensitivity.report import SensitivityReport
 from core.sensitivity.summary import is_unjudged
@@ -16,7 +17,7 @@ from pages.paraphrases.wording import (
     times_as_risky,
     verdict_words,
 )
-from pages.paraphrases.work import FILE_NAME, command_line, wordings_csv
+from pages.paraphrases.work import wordings_csv
 from pages.shared import query_picker
 from pages.shared.frame import plain
 from pages.shared.state import change, look_at_run, settings
@@ -196,7 +197,7 @@ def take_away(plan: Comparison, found: SensitivityReport) -> None:
         st.markdown("The same from the command line; what is drawn is shared with the app:")
         st.code(command_line(plan), language="bash", wrap_lines=True)
         if plan.source is None:
-            st.caption(f"It reads the wordings from `{FILE_NAME}`: download them first.")
+            st.caption(f"It reads the wordings from `{WORDINGS_FILE}`: download them first.")
         with st.container(horizontal=True):
             st.download_button(
                 "Results (csv)",
@@ -208,7 +209,7 @@ def take_away(plan: Comparison, found: SensitivityReport) -> None:
             st.download_button(
                 "Wordings (csv)",
                 data=lambda: wordings_csv(plan).encode("utf-8"),
-                file_name=FILE_NAME,
+                file_name=WORDINGS_FILE,
                 on_click="ignore",
                 key="paraphrases.wordings",
             )

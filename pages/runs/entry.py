@@ -10,9 +10,10 @@ import streamlit as st
 from pydantic import ValidationError
 
 from core.audit.results import MANIFEST, RESULTS
+from core.cli.command_line import EstimateCommand, command_line
 from core.errors import TailscopeError
 from core.runs.catalogue import Entry, audits_folder, delete, keys_of
-from core.runs.run import RunSpec, command_line
+from core.runs.run import RunSpec
 from core.sensitivity.comparison import Comparison, load
 from core.tasks import FINISHED
 from pages.runs.listing import forget_choice
@@ -137,7 +138,8 @@ def _run_words(run: RunSpec) -> None:
         lines.append("Drawn from: " + ", ".join(plain(name) for name in names) + ".")
     st.markdown("  \n".join(lines))
     with st.expander("The same from the command line", icon=":material/terminal:"):
-        st.code(command_line(run, "weighted"), language="bash", wrap_lines=True)
+        command = EstimateCommand(run.request, run.importance_samples)
+        st.code(command_line(command), language="bash", wrap_lines=True)
 
 
 def _open(entry: Entry, run: RunSpec | None, comparison: Comparison | None) -> None:

@@ -1,18 +1,17 @@
 """Exports of the forecast: as JSON, and as the command line that makes the same."""
 
 import json
-import shlex
 
 import streamlit as st
 
+from core.cli.command_line import TailsCommand, command_line
 from core.tails.remarks import COMMAND_LINE_AUDIT, COMMAND_LINE_FILE, Remark
 from core.tails.report import TAUS, TailsReport
-from core.tails.spec import TailSpec
 from pages.shared.frame import plain
 from pages.tails.doubtful import leaves_out
 from pages.tails.pictures import ShownForecast
 from pages.tails.source import example_csv
-from pages.tails.source_choice import AUDIT, LIVE, EstimateSource
+from pages.tails.source_choice import AUDIT, LIVE
 
 
 def take_away(shown: ShownForecast, remarks: tuple[Remark, ...]) -> None:
@@ -31,7 +30,9 @@ def take_away(shown: ShownForecast, remarks: tuple[Remark, ...]) -> None:
     with st.expander("Take it with you", icon=":material/download:"):
         st.markdown("The same from the command line:")
         st.code(
-            command_line(opened, fitted.spec, n, taus, left_out=leaves_out(opened.identity)),
+            command_line(
+                TailsCommand(fitted.spec, opened.options, n, taus, leaves_out(opened.identity))
+            ),
             language="bash",
             wrap_lines=True,
         )
@@ -61,22 +62,3 @@ def take_away(shown: ShownForecast, remarks: tuple[Remark, ...]) -> None:
 
 def _json(report: TailsReport) -> bytes:
     return json.dumps(report.to_dict(), indent=1, ensure_ascii=False).encode("utf-8")
-
-
-def command_line(
-    opened: EstimateSource, spec: TailSpec, n: int, taus: tuple[float, ...], *, left_out: bool
-) -> str:
-    """Returns the shell command that makes the same forecast without the app."""
-    options = [*opened.options, f"horizon={n}", f"fit={spec.fit}"]
-    if spec.estimator != "posterior":
-        options.append(f"estimator={spec.estimator}")
-    if spec.largest is not None:
-        options.append(f"largest={spec.largest}")
-    options += [f"tau={tau:g}" for tau in taus]
-    if left_out:
-        options.append("leave-out-doubtful")
-    options += [f"confidence={spec.confidence:g}", f"seed={spec.seed}"]
-    # One word an option, so that a name may begin with a dash.
-    return shlex.join(
-        ["python", "-m", "core", "tails", *(f"--{option}" for option in options), "--json"]
-    )

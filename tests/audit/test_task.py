@@ -10,12 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from cache import MemoryStore, Store
-from core.audit.folder import begin_folder, command_line, open_folder
+from core.audit.folder import begin_folder, open_folder
 from core.audit.replay import GoneError, row_request, stored_answers
 from core.audit.results import MANIFEST, RESULTS, SCHEMA, read_results
 from core.audit.spec import AuditModel, AuditSpec, audit_id
 from core.audit.task import AuditWork
 from core.behaviours.load import load_queries
+from core.cli.command_line import command_line
 from core.errors import SpecError, TailscopeError
 from core.executors.serial import SerialExecutor
 from core.queries.query import Query

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.cli.command_line import EstimateCommand, command_line
 from core.judges.base import Judge, Judgement
 from core.runs.job import Snapshot
 from core.runs.request import estimate_shards
-from core.runs.run import RunSpec, command_line, load_run, make_job
+from core.runs.run import RunSpec, load_run, make_job
 from pages.convergence import threshold as threshold_view
 from pages.shared import judge_picker, resources, state
 from pages.shared.answers import Line, _row
@@ -281,14 +282,14 @@ def test_answers_without_a_score_are_told(open_page: OpenPage) -> None:
 
 def test_the_command_names_judge_threshold_and_loading() -> None:
     spec = resources.run_spec(state.Settings())
-    plain = command_line(spec, "weighted")
+    plain = command_line(EstimateCommand(spec.request, 1_000))
     for option in ("--judge", "--threshold", "--dtype", "--device", "--attention", "--revision"):
         assert option not in plain
     loading = spec.request.loading.model_copy(update={"dtype": "float16", "attention": "sdpa"})
     request = spec.request.model_copy(
         update={"judge": "a judge.json", "threshold": 0.5, "loading": loading}
     )
-    said = command_line(RunSpec(request=request), "mc")
+    said = command_line(EstimateCommand(RunSpec(request=request).arm_request("mc"), 10))
     for option in (
         "'--judge=a judge.json'",
         "--threshold=0.5",

@@ -17,6 +17,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.audit.spec import AuditModel, AuditSpec
+from core.cli.command_line import command_line
 from core.executors.serial import SerialExecutor
 from core.queries import parse_query_file
 from core.sensitivity.comparison import Comparison, VariantRow
@@ -41,7 +42,7 @@ from pages.paraphrases.charts import (
 from pages.paraphrases.results import results_csv
 from pages.paraphrases.sources import numbers, still_asked
 from pages.paraphrases.wording import averaged_words, headline, marked, risk_words
-from pages.paraphrases.work import begin, command_line, report, wordings_csv
+from pages.paraphrases.work import begin, report, wordings_csv
 from pages.shared import resources, state
 from pages.shared.comparisons import PLAN, comparison_tasks
 from pages.shared.query_upload import Upload

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cache import MemoryStore
+from core.cli.command_line import EstimateCommand, command_line
 from core.errors import SpecError, TailscopeError
 from core.judges import Judgement
 from core.proposals import SteerSpec
@@ -15,7 +16,6 @@ from core.runs.convergence import checkpoints, convergence_table
 from core.runs.request import EstimateRequest, estimate_shards, sample
 from core.runs.run import (
     RunSpec,
-    command_line,
     is_run_id,
     load_run,
     save_run,
@@ -69,14 +69,16 @@ def test_zero_leaves_monte_carlo_out_but_not_importance_sampling() -> None:
 
 def test_the_command_quotes_the_query_and_names_what_differs() -> None:
     spec = run_spec()
-    words = shlex.split(command_line(spec, "weighted"))
+    words = shlex.split(command_line(EstimateCommand(spec.request, 1_000)))
     assert "--query=-- what's this?" in words
     assert '--proposal={"kind": "steer", "strength": 2.5}' in words
     assert not any(word.startswith("--temperature") for word in words)
     hot = spec.request.model_copy(update={"generation": GenerationSpec(temperature=1.5)})
-    assert "--temperature=1.5" in command_line(RunSpec(request=hot), "mc")
+    assert "--temperature=1.5" in command_line(
+        EstimateCommand(RunSpec(request=hot).arm_request("mc"), 10)
+    )
     odd = spec.request.model_copy(update={"proposal": SteerSpec(positions="prompt")})
-    assert '"positions": "prompt"' in command_line(RunSpec(request=odd), "weighted")
+    assert '"positions": "prompt"' in command_line(EstimateCommand(odd, 10))
 
 
 def test_the_path_ends_at_the_estimate() -> None:
