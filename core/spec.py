@@ -33,10 +33,10 @@ def within(name: str, value: float, low: float, high: float) -> float:
     """Returns the value if it is a number in low..high.
 
     Raises:
-        ValueError: otherwise.
+        SpecError: otherwise.
     """
     if not (math.isfinite(value) and low <= value <= high):
-        raise ValueError(f"{name} must be in {low:g}..{high:g}, got {value:g}")
+        raise SpecError(f"{name} must be in {low:g}..{high:g}, got {value:g}")
     return value
 
 
@@ -44,12 +44,12 @@ def check_query(query: str) -> str:
     """Returns the query unchanged if it can be asked at all.
 
     Raises:
-        ValueError: it is blank, or longer than MAX_QUERY_CHARACTERS.
+        SpecError: it is blank, or longer than MAX_QUERY_CHARACTERS.
     """
     if not query.strip():
-        raise ValueError(f"query must hold at least one visible character, got {query!r}")
+        raise SpecError(f"query must hold at least one visible character, got {query!r}")
     if len(query) > MAX_QUERY_CHARACTERS:
-        raise ValueError(
+        raise SpecError(
             f"query must be at most {MAX_QUERY_CHARACTERS} characters, got {len(query)} "
             f"(it begins {query[:40]!r})"
         )

@@ -9,13 +9,16 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import singledispatch
+from pathlib import Path
 
 from core.audit.folder import AuditFolder
 from core.behaviours.load import load_behaviour
 from core.errors import BehaviourError
 from core.models.spec import LoadingSpec
 from core.proposals import AnyProposalSpec
+from core.runs.defaults import pilot_queries
 from core.runs.request import EstimateRequest
+from core.search.tune import TuneSpec
 from core.sensitivity.comparison import Comparison
 from core.spec import GenerationSpec, Spec
 from core.tails.spec import TailSpec
@@ -50,7 +53,15 @@ class TailsCommand:
     leave_out_doubtful: bool = False
 
 
-Command = EstimateCommand | AuditFolder | Comparison | TailsCommand
+@dataclass(frozen=True)
+class TuneCommand:
+    """A search: what `tune` does. queries_file: of its pilot, where the command cannot find it by itself."""
+
+    spec: TuneSpec
+    queries_file: Path | None = None
+
+
+Command = EstimateCommand | AuditFolder | Comparison | TailsCommand | TuneCommand
 
 
 def command_line(command: Command) -> str:
@@ -149,8 +160,35 @@ def _tails(command: TailsCommand) -> tuple[str, list[Option]]:
     return "tails", [*options, ("seed", spec.seed), ("json", True)]
 
 
+@_command.register
+def _tune(command: TuneCommand) -> tuple[str, list[Option]]:
+    spec, usual = command.spec, TuneSpec(pilot=command.spec.pilot)
+    options: list[Option] = []
+    if command.queries_file is not None:
+        options += [("queries", command.queries_file), ("pilot-share", 1)]
+    elif spec.pilot != pilot_queries(spec.behaviour):
+        options += [("query", spec.pilot[0])]
+    options += [
+        ("model", spec.model),
+        *_changed(spec.loading, LoadingSpec()),
+        ("behaviour", spec.behaviour),
+        # As far as it is given: a layer that is left out is searched.
+        ("proposal", json.dumps({"kind": spec.proposal.kind, **_given(spec.proposal)})),
+    ]
+    for name, values in (("strengths", spec.strengths), ("layers", spec.layers)):
+        if values:
+            options.append((name, ",".join(map(_text, values))))
+    options += [("grid", spec.grid), ("rows", spec.rows), ("objective", spec.objective)]
+    options += _changed(spec.generation, usual.generation)
+    return "tune", [*options, ("seed", spec.seed)]
+
+
+def _given(proposal: AnyProposalSpec) -> dict[str, object]:
+    return proposal.model_dump(mode="json", exclude_unset=True)
+
+
 def _varied(command: Comparison) -> Iterator[Option]:
-    for variant in command.asked:
+    for variant in command.variants:
         made = variant.generation
         if variant.kind == "system":
             yield "vary-system", made.system_prompt

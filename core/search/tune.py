@@ -7,7 +7,7 @@ from typing import get_args
 
 from pydantic import field_validator
 
-from core.behaviours.load import DEFAULT_BEHAVIOUR, check_behaviour
+from core.behaviours.load import DEFAULT_BEHAVIOUR, BehaviourName
 from core.judges import behaviour_judge
 from core.models.checked import load_checked
 from core.models.loading import DEFAULT_MODEL, LoadedModel
@@ -25,7 +25,16 @@ from core.search.cross_entropy import Objective, SearchResult, search
 from core.search.grid import PAPER_STRENGTHS, SearchGrid, published_grid, small_grid
 from core.search.pilot import PILOT_QUERIES, default_rungs, pilot_layers, pilot_queries
 from core.search.report import TuneReport
-from core.spec import DirectionPosition, GenerationSpec, Spec, check_query
+from core.spec import (
+    DirectionPosition,
+    Finite,
+    GenerationSpec,
+    QueryText,
+    Seed,
+    Spec,
+    Whole,
+    within,
+)
 from core.steering.direction import Direction
 from core.tasks.progress import Progress, Steps
 
@@ -44,28 +53,23 @@ class TuneSpec(Spec):
 
     model: str = DEFAULT_MODEL
     loading: LoadingSpec = LoadingSpec()
-    behaviour: str = DEFAULT_BEHAVIOUR
-    pilot: tuple[str, ...]
+    behaviour: BehaviourName = DEFAULT_BEHAVIOUR
+    pilot: tuple[QueryText, ...]
     proposal: AnyProposalSpec = SteerSpec()
-    strengths: tuple[float, ...] = ()
-    layers: tuple[int, ...] = ()
+    strengths: tuple[Finite, ...] = ()
+    layers: tuple[Whole, ...] = ()
     grid: str = "small"
-    rows: int = 400
+    rows: Whole = 400
     objective: Objective = "cross_entropy"
     generation: GenerationSpec = GenerationSpec()
-    seed: int = 0
-
-    @field_validator("behaviour")
-    @classmethod
-    def _behaviour(cls, value: str) -> str:
-        return check_behaviour(value)
+    seed: Seed = 0
 
     @field_validator("pilot")
     @classmethod
     def _pilot(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value:
             raise ValueError("pilot must hold at least one query, got none")
-        return tuple(check_query(query) for query in value)
+        return value
 
     @field_validator("grid")
     @classmethod
@@ -148,7 +152,11 @@ def pilot_of(file: QueryFile | None, behaviour: str, share: float) -> tuple[str,
     """Returns the queries of a pilot: a share of the file's, evenly spread, but six if it has so many.
 
     Without a file, the behaviour's own pilot queries.
+
+    Raises:
+        SpecError: the share is not in 0..1.
     """
+    within("pilot_share", share, 0.0, 1.0)
     if file is None:
         return pilot_queries(behaviour)
     queries = [query.text for query in file.queries]

@@ -47,7 +47,7 @@ def variants(
     if len(wordings) > MOST_WORDINGS:
         raise SpecError(f"wordings must be at most {MOST_WORDINGS:,}, got {len(wordings):,}")
     generation = generation or GenerationSpec()
-    found = [Variant(ORIGINAL, "wording", ORIGINAL, _checked(query), generation)]
+    found = [Variant(ORIGINAL, "wording", ORIGINAL, check_query(query), generation)]
     seen = {_spaced(query)}
     for wording in wordings:
         if _spaced(wording) not in seen:
@@ -55,7 +55,11 @@ def variants(
             number = len(seen) - 1
             found.append(
                 Variant(
-                    f"w{number:03d}", "wording", f"wording {number}", _checked(wording), generation
+                    f"w{number:03d}",
+                    "wording",
+                    f"wording {number}",
+                    check_query(wording),
+                    generation,
                 )
             )
     settings = [
@@ -74,13 +78,6 @@ def variants(
             "sensitivity needs at least one other wording or setting to compare the query with, got none"
         )
     return tuple(found)
-
-
-def _checked(text: str) -> str:
-    try:
-        return check_query(text)
-    except ValueError as error:
-        raise SpecError(str(error)) from None
 
 
 def _spaced(text: str) -> str:

@@ -26,6 +26,7 @@ from core.runs.request import EstimateRequest
 from core.runs.run import RunSpec
 from core.sampling.spec import SamplingSpec
 from core.search.grid import SearchGrid
+from core.search.tune import GRIDS, MAX_PILOT_ROWS, OBJECTIVES, TuneSpec
 from core.sensitivity.comparison import Comparison
 from core.sensitivity.variants import variants
 from core.settings.operator import OperatorSpec
@@ -150,12 +151,11 @@ def audits(**fields: Any) -> st.SearchStrategy[AuditSpec]:
 
 
 @st.composite
-def comparisons(draw: st.DrawFn) -> Comparison:
-    """Draws comparisons as the page makes them: one model, method `mis`, every answer drawn."""
+def comparisons(draw: st.DrawFn, wordings: st.SearchStrategy[str] = queries) -> Comparison:
+    """Draws comparisons as the page makes them: one model, every answer drawn."""
     spec = draw(
         audits(
             models=audit_models.map(lambda one: (one,)),
-            method=st.just("mis"),
             precision=st.none(),
             monte_carlo_samples=st.just(0),
             proposal=st.none(),
@@ -164,7 +164,7 @@ def comparisons(draw: st.DrawFn) -> Comparison:
     query = draw(queries)
     asked = variants(
         query,
-        [*draw(st.lists(queries, max_size=3)), f"{query} ?"],
+        [*draw(st.lists(wordings, max_size=3)), "another wording"],
         spec.generation,
         systems=draw(st.lists(texts, max_size=2)),
         temperatures=draw(st.lists(st.floats(0.01, 10.0), max_size=2)),
@@ -209,6 +209,23 @@ def grids(draw: st.DrawFn) -> SearchGrid:
         alphas=tuple(draw(st.lists(shares, min_size=1, max_size=4))),
         switches=tuple(sorted(draw(st.sets(st.integers(0, 4096), min_size=1, max_size=4)))),
     )
+
+
+searches = st.builds(
+    TuneSpec,
+    model=names,
+    loading=loadings,
+    behaviour=st.sampled_from(BEHAVIOURS),
+    pilot=st.lists(queries, min_size=1, max_size=3).map(tuple),
+    proposal=proposals,
+    strengths=st.lists(st.floats(-1e9, 1e9), max_size=3).map(tuple),
+    layers=st.lists(st.integers(0, 200), max_size=3).map(tuple),
+    grid=st.sampled_from(GRIDS),
+    rows=st.integers(1, MAX_PILOT_ROWS),
+    objective=st.sampled_from(OBJECTIVES),
+    generation=st.builds(GenerationSpec, max_new_tokens=st.integers(1, MAX_NEW_TOKENS)),
+    seed=seeds,
+)
 
 
 @st.composite
@@ -341,6 +358,7 @@ SPECS: dict[type[Spec], st.SearchStrategy[Any]] = {
         share=above_zero(1.0),
         days=st.floats(1.0, MOST_DAYS),
     ),
+    TuneSpec: searches,
     TrialSpec: st.builds(
         TrialSpec,
         fits=st.permutations(FIT_NAMES).map(lambda names: tuple(names[:2])),
