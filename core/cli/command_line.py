@@ -16,8 +16,8 @@ from core.behaviours.load import load_behaviour
 from core.errors import BehaviourError
 from core.models.spec import LoadingSpec
 from core.proposals import AnyProposalSpec
-from core.runs.defaults import pilot_queries
 from core.runs.request import EstimateRequest
+from core.search.pilot import pilot_queries
 from core.search.tune import TuneSpec
 from core.sensitivity.comparison import Comparison
 from core.spec import GenerationSpec, Spec

@@ -27,9 +27,9 @@ from core.cli.command_line import (
     command_line,
 )
 from core.queries.query import Query
-from core.runs.defaults import pilot_queries
 from core.runs.request import DEFAULT_DEFENSIVE_SHARE, EstimateRequest
 from core.runs.run import RunSpec
+from core.search.pilot import pilot_queries
 from core.search.tune import TuneSpec
 from core.sensitivity.comparison import Comparison
 from core.sensitivity.variants import ORIGINAL, Variant
