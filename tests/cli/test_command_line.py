@@ -180,7 +180,9 @@ def test_a_forecast_comes_back(
         patch("core.tails.reading.sample_from_table", read),
         patch("core.tails.reading.read_csv", read),
     ):
-        (_, parsed, horizons, parsed_taus), _ = work_of(line, "core.tails.report.forecast_report")
+        (_, parsed, horizons, parsed_taus, *_), _ = work_of(
+            line, "core.tails.report.forecast_report"
+        )
     assert (parsed, horizons, list(parsed_taus)) == (spec, [horizon], taus)
     assert heard["where"] == Path(source[0].partition("=")[2])
     assert heard["model"] == ("a=b" if len(source) > 1 else None)

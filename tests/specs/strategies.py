@@ -41,7 +41,7 @@ from core.spec import (
     Spec,
     SteeredPositions,
 )
-from core.tails.backtest_task import MAX_SPLITS, TrialSpec
+from core.tails.backtest_task import MAX_SPLITS, BacktestSpec
 from core.tails.spec import ESTIMATORS, FIT_NAMES, MAX_BOOTSTRAPS, SHAPED, TailSpec
 
 # A command line cannot hold the null character, and no file's name can.
@@ -359,8 +359,8 @@ SPECS: dict[type[Spec], st.SearchStrategy[Any]] = {
         days=st.floats(1.0, MOST_DAYS),
     ),
     TuneSpec: searches,
-    TrialSpec: st.builds(
-        TrialSpec,
+    BacktestSpec: st.builds(
+        BacktestSpec,
         fits=st.permutations(FIT_NAMES).map(lambda names: tuple(names[:2])),
         splits=st.integers(2, MAX_SPLITS),
         tail=tails(),
