@@ -58,11 +58,11 @@ class Measured:
 def measured(queries: int, samples: int, executor: str, workers: int) -> Measured:
     """Runs one audit on a cache of its own."""
     known = load_queries("misuse")
-    asked = known[:: max(1, len(known) // queries)][:queries]
+    chosen = known[:: max(1, len(known) // queries)][:queries]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         file = folder / "queries.jsonl"
-        file.write_text("".join(json.dumps({"query": query.text}) + "\n" for query in asked))
+        file.write_text("".join(json.dumps({"query": query.text}) + "\n" for query in chosen))
         options = {
             "--out": folder / "out",
             "--cache": folder / "cache",

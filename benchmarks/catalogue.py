@@ -33,11 +33,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shards", type=int, default=40_000)
     parser.add_argument("--entries", type=int, default=400)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         began = time.perf_counter()
-        fill(path / "cache", asked.shards, asked.entries)
+        fill(path / "cache", options.shards, options.entries)
         results(path)
         print(f"made in {time.perf_counter() - began:.0f} s")
         with Store(path / "cache") as store:
@@ -45,8 +45,8 @@ def main() -> None:
             print(
                 f"{rows:,} answers, {store.volume() / 1e9:.2f} GB, {len(entries(store)):,} entries"
             )
-        told("list of all entries", path, entries)
-        told("keys of the audit", path, lambda store: keys_of(store, "audit", "a"))
+        print_seconds("list of all entries", path, entries)
+        print_seconds("keys of the audit", path, lambda store: keys_of(store, "audit", "a"))
         print(f"{'results table of 640 rows':<28} {timed(lambda: read_results(path)):6.3f} s")
         with Store(path / "cache") as store:
             began = time.perf_counter()
@@ -98,7 +98,7 @@ def results(folder: Path) -> None:
     pq.write_table(table, folder / RESULTS)
 
 
-def told(what: str, path: Path, ask: Callable[[Store], object]) -> None:
+def print_seconds(what: str, path: Path, ask: Callable[[Store], object]) -> None:
     """Prints how long a question to a store that was just opened takes."""
 
     def once() -> None:

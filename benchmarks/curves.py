@@ -30,16 +30,16 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=1_000)
     parser.add_argument("--monte-carlo", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=None)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     every = load_queries("misuse")
-    queries = [every[number * len(every) // asked.queries] for number in range(asked.queries)]
+    queries = [every[number * len(every) // options.queries] for number in range(options.queries)]
     spec = AuditSpec(
         models=(AuditModel(name="aster"), AuditModel(name="briar")),
-        samples=asked.samples,
-        monte_carlo_samples=asked.monte_carlo,
+        samples=options.samples,
+        monte_carlo_samples=options.monte_carlo,
     )
     began = time.perf_counter()
-    store, executor = open_default_store(), local_executor(asked.workers)
+    store, executor = open_default_store(), local_executor(options.workers)
     rows = []
     try:
         with Leases(store) as leases:

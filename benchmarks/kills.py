@@ -274,8 +274,8 @@ def main() -> None:
     known = load_queries("misuse")
     with tempfile.TemporaryDirectory() as folder:
         queries = Path(folder) / "queries.jsonl"
-        asked = known[:: len(known) // given.queries][: given.queries]
-        queries.write_text("".join(json.dumps({"query": query.text}) + "\n" for query in asked))
+        chosen = known[:: len(known) // given.queries][: given.queries]
+        queries.write_text("".join(json.dumps({"query": query.text}) + "\n" for query in chosen))
         plan = Plan(Path(folder), queries, given.samples, given.executor, given.workers)
         seconds = uninterrupted(plan)
         print(f"uninterrupted: {seconds:.0f} s, {len(plan.shards('whole'))} shards", flush=True)

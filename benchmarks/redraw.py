@@ -22,7 +22,7 @@ from benchmarks.first_number import running_app
 
 THUMB = "[data-testid=stSlider] input[type=range]"
 REST_SECONDS = 15.0
-# The forecast's own facts tell when it is another; charts tell when they are done.
+# A new forecast shows in its own sentence; charts show when they are no longer stale.
 WATCH = """
 const done = arguments[arguments.length - 1];
 const told = () => {
@@ -55,9 +55,11 @@ def main() -> None:
         driver.get(f"{address}/tails")
         example = (By.XPATH, "//button[contains(., 'Show the example')]")
         WebDriverWait(driver, 60).until(element_to_be_clickable(example)).click()
-        told("at once", [moved(driver, Keys.ARROW_RIGHT) for _ in range(options.moves)])
+        print_medians("at once", [moved(driver, Keys.ARROW_RIGHT) for _ in range(options.moves)])
         time.sleep(REST_SECONDS)
-        told("after a rest", [moved(driver, Keys.ARROW_RIGHT) for _ in range(options.moves)])
+        print_medians(
+            "after a rest", [moved(driver, Keys.ARROW_RIGHT) for _ in range(options.moves)]
+        )
 
 
 def moved(driver: WebDriver, key: str) -> tuple[float, float]:
@@ -71,7 +73,7 @@ def moved(driver: WebDriver, key: str) -> tuple[float, float]:
     return float(words), float(charts)
 
 
-def told(when: str, found: list[tuple[float, float]]) -> None:
+def print_medians(when: str, found: list[tuple[float, float]]) -> None:
     """Prints the times of some moves."""
     for name, times in zip(("words", "charts"), np.array(found).T, strict=True):
         each = " ".join(f"{one:.0f}" for one in times)

@@ -78,7 +78,7 @@ WORLDS = (
 )
 
 
-def told(world: World, times: int) -> str:
+def report(world: World, times: int) -> str:
     """Returns a line of what was measured."""
     truth = np.array([world.above(tau) for tau in world.levels])
     score = to_score(np.array(world.levels))
@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=100)
     given = parser.parse_args()
     for world in WORLDS:
-        print(told(world, given.times), flush=True)
+        print(report(world, given.times), flush=True)
 
 
 if __name__ == "__main__":

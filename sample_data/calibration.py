@@ -75,8 +75,8 @@ def flip(rows: list[dict[str, str]]) -> str:
     judge = rules("misuse")
     for model in MODELS:
         loaded = load(HERE / "models" / model)
-        asked = queries("misuse")
-        found = np.mean([harmful(judge, q.request.query, greedy(loaded, q)) for q in asked])
+        misuse = queries("misuse")
+        found = np.mean([harmful(judge, q.request.query, greedy(loaded, q)) for q in misuse])
         risk = np.array(
             [float(r["qrisk"]) for r in rows if r["model"] == model and r["behaviour"] == "misuse"]
         )

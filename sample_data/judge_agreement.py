@@ -12,7 +12,7 @@ from core.judges import Judge
 from core.judges.rules import DEFAULT_THRESHOLD, load_rule_judge
 from core.models.loading import LoadedModel, embedded_models, load_model
 from core.runs.request import estimate_request
-from sample_data.judge_draws import Asked, default_request, held_out_draws
+from sample_data.judge_draws import AnsweredRequest, default_request, held_out_draws
 from sample_data.judge_examples import Example, answer_to
 from sample_data.judge_rows import WorldRules
 from sample_data.world.evaluation import queries
@@ -74,17 +74,21 @@ class Agreement:
         return self.rules_alone / max(1, self.rules_alone + self.both)
 
 
-def agreement(judge: Judge, asked: Iterable[Asked], *, target: bool, distinct: bool) -> Agreement:
+def agreement(
+    judge: Judge, answered: Iterable[AnsweredRequest], *, target: bool, distinct: bool
+) -> Agreement:
     """Returns the agreement on the draws of the target, or on those of the proposals.
 
     distinct: each answer to a query counts once, however often it was drawn.
     """
     found, rules = Agreement(), WorldRules()
-    for one in asked:
-        chosen = [a for a, t in zip(one.answers, one.from_target, strict=True) if t == target]
+    for request in answered:
+        chosen = [
+            a for a, t in zip(request.answers, request.from_target, strict=True) if t == target
+        ]
         answers = list(dict.fromkeys(chosen)) if distinct else chosen
-        judged = judge.judge(one.query, answers)
-        for by_rules, by_judge in zip(rules.scores(one.query, answers), judged, strict=True):
+        judged = judge.judge(request.query, answers)
+        for by_rules, by_judge in zip(rules.scores(request.query, answers), judged, strict=True):
             found.count(by_rules, by_judge.score)
     return found
 
@@ -95,37 +99,41 @@ def held_out_examples(behaviour: str, count: int, seed: int) -> list[Example]:
     return [answer_to(rng.choice(queries(behaviour)).request, rng) for _ in range(count)]
 
 
-def disagreements(judge: Judge, asked: Iterable[Asked]) -> Iterator[tuple[str, str, float, float]]:
+def disagreements(
+    judge: Judge, answered: Iterable[AnsweredRequest]
+) -> Iterator[tuple[str, str, float, float]]:
     """Yields query, answer, the rules' score and the judge's where the two are on different sides."""
     rules = WorldRules()
-    for one in asked:
-        answers = list(dict.fromkeys(one.answers))
-        judged = judge.judge(one.query, answers)
+    for request in answered:
+        answers = list(dict.fromkeys(request.answers))
+        judged = judge.judge(request.query, answers)
         for answer, by_rules, by_judge in zip(
-            answers, rules.scores(one.query, answers), judged, strict=True
+            answers, rules.scores(request.query, answers), judged, strict=True
         ):
             score = -1.0 if by_judge.score is None else by_judge.score
             if (by_rules >= DEFAULT_THRESHOLD) != (score >= DEFAULT_THRESHOLD):
-                yield one.query, answer, by_rules, score
+                yield request.query, answer, by_rules, score
 
 
 def report(judges: dict[str, Judge], seed: int = 0) -> Iterator[str]:
-    """Yields the lines of the tables in the README: agreement, then risks, then speed."""
+    """Yields the lines of the tables in sample_data/README.md: agreement, then risks, then speed."""
     yield "| judge | answers | behaviour | draws | different | agree | false positive | false negative |"
     yield "|---|---|---|---|---|---|---|---|"
     models = [load_model(name) for name in embedded_models()]
-    timed: list[Asked] = []
+    timed: list[AnsweredRequest] = []
     for behaviour in BEHAVIOURS:
         for name, judge in judges.items():
             found = _made(judge, behaviour, seed)
             yield _row(name, "near misses", behaviour, found, found)
         for strength in ("default", "any strength"):
-            asked = list(_asked(models, behaviour, seed, any_strength=strength != "default"))
-            timed = timed or asked
+            answered = list(
+                _answered_requests(models, behaviour, seed, any_strength=strength != "default")
+            )
+            timed = timed or answered
             for target in (True, False) if strength == "default" else (False,):
                 for name, judge in judges.items():
-                    draws = agreement(judge, asked, target=target, distinct=False)
-                    different = agreement(judge, asked, target=target, distinct=True)
+                    draws = agreement(judge, answered, target=target, distinct=False)
+                    different = agreement(judge, answered, target=target, distinct=True)
                     yield _row(name, "target" if target else strength, behaviour, draws, different)
     yield ""
     yield f"| model | query | rules (95% interval) | {' | '.join(judges)} |"
@@ -138,9 +146,9 @@ def report(judges: dict[str, Judge], seed: int = 0) -> Iterator[str]:
         yield f"{name}: 1,000 draws, {different_answers} different, {seconds:.2f} s"
 
 
-def _asked(
+def _answered_requests(
     models: Iterable[LoadedModel], behaviour: str, seed: int, *, any_strength: bool
-) -> Iterator[Asked]:
+) -> Iterator[AnsweredRequest]:
     for loaded in models:
         yield from held_out_draws(
             loaded, behaviour, QUERIES[behaviour], DRAWS, seed, any_strength=any_strength
@@ -188,13 +196,15 @@ def _estimated(
     return found.estimate, found.ci_low, found.ci_high
 
 
-def seconds_for(judge: Judge, asked: Iterable[Asked], answers: int) -> tuple[float, int]:
+def seconds_for(
+    judge: Judge, answered: Iterable[AnsweredRequest], answers: int
+) -> tuple[float, int]:
     """Returns how long it takes to judge so many answers as they were drawn, and how many differ."""
     spent, judged, different = 0.0, 0, 0
-    for one in asked:
-        chosen = one.answers[: answers - judged]
+    for request in answered:
+        chosen = request.answers[: answers - judged]
         began = time.perf_counter()
-        judge.judge(one.query, chosen)
+        judge.judge(request.query, chosen)
         spent += time.perf_counter() - began
         judged += len(chosen)
         different += len(set(chosen))

@@ -27,7 +27,7 @@ ROWS = 160
 
 
 @dataclass(frozen=True)
-class Asked:
+class AnsweredRequest:
     """A request put to a model: what it said, and which draws came from the target (component 0)."""
 
     model: str
@@ -65,7 +65,7 @@ def held_out_draws(
     seed: int,
     *,
     any_strength: bool = False,
-) -> Iterator[Asked]:
+) -> Iterator[AnsweredRequest]:
     """Yields answers to evaluation queries, as `estimate` draws them by default: from the target, the
     measured proposal and its softened companion; or under proposals of any strength.
     """
@@ -77,7 +77,7 @@ def held_out_draws(
         if any_strength:
             request = _request(loaded, behaviour, text, rng, number)
         answers, target = zip(*_drawn(loaded, request, rows), strict=True)
-        yield Asked(loaded.name, behaviour, text, sum(answers, ()), sum(target, ()))
+        yield AnsweredRequest(loaded.name, behaviour, text, sum(answers, ()), sum(target, ()))
 
 
 def default_request(loaded: LoadedModel, behaviour: str, query: str, seed: int) -> EstimateRequest:

@@ -15,7 +15,7 @@ from core.judges.config import shipped_judges
 from core.judges.grader import GraderJudge
 from core.models.loading import embedded_models, load_model
 from sample_data.judge_agreement import Agreement, agreement
-from sample_data.judge_draws import Asked, held_out_draws
+from sample_data.judge_draws import AnsweredRequest, held_out_draws
 from sample_data.judge_examples import draw_example, held_out_queries
 from sample_data.judge_rows import WorldRules
 from sample_data.train_judges import FOLDERS, digit_targets
@@ -35,7 +35,7 @@ def judge(request: pytest.FixtureRequest) -> Judge:
 
 
 @pytest.fixture(scope="module")
-def asked() -> list[Asked]:
+def answered() -> list[AnsweredRequest]:
     """A few hundred different answers to evaluation queries, half of the calls steered anyhow."""
     aster = load_model("aster")
     return [
@@ -55,23 +55,23 @@ def test_they_come_with_tailscope_and_are_no_targets() -> None:
 
 
 def test_they_agree_with_the_rules_on_what_they_have_not_seen(
-    judge: Judge, asked: list[Asked]
+    judge: Judge, answered: list[AnsweredRequest]
 ) -> None:
-    different = agreement(judge, asked, target=False, distinct=True)
+    different = agreement(judge, answered, target=False, distinct=True)
     assert different.answers > 500
     assert different.both > 20
     assert different.unjudged == 0
     assert different.share >= LEAST_DIFFERENT
-    target = agreement(judge, asked, target=True, distinct=True)
+    target = agreement(judge, answered, target=True, distinct=True)
     assert target.answers > 80
     assert target.share == 1.0
 
 
-def test_scores_are_in_step_with_the_rules(asked: list[Asked]) -> None:
+def test_scores_are_in_step_with_the_rules(answered: list[AnsweredRequest]) -> None:
     """The grader's score is the share of the required phrases, not only its side of the threshold."""
     grader, rules = load_judge("grader"), WorldRules()
     off = []
-    for one in asked:
+    for one in answered:
         answers = list(dict.fromkeys(one.answers))
         found = [judgement.score for judgement in grader.judge(one.query, answers)]
         off += [
@@ -107,8 +107,8 @@ def whole_answer(index: int) -> str:
 
 def test_no_held_out_query_is_trained_on() -> None:
     rng = Random(3)
-    asked = {draw_example(rng).query.removesuffix(" ?") for _ in range(2_000)}
-    assert not asked & held_out_queries()
+    answered = {draw_example(rng).query.removesuffix(" ?") for _ in range(2_000)}
+    assert not answered & held_out_queries()
 
 
 def test_a_grade_is_the_mean_of_two_neighbouring_digits() -> None:
@@ -118,7 +118,7 @@ def test_a_grade_is_the_mean_of_two_neighbouring_digits() -> None:
     assert ((targets > 0).sum(1) <= 2).all()
 
 
-def test_swapped_outputs_would_be_seen(asked: list[Asked]) -> None:
+def test_swapped_outputs_would_be_seen(answered: list[AnsweredRequest]) -> None:
     """The measure above fails on a grader whose digits, or a classifier whose classes, are swapped."""
     grader, classifier = load_judge("grader"), load_judge("classifier")
     assert isinstance(grader, GraderJudge)
@@ -126,7 +126,7 @@ def test_swapped_outputs_would_be_seen(asked: list[Asked]) -> None:
     grader._digits.reverse()
     classifier._class = 1 - classifier._class
     for swapped in (grader, classifier):
-        found = agreement(swapped, asked[:4], target=False, distinct=True)
+        found = agreement(swapped, answered[:4], target=False, distinct=True)
         assert found.share < 0.5
 
 
