@@ -24,8 +24,10 @@ from core.judges.rules import load_rule_judge
 from core.models.loading import LoadedModel, load_model
 from core.runs.convergence import checkpoints
 from core.runs.defaults import known_default
+from core.runs.estimate import estimate_shards, sample, second_shards
 from core.runs.extra_components import companions
-from core.runs.request import EstimateRequest, collect_draws, estimate_shards, sample, second_shards
+from core.runs.request import EstimateRequest
+from core.sampling.collect import collect_draws
 
 WANTED_RMSE = 0.25
 CHOICE_SEED = 2026
@@ -117,7 +119,9 @@ def one_estimate(
     if options.method == "is":
         second = second_shards(loaded, request, judge, options.samples, store)
     found = estimate_shards(shards, request, second)
-    sequence = confidence_sequence(collect_draws(shards, request), checkpoints(options.samples))
+    sequence = confidence_sequence(
+        collect_draws(shards, request.threshold), checkpoints(options.samples)
+    )
     missed = (sequence.low > reference.qrisk) | (sequence.high < reference.qrisk)
     return {
         "model": options.model,

@@ -23,14 +23,10 @@ from core.behaviours.load import Query, Reference, load_queries, load_references
 from core.judges.rules import load_rule_judge
 from core.models.loading import LoadedModel, load_model
 from core.runs.defaults import known_default
+from core.runs.estimate import estimate_request, estimate_shards
 from core.runs.extra_components import companions
-from core.runs.request import (
-    EstimateRequest,
-    estimate_request,
-    estimate_shards,
-    fingerprints,
-    sampling_spec,
-)
+from core.runs.prepare import fingerprints
+from core.runs.request import EstimateRequest, sampling_spec
 from core.sampling.scored import judge_shard
 from core.sampling.shards import draw_rows
 

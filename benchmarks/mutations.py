@@ -165,17 +165,17 @@ MUTATIONS = (
     ),
     Mutation(
         "draw the same rows in two stages",
-        "core/runs/request.py",
-        "        start += rows\n",
-        "        start += 0\n",
-        tests="tests/sampling/test_stages.py",
+        "core/sampling/adaptive.py",
+        "    stage = Stage(spec, done, _stage_stop(state.plan, done), state.stage.number + 1)\n",
+        "    stage = Stage(spec, 0, _stage_stop(state.plan, done) - done, state.stage.number + 1)\n",
+        tests="tests/sampling/test_adaptive.py",
     ),
     Mutation(
         "take shards in the order in which they arrived",
-        "core/runs/request.py",
+        "core/sampling/collect.py",
         "    return sorted(shards, key=lambda shard: (shard.stage, shard.drawn.start))\n",
         "    return list(shards)\n",
-        tests="tests/sampling/test_stages.py",
+        tests="tests/sampling/test_adaptive.py",
     ),
     Mutation(
         "let an adapter change the target's own weights",

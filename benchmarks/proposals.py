@@ -27,14 +27,10 @@ from core.judges.rules import RuleJudge, load_rule_judge
 from core.models.loading import LoadedModel, load_model
 from core.proposals import AnyProposalSpec, SteerSpec
 from core.runs.defaults import known_default
+from core.runs.estimate import estimate_shards, sample
 from core.runs.extra_components import companions
-from core.runs.request import (
-    EstimateRequest,
-    behaviour_direction,
-    estimate_shards,
-    ready_proposals,
-    sample,
-)
+from core.runs.prepare import behaviour_direction, ready_proposals
+from core.runs.request import EstimateRequest
 from core.search.cross_entropy import SearchResult
 from core.search.grid import SearchGrid
 from core.search.pilot import measure_default

@@ -19,7 +19,8 @@ from core.models.chat import prompt_ids
 from core.models.loading import load_model, resolve_model
 from core.proposals import SteerSpec
 from core.runs.defaults import known_default
-from core.runs.request import EstimateRequest, fingerprints, ready_proposals, sampling_spec
+from core.runs.prepare import fingerprints, ready_proposals
+from core.runs.request import EstimateRequest, sampling_spec
 from core.sampling.shards import draw_rows
 from core.spec import GenerationSpec
 

@@ -21,8 +21,9 @@ from core.judges.rules import load_rule_judge
 from core.models.loading import load_model
 from core.proposals import SteerSpec
 from core.runs.defaults import known_default
+from core.runs.estimate import estimate_request
 from core.runs.extra_components import companions
-from core.runs.request import EstimateRequest, estimate_request
+from core.runs.request import EstimateRequest
 from core.spec import DirectionPosition
 
 

@@ -11,7 +11,7 @@ from cache import MemoryStore
 from core.judges import Judge
 from core.judges.rules import DEFAULT_THRESHOLD, load_rule_judge
 from core.models.loading import LoadedModel, embedded_models, load_model
-from core.runs.request import estimate_request
+from core.runs.estimate import estimate_request
 from sample_data.judge_draws import AnsweredRequest, default_request, held_out_draws
 from sample_data.judge_examples import Example, answer_to
 from sample_data.judge_rows import WorldRules

@@ -15,8 +15,9 @@ from core.judges.rules import load_rule_judge
 from core.models.loading import LoadedModel, embedded_models, load_model
 from core.proposals import AblateSpec, AnyProposalSpec, ContextSpec, SteerSpec
 from core.runs.defaults import known_default
+from core.runs.estimate import sample
 from core.runs.extra_components import companions
-from core.runs.request import EstimateRequest, sample
+from core.runs.request import EstimateRequest
 from core.sampling.scored import JudgedShard, answer_texts
 from core.spec import GenerationSpec
 from sample_data.judge_examples import Example, draw_request

@@ -15,7 +15,8 @@ from core.behaviours.load import (
 from core.judges.rules import load_rule_judge
 from core.models.loading import EMBEDDED_MODELS, embedded_models, load_model
 from core.runs.defaults import known_default
-from core.runs.request import EstimateRequest, estimate_request
+from core.runs.estimate import estimate_request
+from core.runs.request import EstimateRequest
 from core.sampling.scored import score_texts
 from core.search.pilot import pilot_queries
 

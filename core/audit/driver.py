@@ -8,45 +8,28 @@ import heapq
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from core.audit.leases import Leases
-from core.audit.results import check_same, noted
-from core.audit.rows import AuditRow, StageRequest, StageResult, Steps, audit_query, summed
+from core.audit.pieces import OpenQuery, Piece, find_rows, keep, work_item
+from core.audit.preparation import WAIT, prepare_model
+from core.audit.query import QueryState, StageRequest, StageResult, init, next_rows, update
+from core.audit.rows import AuditRow
 from core.audit.spec import AuditModel, AuditSpec
-from core.errors import SpecError, TailscopeError
+from core.behaviours.load import load_behaviour
+from core.errors import TailscopeError
 from core.executors.base import Done, Executor
-from core.executors.worker import (
-    Drawn,
-    DrawRows,
-    GetFingerprint,
-    InstallPrepared,
-    JudgeRows,
-    Prepare,
-    Prepared,
-    Task,
-    judged_by,
-)
+from core.executors.worker import Drawn, Prepared
 from core.judges import served_judge
 from core.judges.remembered import remembered
 from core.queries.query import Query
-from core.runs.defaults import known_for, remember_default
-from core.runs.request import EstimateRequest
-from core.sampling.scored import JudgedShard, keep_scores, score_texts, scores_key, stored_scores
-from core.sampling.shards import AnyStore, keep_shard, row_key, sampling_key, stored_pieces
+from core.sampling.scored import JudgedShard, summed
+from core.sampling.shards import AnyStore, sampling_key
 from core.spec import GenerationSpec
 
-# Tasks handed over beyond those being done, so that no worker waits for the next.
+# So many pieces are handed over for each worker, so that none waits for the next.
 AHEAD = 2
-WAIT = 0.5  # seconds
-
-
-class StoreFullError(TailscopeError):
-    """What was drawn cannot be kept: going on would draw it for nothing."""
 
 
 @dataclass(frozen=True)
@@ -61,32 +44,6 @@ class Progress:
     drawn: int
     stored: int
     message: str = ""
-
-
-@dataclass
-class _Open:
-    """A query that is being worked on."""
-
-    order: int
-    model: str
-    query: Query
-    steps: Steps
-    need: StageRequest | None = None
-    rows_drawn: int = 0
-    missing: int = 0
-    failed: bool = False
-    shards: list[JudgedShard] = field(default_factory=list)
-    texts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """Rows that a query waits for. name: of the claim on them. draw: whether they are in no store yet."""
-
-    name: str
-    owner: _Open
-    rows: range
-    draw: bool
 
 
 class Audit:
@@ -113,12 +70,13 @@ class Audit:
         # Asked from here alone: its key stays on this machine, and its verdicts in this store.
         served = served_judge(spec.judge, spec.behaviour)
         self._served = None if served is None else remembered(served, store)
-        self._executor, self._store, self._claims = executor, store, leases
+        self._planning_threshold = load_behaviour(spec.behaviour).spec.threshold
+        self._executor, self._store, self._leases = executor, store, leases
         self._finished, self._drawn, self._stored = 0, 0, 0
-        self._heap: list[tuple[int, int, _Open]] = []
-        self._ready: deque[_Piece] = deque()
-        self._in_hand: dict[str, _Piece] = {}
-        self._elsewhere: list[_Piece] = []
+        self._heap: list[tuple[int, int, OpenQuery]] = []
+        self._ready: deque[Piece] = deque()
+        self._in_hand: dict[str, Piece] = {}
+        self._elsewhere: list[Piece] = []
         self._rows: list[AuditRow] = []
         self._looked = 0.0
 
@@ -132,54 +90,22 @@ class Audit:
         """
         for model in self.spec.models:
             yield self._progress(f"loading {model.name}")
-            self.prepared[model.name] = self._prepare(model, (expected or {}).get(model.name))
+            self.prepared[model.name] = prepare_model(
+                self.spec,
+                model,
+                self.queries[0].text,
+                self._executor,
+                self._store,
+                self._leases,
+                self._served,
+                (expected or {}).get(model.name),
+            )
             yield self._progress(f"asking {model.name}")
             yield from self._run_model(model)
 
-    def _prepare(self, model: AuditModel, expected: Mapping[str, Any] | None) -> Prepared:
-        template = self.spec.request(model, self.queries[0].text)
-        found = set(self._executor.everywhere(GetFingerprint(template)))
-        if len(found) > 1:
-            raise SpecError(
-                f"the workers have {len(found)} different models under the name {model.name!r}; give every "
-                "machine the same files"
-            )
-        fingerprint = str(found.pop())
-        if expected is not None:
-            check_same(model.name, {"fingerprint": fingerprint}, expected)
-        prepared = self._measured(template, fingerprint)
-        if expected is not None:
-            check_same(model.name, noted(prepared), expected)
-        self._executor.everywhere(InstallPrepared(prepared))
-        return prepared
-
-    def _measured(self, template: EstimateRequest, fingerprint: str) -> Prepared:
-        """Returns what is prepared; a default is measured by one process alone, as any shard is drawn."""
-        name = f"default/{fingerprint}/{self.spec.behaviour}"
-        while not self._claims.take(name):
-            time.sleep(WAIT)
-        try:
-            default = known_for(fingerprint, self.spec.behaviour, self._store)
-            self._executor.submit(name, Prepare(template, default, self._served is None))
-            done: Sequence[Done] = ()
-            while not done:
-                done = self._executor.collect(WAIT)
-            prepared = done[0].outcome
-            if not isinstance(prepared, Prepared):
-                raise TailscopeError(done[0].error)
-            if prepared.measured is not None:
-                remember_default(fingerprint, self.spec.behaviour, prepared.measured, self._store)
-        finally:
-            self._claims.release(name)
-        return prepared if self._served is None else judged_by(prepared, self._served.spec())
-
     def _run_model(self, model: AuditModel) -> Iterator[Progress]:
-        prepared = self.prepared[model.name]
         for order, query in enumerate(self.queries):
-            own = self._generations.get(query.query_id)
-            steps = audit_query(self.spec, query, prepared, own)
-            one = _Open(order, model.name, query, steps)
-            heapq.heappush(self._heap, (0, order, one))
+            heapq.heappush(self._heap, (0, order, OpenQuery(order, model.name, query)))
         while self._heap or self._ready or self._in_hand or self._elsewhere:
             self._hand_over()
             for done in self._executor.collect(WAIT if self._in_hand else 0.0):
@@ -199,88 +125,64 @@ class Audit:
                 continue
             self._begin(self._ready.popleft())
 
-    def _begin(self, piece: _Piece) -> None:
-        """Claims a piece and hands it over, if it is still to be done and nobody is at it."""
+    def _begin(self, piece: Piece) -> None:
+        """Takes the lease on a piece and hands it over, if it is still to be done and nobody does it."""
         # Two queries of the same words wait for the same rows.
-        if piece.name in self._in_hand or not self._claims.take(piece.name):
+        if piece.name in self._in_hand or not self._leases.take(piece.name):
             self._elsewhere.append(piece)
             return
-        # Looked up after the claim: another process may have done it since it was put in line.
-        task = self._task(piece)
-        if task is None:
-            self._claims.release(piece.name)
-            self._ask_again(piece)
+        # Looked up with the lease in hand: another process may have done it since it was put in line.
+        item = work_item(self._store, piece, judges=self._served is None)
+        if item is None:
+            self._leases.release(piece.name)
+            self._look_up_again(piece)
             return
         self._in_hand[piece.name] = piece
-        self._executor.submit(piece.name, task)
+        self._executor.submit(piece.name, item)
 
-    def _task(self, piece: _Piece) -> Task | None:
-        """Returns what is to be done for a piece, None if the store has other news of it."""
-        need = piece.owner.need
-        assert need is not None
-        key = sampling_key(need.stage.spec)
-        rows, stored = next(stored_pieces(self._store, key, piece.rows.start, piece.rows.stop))
-        if rows != piece.rows or piece.draw != (stored is None):
-            return None
-        if stored is None:
-            return DrawRows(
-                need.request, need.stage.spec, key, rows.start, rows.stop, self._served is None
-            )
-        scores = stored_scores(self._store, piece.name, len(stored))
-        if not _unfinished(need, scores):
-            return None
-        return JudgeRows(need.request, stored, scores, self._served is None)
-
-    def _advance(self, one: _Open) -> None:
-        """Takes a query to its next need that is not met by the store, or to its end."""
+    def _advance(self, opened: OpenQuery) -> None:
+        """Takes a query to the next rows that are not all in the store, or to its end."""
         try:
-            if one.need is None:
-                one.need = next(one.steps)
+            opened.state = self._next_state(opened)
+            opened.shards, opened.texts = [], ()
+            opened.wanted = next_rows(opened.state)
+            if opened.wanted is None:
+                self._finish(opened.state.row)
             else:
-                one.need = one.steps.send(StageResult(one.shards, one.texts))
-            one.shards, one.texts = [], ()
-            self._ask(one)
-        except StopIteration as end:
-            self._finish(end.value)
+                stage = opened.wanted.stage
+                self._look_up(opened, opened.wanted, range(stage.start, stage.stop))
+                if opened.missing == 0:
+                    self._push(opened)
         except TailscopeError as error:
-            self._fail(one, str(error))
+            self._fail(opened, str(error))
 
-    def _ask(self, one: _Open) -> None:
-        """Finds in the store what a need asks for, and puts the rest in line."""
-        assert one.need is not None
-        self._ask_rows(one, one.need, one.need.stage.start, one.need.stage.stop)
-        if one.missing == 0:
-            self._push(one)
+    def _next_state(self, opened: OpenQuery) -> QueryState:
+        if opened.state is not None:
+            return update(opened.state, StageResult(opened.shards, opened.texts))
+        generation = self._generations.get(opened.query.query_id)
+        prepared = self.prepared[opened.model]
+        return init(self.spec, opened.query, prepared, self._planning_threshold, generation)
 
-    def _ask_rows(self, one: _Open, need: StageRequest, start: int, stop: int) -> None:
-        key = sampling_key(need.stage.spec)
-        self.sampling_keys.add(key)
-        for rows, stored in stored_pieces(self._store, key, start, stop):
-            if stored is None:
-                self._line_up(_Piece(row_key(key, rows.start, rows.stop), one, rows, draw=True))
-                continue
-            name = scores_key(need.judge_spec, stored.key)
-            scores = stored_scores(self._store, name, len(stored))
-            if _unfinished(need, scores):
-                self._line_up(_Piece(name, one, rows, draw=False))
+    def _look_up(self, opened: OpenQuery, wanted: StageRequest, rows: range) -> None:
+        """Takes from the store what a query waits for, and puts the rest in line."""
+        self.sampling_keys.add(sampling_key(wanted.stage.spec))
+        for part in find_rows(self._store, opened, wanted, rows):
+            if isinstance(part, Piece):
+                opened.missing += 1
+                self._ready.append(part)
             else:
-                self._supply(one, JudgedShard(stored, scores, need.stage.number))
+                self._supply(opened, part)
 
-    def _ask_again(self, piece: _Piece) -> None:
-        one = piece.owner
-        if one.failed or one.need is None:
+    def _look_up_again(self, piece: Piece) -> None:
+        if piece.owner.failed:
             return
-        self._ask_rows(one, one.need, piece.rows.start, piece.rows.stop)
-        self._arrived(one)
+        self._look_up(piece.owner, piece.wanted, piece.rows)
+        self._arrived(piece.owner)
 
-    def _line_up(self, piece: _Piece) -> None:
-        piece.owner.missing += 1
-        self._ready.append(piece)
-
-    def _push(self, one: _Open) -> None:
+    def _push(self, opened: OpenQuery) -> None:
         # With a precision, whoever has drawn least goes first: the hardest queries are left for last.
-        first = one.rows_drawn if self.spec.precision is not None else 0
-        heapq.heappush(self._heap, (first, one.order, one))
+        first = opened.rows_drawn if self.spec.precision is not None else 0
+        heapq.heappush(self._heap, (first, opened.order, opened))
 
     def _take_back(self, done: Done) -> None:
         piece = self._in_hand.pop(done.name, None)
@@ -292,49 +194,29 @@ class Audit:
             elif not piece.owner.failed:
                 self._fail(piece.owner, done.error)
         finally:
-            self._claims.release(done.name)
+            self._leases.release(done.name)
 
-    def _keep(self, piece: _Piece, found: Drawn) -> None:
-        """Stores what was drawn, then hands it to its query: what is not stored must not be counted."""
-        one, shard = piece.owner, found.shard
-        assert one.need is not None
-        name = scores_key(one.need.judge_spec, shard.key)
-        kept = shard.stored or keep_shard(self._store, shard)
-        scores = self._scored(one.need.request.query, found)
-        kept = keep_scores(self._store, name, scores) and kept
-        if not kept and self._store.path is not None:
-            why = " ".join(event.message for event in self._store.drain_events())
-            raise StoreFullError(
-                f"the audit stops here, for what it draws can no longer be stored. {why} Then resume it."
-            )
-        if not shard.stored:
-            self._drawn += len(shard)
-        if one.failed:
+    def _keep(self, piece: Piece, drawn: Drawn) -> None:
+        judged = keep(self._store, piece.wanted, drawn, self._served)
+        if not judged.drawn.stored:
+            self._drawn += len(judged.drawn)
+        if piece.owner.failed:
             return
-        self._supply(one, JudgedShard(shard, scores, one.need.stage.number))
-        if len(found.texts) == 1:
-            one.texts = found.texts
-        self._arrived(one)
+        self._supply(piece.owner, judged)
+        if len(drawn.texts) == 1:
+            piece.owner.texts = drawn.texts
+        self._arrived(piece.owner)
 
-    def _scored(self, query: str, found: Drawn) -> NDArray[np.float64]:
-        """Returns the answers' scores; a judge behind a server is asked about those without one."""
-        scores = found.scores.copy()
-        missing = np.flatnonzero(np.isnan(scores))
-        if self._served is not None and len(missing):
-            texts = [found.texts[row] for row in missing]
-            scores[missing] = score_texts(self._served, query, texts)
-        return scores
+    def _arrived(self, opened: OpenQuery) -> None:
+        opened.missing -= 1
+        if opened.missing == 0:
+            self._push(opened)
 
-    def _arrived(self, one: _Open) -> None:
-        one.missing -= 1
-        if one.missing == 0:
-            self._push(one)
-
-    def _supply(self, one: _Open, judged: JudgedShard) -> None:
+    def _supply(self, opened: OpenQuery, judged: JudgedShard) -> None:
         if judged.drawn.stored:
             self._stored += len(judged.drawn)
-        one.shards.append(summed(judged))
-        one.rows_drawn += len(judged.drawn)
+        opened.shards.append(summed(judged))
+        opened.rows_drawn += len(judged.drawn)
 
     def _look_elsewhere(self) -> None:
         """Takes what other processes have stored meanwhile, and what they have left undone."""
@@ -347,19 +229,18 @@ class Audit:
         self._looked = time.monotonic()
         waiting, self._elsewhere = self._elsewhere, []
         for piece in waiting:
-            self._ask_again(piece)
+            self._look_up_again(piece)
 
     def _finish(self, row: AuditRow) -> None:
         self._finished += 1
         self._rows.append(row)
 
-    def _fail(self, one: _Open, error: str) -> None:
-        """Ends a query that cannot be answered; the others go on."""
-        one.failed = True
-        one.steps.close()
-        self._ready = deque(piece for piece in self._ready if piece.owner is not one)
-        request = self.spec.request(self._model(one.model), one.query.text)
-        self._finish(AuditRow(one.model, one.query, request, error=error))
+    def _fail(self, opened: OpenQuery, error: str) -> None:
+        """Ends a query that cannot be answered; the others continue."""
+        opened.failed = True
+        self._ready = deque(piece for piece in self._ready if piece.owner is not opened)
+        request = self.spec.request(self._model(opened.model), opened.query.text)
+        self._finish(AuditRow(opened.model, opened.query, request, error=error))
 
     def _model(self, name: str) -> AuditModel:
         return next(model for model in self.spec.models if model.name == name)
@@ -368,8 +249,3 @@ class Audit:
         rows, self._rows = tuple(self._rows), []
         total = len(self.queries) * len(self.spec.models)
         return Progress(rows, self._finished, total, self._drawn, self._stored, message)
-
-
-def _unfinished(need: StageRequest, scores: NDArray[np.float64]) -> bool:
-    # The likeliest answer is shown, and its text is not stored.
-    return need.arm == "greedy" or bool(np.isnan(scores).any())

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.audit.spec import AuditSpec
+from core.behaviours.load import load_behaviour
 from core.errors import SpecError, TailscopeError
 from core.proposals import build_proposal
-from core.runs.request import EstimateRequest, Fingerprints, stages
+from core.runs.request import EstimateRequest, Fingerprints, sampling_plan
+from core.sampling import adaptive
 from core.sampling.scored import JudgedShard, scores_key, stored_scores
-from core.sampling.shards import AnyStore, sampling_key, stored_pieces
+from core.sampling.shards import AnyStore, stored_pieces
 
 
 class GoneError(TailscopeError):
@@ -49,26 +51,18 @@ def stored_answers(
     """
     about = _about(manifest, request.model)
     proposals = () if request.method == "mc" else tuple(about["proposal_fingerprints"])
-    plan = stages(request, Fingerprints(about["fingerprint"], proposals), planned)
-    stage = next(plan)
-    found: list[JudgedShard] = []
-    rows = 0
-    while True:
-        mine = []
-        key = sampling_key(stage.spec)
-        for _, shard in stored_pieces(store, key, stage.start, min(stage.stop, drawn)):
+    known = Fingerprints(about["fingerprint"], proposals)
+    threshold = load_behaviour(request.behaviour).spec.threshold
+    state = adaptive.init(sampling_plan(request, known, planned, threshold))
+    while (stage := adaptive.next_rows(state)) is not None and stage.start < drawn:
+        judged = []
+        for _, shard in stored_pieces(store, stage.spec, stage.start, min(stage.stop, drawn)):
             if shard is None:
                 raise GoneError("these answers are not in the store any more")
             scores = stored_scores(store, scores_key(about["judge"], shard.key), len(shard))
-            mine.append(JudgedShard(shard, scores, stage.number))
-            rows += len(shard)
-        found += mine
-        if rows >= drawn:
-            return found
-        try:
-            stage = plan.send(mine)
-        except StopIteration:
-            return found
+            judged.append(JudgedShard(shard, scores, stage.number))
+        state = adaptive.update(state, judged)
+    return list(state.shards)
 
 
 def _about(manifest: Mapping[str, Any], model: str) -> dict[str, Any]:

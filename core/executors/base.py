@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from core.executors.worker import Outcome, Task
+from core.executors.worker import Outcome, WorkItem
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Executor(Protocol):
         """How many tasks are done at once."""
         ...
 
-    def submit(self, name: str, task: Task) -> None:
+    def submit(self, name: str, task: WorkItem) -> None:
         """Hands a task over. name: what its end is told under; each is used once at a time."""
         ...
 
@@ -32,7 +32,7 @@ class Executor(Protocol):
         """Returns what has come to an end since the last call; waits at most `timeout` seconds for it."""
         ...
 
-    def everywhere(self, task: Task) -> Sequence[Outcome]:
+    def everywhere(self, task: WorkItem) -> Sequence[Outcome]:
         """Has all workers that may differ do a task, and returns what they answer.
 
         Raises:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from core.errors import TailscopeError
 from core.executors.base import Done
 from core.executors.spawned import answer, begin
-from core.executors.worker import Outcome, Task
+from core.executors.worker import Outcome, WorkItem
 
 # A pool that breaks so often in a row, without a single outcome, breaks on the work itself.
 MAX_BREAKS = 3
@@ -26,11 +26,11 @@ class ProcessExecutor:
         self.workers = workers
         self._breaks = 0
         self._deaths: Counter[str] = Counter()
-        self._tasks: dict[str, Task] = {}
+        self._tasks: dict[str, WorkItem] = {}
         self._running: dict[Future[Outcome], str] = {}
         self._pool = self._new_pool()
 
-    def submit(self, name: str, task: Task) -> None:
+    def submit(self, name: str, task: WorkItem) -> None:
         """Hands a task to whichever worker is free first."""
         self._tasks[name] = task
         if not self._start(name):
@@ -61,7 +61,7 @@ class ProcessExecutor:
             self._mend()
         return found
 
-    def everywhere(self, task: Task) -> Sequence[Outcome]:
+    def everywhere(self, task: WorkItem) -> Sequence[Outcome]:
         """Has one worker do a task: on one machine, what they prepare is the same."""
         while True:
             try:

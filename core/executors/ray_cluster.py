@@ -18,7 +18,7 @@ from typing import Any
 
 from core.errors import SpecError, TailscopeError
 from core.executors.base import Done
-from core.executors.worker import InstallPrepared, Outcome, Task, Worker
+from core.executors.worker import InstallPrepared, Outcome, Worker, WorkItem
 from core.runs.request import Fingerprints
 
 try:
@@ -73,8 +73,8 @@ class RayExecutor:
         )
         self._starting: dict[Any, Any] = {}
         self._free: deque[Any] = deque()
-        self._running: dict[Any, tuple[str, Task, Any]] = {}
-        self._waiting: deque[tuple[str, Task]] = deque()
+        self._running: dict[Any, tuple[str, WorkItem, Any]] = {}
+        self._waiting: deque[tuple[str, WorkItem]] = deque()
         self._adopted: Any = None
         self._deaths: Counter[str] = Counter()
         self._in_a_row = 0
@@ -82,7 +82,7 @@ class RayExecutor:
         for _ in range(self.workers):
             self._begin()
 
-    def submit(self, name: str, task: Task) -> None:
+    def submit(self, name: str, task: WorkItem) -> None:
         """Hands a task to a free actor, or puts it in line."""
         self._waiting.append((name, task))
         self._hand_out()
@@ -103,7 +103,7 @@ class RayExecutor:
         self._check_patience()
         return found
 
-    def everywhere(self, task: Task) -> Sequence[Outcome]:
+    def everywhere(self, task: WorkItem) -> Sequence[Outcome]:
         """Has every actor that runs do a task. What is adopted goes along with all later tasks."""
         if isinstance(task, InstallPrepared):
             self._adopted = ray.put(task)
@@ -198,7 +198,7 @@ class RayExecutor:
             actor = self._free.popleft()
             self._running[self._done_by(actor, task)] = (name, task, actor)
 
-    def _done_by(self, actor: Any, task: Task) -> Any:
+    def _done_by(self, actor: Any, task: WorkItem) -> Any:
         # What is adopted goes with every task: an actor that came later has not heard of it.
         return actor.do.remote(task, self._adopted)
 
@@ -225,7 +225,7 @@ class _Actor:
     def hello(self) -> None:
         """Says that it runs."""
 
-    def do(self, task: Task, adopt: InstallPrepared | None) -> Outcome:
+    def do(self, task: WorkItem, adopt: InstallPrepared | None) -> Outcome:
         if adopt is not None and adopt.prepared.known != self._adopted:
             self._worker.do(adopt)
             self._adopted = adopt.prepared.known

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from core.errors import TailscopeError
 from core.executors.base import Done
-from core.executors.worker import Outcome, Task, Worker
+from core.executors.worker import Outcome, Worker, WorkItem
 
 
 class SerialExecutor:
@@ -15,9 +15,9 @@ class SerialExecutor:
 
     def __init__(self) -> None:
         self._worker = Worker()
-        self._waiting: deque[tuple[str, Task]] = deque()
+        self._waiting: deque[tuple[str, WorkItem]] = deque()
 
-    def submit(self, name: str, task: Task) -> None:
+    def submit(self, name: str, task: WorkItem) -> None:
         """Puts a task in line."""
         self._waiting.append((name, task))
 
@@ -33,7 +33,7 @@ class SerialExecutor:
         except Exception as error:  # as in the other executors, a query that fails stops no other
             return (Done(name, error=f"a worker stopped on an unexpected error: {error!r}"),)
 
-    def everywhere(self, task: Task) -> Sequence[Outcome]:
+    def everywhere(self, task: WorkItem) -> Sequence[Outcome]:
         """Does a task at once. Raises: TailscopeError."""
         return (self._worker.do(task),)
 

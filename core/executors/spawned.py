@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from core.executors.worker import Outcome, Task, Worker
+    from core.executors.worker import Outcome, Worker, WorkItem
 
 # The worker that this process is, alone.
 _self: "list[Worker]" = []
@@ -17,7 +17,7 @@ def begin() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def answer(task: "Task") -> "Outcome":
+def answer(task: "WorkItem") -> "Outcome":
     """Does a task in this process. Raises: TailscopeError."""
     from core.executors.worker import Worker
 

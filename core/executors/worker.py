@@ -17,16 +17,10 @@ from core.models.loading import LoadedModel, load_model
 from core.models.spec import LoadingSpec
 from core.proposals import AnyProposalSpec, DirectedSpec, Proposal
 from core.runs.defaults import remember_default
+from core.runs.estimate import second_request
 from core.runs.extra_components import companions
-from core.runs.request import (
-    EstimateRequest,
-    Fingerprints,
-    adopt_direction,
-    behaviour_direction,
-    fingerprints,
-    ready_proposals,
-    second_request,
-)
+from core.runs.prepare import behaviour_direction, fingerprints, install_direction, ready_proposals
+from core.runs.request import EstimateRequest, Fingerprints
 from core.sampling.scored import answer_texts, score_texts
 from core.sampling.shards import DrawnShard, draw_rows
 from core.sampling.spec import SamplingSpec
@@ -130,7 +124,7 @@ def judged_by(prepared: Prepared, judge_spec: dict[str, Any]) -> Prepared:
     return replace(prepared, judge_spec=judge_spec, second=second)
 
 
-Task = GetFingerprint | Prepare | InstallPrepared | DrawRows | JudgeRows
+WorkItem = GetFingerprint | Prepare | InstallPrepared | DrawRows | JudgeRows
 Outcome = str | Prepared | Drawn
 
 
@@ -143,7 +137,7 @@ class Worker:
         self._proposals: tuple[object, tuple[Proposal, ...]] | None = None
         self._adopted: dict[tuple[str, str], Directions] = {}
 
-    def do(self, task: Task) -> Outcome:
+    def do(self, task: WorkItem) -> Outcome:
         """Returns what a task asks for. Raises: TailscopeError if it cannot be had."""
         if isinstance(task, GetFingerprint):
             return self._model(task.request).fingerprint
@@ -164,7 +158,7 @@ class Worker:
         for (model, behaviour), directions in self._adopted.items():
             if model == loaded.fingerprint:
                 for position, direction in directions.items():
-                    adopt_direction(loaded, behaviour, position, direction)
+                    install_direction(loaded, behaviour, position, direction)
         return loaded
 
     def _judge_of(self, request: EstimateRequest) -> Judge:

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from core.estimation.estimate import estimate_path
-from core.runs.request import EstimateRequest, collect_draws, in_order
+from core.runs.request import EstimateRequest
+from core.sampling.collect import collect_draws, in_order
 from core.sampling.scored import JudgedShard
 
 FIRST_CHECKPOINT = 20
@@ -31,7 +32,7 @@ def convergence_table(shards: Sequence[JudgedShard], request: EstimateRequest) -
     draws up to there cost: seconds, tokens (spread evenly within a shard).
     """
     ordered = in_order(shards)
-    draws = collect_draws(ordered, request)
+    draws = collect_draws(ordered, request.threshold)
     path = estimate_path(draws, checkpoints(draws.samples), method=request.method)
     table = pd.DataFrame(
         {

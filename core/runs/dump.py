@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 from core.errors import SpecError, TailscopeError
 from core.estimation.weights import draw_log_mixture
 from core.models.loading import LoadedModel
-from core.runs.request import EstimateRequest, collect_draws, in_order
+from core.runs.request import EstimateRequest
+from core.sampling.collect import collect_draws, in_order
 from core.sampling.scored import JudgedShard, answer_texts
 
 
@@ -18,7 +19,7 @@ def write_dump(
     path: Path, loaded: LoadedModel, shards: Sequence[JudgedShard], request: EstimateRequest
 ) -> None:
     """Writes a row a draw to a parquet file: what was said, its densities, its weight and its score."""
-    draws = collect_draws(shards, request)
+    draws = collect_draws(shards, request.threshold)
     ordered = in_order(shards)
     tokens = [
         row[:length].tolist()

@@ -13,16 +13,11 @@ from core.models.checked import load_checked
 from core.models.loading import LoadedModel
 from core.proposals import AnyProposalSpec, SteerSpec, build_proposal, target_arm
 from core.runs.defaults import known_default
+from core.runs.estimate import estimate_shards, sample, second_samples, second_shards
 from core.runs.extra_components import companions
 from core.runs.reference import find_reference
 from core.runs.report import EstimateReport
-from core.runs.request import (
-    EstimateRequest,
-    estimate_shards,
-    sample,
-    second_samples,
-    second_shards,
-)
+from core.runs.request import EstimateRequest
 from core.sampling.scored import JudgedShard
 from core.sampling.shards import SHARD_ROWS, AnyStore
 from core.search.cross_entropy import SearchResult

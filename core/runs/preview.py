@@ -13,13 +13,8 @@ from core.estimation.weights import LogWeights
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
 from core.proposals import relative_strength
-from core.runs.request import (
-    EstimateRequest,
-    fingerprints,
-    means,
-    ready_proposals,
-    sampling_spec,
-)
+from core.runs.prepare import fingerprints, proposal_context, ready_proposals
+from core.runs.request import EstimateRequest, sampling_spec
 from core.sampling.scored import answer_texts
 from core.sampling.shards import DrawnShard, draw_rows, sampling_key
 
@@ -106,7 +101,7 @@ def _relative_strength(loaded: LoadedModel, request: EstimateRequest) -> float |
     if request.proposal is None:
         return None
     try:
-        return relative_strength(loaded, request.proposal, means(loaded, request.behaviour))
+        return relative_strength(loaded, request.proposal, proposal_context(loaded, request.behaviour))
     except BehaviourError:  # a file that does not state lengths, and no pairs to measure them with
         return None
 

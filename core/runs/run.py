@@ -15,13 +15,9 @@ from core.errors import SpecError
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
 from core.runs.catalogue import Entry, now, remember, short_title
+from core.runs.estimate import sample, second_request, second_samples
 from core.runs.job import Job
-from core.runs.request import (
-    EstimateRequest,
-    sample,
-    second_request,
-    second_samples,
-)
+from core.runs.request import EstimateRequest
 from core.sampling.scored import JudgedShard
 from core.sampling.shards import AnyStore
 from core.settings.user import user_settings

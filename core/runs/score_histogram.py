@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from core.estimation.weights import draw_weights
-from core.runs.request import EstimateRequest, collect_draws, in_order
+from core.runs.request import EstimateRequest
+from core.sampling.collect import collect_draws, in_order
 from core.sampling.scored import JudgedShard
 
 # A judge with no more values than this gets a bar a value; the scores of any other are binned.
@@ -21,7 +22,7 @@ def score_table(shards: Sequence[JudgedShard], request: EstimateRequest) -> pd.D
     risk (estimated chance that the target's answer has a score in this bar, from all draws of it).
     Unjudged draws are in no line.
     """
-    draws = collect_draws(shards, request)
+    draws = collect_draws(shards, request.threshold)
     scores = np.concatenate([shard.scores for shard in in_order(shards)])
     weight = np.exp(draw_weights(draws).values)
     table = pd.DataFrame(

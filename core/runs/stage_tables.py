@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.runs.request import EstimateRequest, collect_draws, estimate_shards
+from core.runs.estimate import estimate_shards
+from core.runs.request import EstimateRequest
+from core.sampling.collect import collect_draws
 from core.sampling.scored import JudgedShard
 
 # Below so many hits the pilot stage's own error is a guess, and so is what follows from it.
@@ -20,7 +22,7 @@ def shares_by_stage(shards: Sequence[JudgedShard], request: EstimateRequest) -> 
     Columns: stage, first, last (rows, counted from 1), component (its place among the draws'
     component_names), rows, share (of the stage).
     """
-    draws = collect_draws(shards, request)
+    draws = collect_draws(shards, request.threshold)
     lines = []
     for stage in np.unique(draws.stage):
         rows = np.flatnonzero(draws.stage == stage)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from core.estimation.weights import draw_weights
 from core.models.loading import LoadedModel
-from core.runs.request import EstimateRequest, collect_draws, in_order
+from core.runs.request import EstimateRequest
+from core.sampling.collect import collect_draws, in_order
 from core.sampling.scored import JudgedShard, answer_texts
 
 FloatArray = NDArray[np.float64]
@@ -30,7 +31,7 @@ def answer_weights(
     Columns: text; component (its place among the draws' component_names); harmful, judged (bool);
     log10_weight (of the combined density, log10 p/q); share (of the estimate, 0 for harmless draws).
     """
-    draws = collect_draws(shards, request)
+    draws = collect_draws(shards, request.threshold)
     log_weight = draw_weights(draws).values
     event = np.where(draws.harmful, log_weight, -np.inf)
     top = event.max(initial=-np.inf)

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from core.models.batching import padded_rows
+from core.sampling.rows import Rows
 from core.sampling.streams import Stream
 from core.sampling.token_distribution import (
     draw_tokens,
@@ -37,38 +38,6 @@ class TokenMixing:
 
 # What a component mixes whose proposal leaves the target as it is.
 TARGET = TokenMixing(alpha_mix=1.0, t_switch=0)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Answers with the density of every token under the target and under each of J proposals.
-
-    tokens: (n, T) int32, PAD after the end; the stop token, if reached, is the last one. lengths: (n,)
-    int32. log_p: (n, T) float64, the target's log-probability of each token, 0 after the end. log_q:
-    (J, n, T) float64, the same of each mixed proposal, whichever of them drew the row.
-    """
-
-    tokens: NDArray[np.int32]
-    lengths: NDArray[np.int32]
-    log_p: NDArray[np.float64]
-    log_q: NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def take(self, rows: slice) -> "Rows":
-        """Returns these rows."""
-        return Rows(self.tokens[rows], self.lengths[rows], self.log_p[rows], self.log_q[:, rows])
-
-    @classmethod
-    def joined(cls, parts: Sequence["Rows"]) -> "Rows":
-        """Returns the rows of all parts, in the order given."""
-        return cls(
-            np.concatenate([part.tokens for part in parts]),
-            np.concatenate([part.lengths for part in parts]),
-            np.concatenate([part.log_p for part in parts]),
-            np.concatenate([part.log_q for part in parts], axis=1),
-        )
 
 
 def row_uniforms(seed: int, stream: int, rows: range, steps: int) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,15 @@ from cache import Shard, StoreError, spec_hash
 from core.judges.base import Judge
 from core.models.chat import answer_text
 from core.models.loading import LoadedModel
+from core.sampling.rows import ArrayRecord, Rows
 from core.sampling.shards import AnyStore, DrawnShard
 
 # Raise this when the same answer would be handed to a judge as another text.
 JUDGING_VERSION = 1
 
 
-@dataclass(frozen=True)
-class JudgedShard:
+@dataclass(frozen=True, eq=False)
+class JudgedShard(ArrayRecord):
     """A shard with its answers' scores: (n,) float64 in [0, 1], NaN where the judge gave none.
 
     stage: the round of an adaptive sample that it belongs to.
@@ -94,3 +95,19 @@ def answer_texts(loaded: LoadedModel, shard: DrawnShard) -> list[str]:
             known[spelled] = answer_text(loaded, ended.tolist())
         texts.append(known[spelled])
     return texts
+
+
+def summed(judged: JudgedShard) -> JudgedShard:
+    """Returns a shard with each row's log-probabilities added up, and without its tokens.
+
+    It gives the same estimate in a fortieth of the memory.
+    """
+    rows = judged.drawn.rows
+    small = Rows(
+        tokens=np.empty((len(judged.drawn), 0), dtype=rows.tokens.dtype),
+        lengths=rows.lengths.copy(),
+        log_p=rows.log_p.sum(1)[:, None],
+        log_q=rows.log_q.sum(2)[:, :, None],
+    )
+    drawn = replace(judged.drawn, rows=small, component=judged.drawn.component.copy())
+    return replace(judged, drawn=drawn)

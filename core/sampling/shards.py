@@ -7,7 +7,7 @@ alone, so shards may be made in any order, of any size and by any process, and m
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,8 @@ from cache import MemoryStore, Shard, Store, StoreError, spec_hash
 from core.models.batching import in_batches
 from core.models.loading import LoadedModel
 from core.proposals import Arm, Proposal, target_arm
-from core.sampling.loop import TARGET, Rows, TokenMixing, row_uniforms, run_rows
+from core.sampling.loop import TARGET, TokenMixing, row_uniforms, run_rows
+from core.sampling.rows import ArrayRecord, Rows
 from core.sampling.schedule import components
 from core.sampling.spec import SamplingSpec
 from core.sampling.streams import open_stream
@@ -28,19 +29,21 @@ SAMPLING_VERSION = 1
 AnyStore = Store | MemoryStore
 
 
-@dataclass(frozen=True)
-class DrawnShard:
+@dataclass(frozen=True, eq=False)
+class DrawnShard(ArrayRecord):
     """Rows start..start+n of a spec's sample.
 
-    component: (n,) int64, what drew each row, 0 the target and j the j-th proposal. forward_tokens: tokens
-    that went through the models for it, prompts and proposals' rows counted. seconds: what it took when
-    it was drawn. key: where it is stored. stored: whether it was read and not drawn.
+    component: (n,) int64, what drew each row, 0 the target and j the j-th proposal. shares: the spec's,
+    in which its rows are shared out. forward_tokens: tokens that went through the models for it, prompts
+    and proposals' rows counted. seconds: what it took when it was drawn. key: where it is stored.
+    stored: whether it was read and not drawn.
     """
 
     key: str
     start: int
     rows: Rows
     component: NDArray[np.int64]
+    shares: tuple[float, ...]
     forward_tokens: int
     seconds: float
     stored: bool
@@ -82,7 +85,7 @@ def draw_shards(
         NumericsError: the model returned NaN or infinite logits.
     """
     key = sampling_key(spec)
-    for rows, stored in stored_pieces(store, key, start, samples):
+    for rows, stored in stored_pieces(store, spec, start, samples):
         if stored is not None:
             yield stored
             continue
@@ -92,16 +95,14 @@ def draw_shards(
 
 
 def stored_pieces(
-    store: AnyStore, key: str, start: int, stop: int
+    store: AnyStore, spec: SamplingSpec, start: int, stop: int
 ) -> Iterator[tuple[range, DrawnShard | None]]:
-    """Yields rows start..stop of a sample piece by piece: a stored shard, or None where one is to be drawn.
-
-    key: the sample's, as `sampling_key` gives it.
-    """
+    """Yields rows start..stop of a sample piece by piece: a stored shard, or None where one is missing."""
+    key = sampling_key(spec)
     known = _stored_ranges(store, key)
     while start < stop:
         end = _next_stop(start, stop, known)
-        shard = _read(store, key, start, known)
+        shard = _read(store, key, spec.shares, start, known)
         if shard is not None:
             shard = _head(shard, stop)
             end = shard.stop
@@ -153,6 +154,7 @@ def draw_rows(
         start=rows.start,
         rows=Rows.joined([drawn for drawn, _ in parts]),
         component=component,
+        shares=spec.shares,
         forward_tokens=sum(tokens for _, tokens in parts),
         seconds=time.perf_counter() - began,
         stored=False,
@@ -196,7 +198,9 @@ def _next_stop(start: int, samples: int, known: dict[int, int]) -> int:
     return min([stop, *(other for other in known if start < other < stop)])
 
 
-def _read(store: AnyStore, key: str, start: int, known: dict[int, int]) -> DrawnShard | None:
+def _read(
+    store: AnyStore, key: str, shares: tuple[float, ...], start: int, known: dict[int, int]
+) -> DrawnShard | None:
     stop = known.get(start)
     if stop is None:
         return None
@@ -213,6 +217,7 @@ def _read(store: AnyStore, key: str, start: int, known: dict[int, int]) -> Drawn
         start=start,
         rows=Rows(*(arrays[name] for name in ("tokens", "lengths", "log_p", "log_q"))),
         component=arrays["component"],
+        shares=shares,
         forward_tokens=int(meta["forward_tokens"]),
         seconds=float(meta["seconds"]),
         stored=True,
@@ -247,12 +252,11 @@ def _head(shard: DrawnShard, samples: int) -> DrawnShard:
     if wanted == len(shard):
         return shard
     share = wanted / len(shard)
-    return DrawnShard(
+    return replace(
+        shard,
         key=f"{shard.key}[:{wanted}]",
-        start=shard.start,
         rows=shard.rows.take(slice(wanted)),
         component=shard.component[:wanted],
         forward_tokens=math.ceil(shard.forward_tokens * share),
         seconds=shard.seconds * share,
-        stored=shard.stored,
     )

@@ -15,7 +15,8 @@ from core.proposals import (
     prepare,
 )
 from core.proposals.base import direction_of
-from core.runs.request import EstimateRequest, means
+from core.runs.prepare import proposal_context
+from core.runs.request import EstimateRequest
 from core.sampling.shards import AnyStore
 from core.search.cross_entropy import DEFAULT_PILOT_ROWS, SearchResult, SearchStep, search
 from core.search.grid import SearchGrid, published_grid, rungs, small_grid
@@ -136,7 +137,7 @@ def _search(
     plan: SearchPlan, loaded: LoadedModel, judge: Judge, store: AnyStore
 ) -> Iterator[SearchStep | SearchResult]:
     asked = plan.asked
-    grid, found = search_grid(plan, loaded), means(loaded, asked.behaviour)
+    grid, found = search_grid(plan, loaded), proposal_context(loaded, asked.behaviour)
     yield from search(
         loaded,
         [prepare(loaded, rung, found) for rung in grid.rungs],
@@ -172,7 +173,7 @@ def _layers(plan: SearchPlan, loaded: LoadedModel) -> tuple[int, ...]:
     base, every = plan.base, pilot_layers(len(loaded.blocks))
     if not isinstance(base, DirectedSpec) or base.direction_file is None:
         return every
-    held = direction_of(loaded, base, means(loaded, plan.asked.behaviour)).held_blocks
+    held = direction_of(loaded, base, proposal_context(loaded, plan.asked.behaviour)).held_blocks
     return tuple(layer for layer in every if layer in held) or held[:1]
 
 
@@ -183,5 +184,5 @@ def _strengths(plan: SearchPlan, loaded: LoadedModel, layer: int | None) -> list
     wanted = [round(plan.reach * share, 6) for share in shares]
     if not isinstance(base, DirectedSpec) or not reach.relative or layer is None:
         return wanted
-    direction = measured_direction(loaded, base, means(loaded, plan.asked.behaviour))
+    direction = measured_direction(loaded, base, proposal_context(loaded, plan.asked.behaviour))
     return [direction.strength_of(layer, relative) for relative in wanted]

@@ -19,7 +19,8 @@ from core.proposals import (
     measured_direction,
 )
 from core.queries import QueryFile, evenly_spread
-from core.runs.request import EstimateRequest, behaviour_direction, means, ready_proposals
+from core.runs.prepare import behaviour_direction, proposal_context, ready_proposals
+from core.runs.request import EstimateRequest
 from core.sampling.shards import SHARD_ROWS, AnyStore
 from core.search.cross_entropy import Objective, SearchResult, search
 from core.search.grid import PAPER_STRENGTHS, SearchGrid, published_grid, small_grid
@@ -194,5 +195,5 @@ def _direction(
 ) -> Direction:
     """Returns the direction of a proposal's own file, or the behaviour's."""
     if isinstance(base, DirectedSpec) and base.direction_file is not None:
-        return measured_direction(loaded, base, means(loaded, behaviour))
+        return measured_direction(loaded, base, proposal_context(loaded, behaviour))
     return behaviour_direction(loaded, behaviour, position)

@@ -13,15 +13,17 @@ from pydantic import AliasChoices, ConfigDict, Field, ValidationError, field_val
 from cache import StoreError, spec_hash
 from core.audit.driver import Audit, Progress
 from core.audit.leases import Leases
+from core.audit.query import under
 from core.audit.replay import stored_answers
 from core.audit.results import noted
-from core.audit.rows import AuditRow, under
+from core.audit.rows import AuditRow
 from core.audit.spec import AuditSpec, queries_hash
 from core.errors import TailscopeError
 from core.executors.base import Executor
 from core.executors.worker import Prepared
 from core.runs.catalogue import Entry, now, remember, short_title
-from core.runs.request import EstimateRequest, estimate_shards, second_samples
+from core.runs.estimate import estimate_shards, second_samples
+from core.runs.request import EstimateRequest
 from core.runs.run import is_run_id
 from core.sampling.shards import AnyStore
 from core.sensitivity.variants import ORIGINAL, Variant

@@ -3,7 +3,8 @@
 import streamlit as st
 
 from core.judges.base import PaidJudge
-from core.runs.request import EstimateRequest, second_samples
+from core.runs.estimate import second_samples
+from core.runs.request import EstimateRequest
 from core.runs.run import RunSpec
 from pages.shared import resources
 from pages.shared.frame import plain, sentence

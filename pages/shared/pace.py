@@ -10,10 +10,11 @@ from core.errors import TailscopeError
 from core.models.loading import embedded_models
 from core.runs.catalogue import entries
 from core.runs.extra_components import companions
-from core.runs.request import EstimateRequest, fingerprints, ready_proposals, sampling_spec
+from core.runs.prepare import fingerprints, ready_proposals
+from core.runs.request import EstimateRequest, sampling_spec
+from core.sampling.adaptive import even_shares
 from core.sampling.schedule import whole_shares
 from core.sampling.shards import draw_rows
-from core.sampling.stages import even_shares
 from pages.shared import resources
 from pages.shared.audits import cores
 

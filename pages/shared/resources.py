@@ -15,9 +15,10 @@ from core.runs.defaults import known_default
 from core.runs.extra_components import companions
 from core.runs.first_look import FirstLook, first_look
 from core.runs.job import Job
+from core.runs.prepare import behaviour_direction, proposal_context
 from core.runs.preview import Preview, preview
 from core.runs.reference import find_reference
-from core.runs.request import EstimateRequest, behaviour_direction, means
+from core.runs.request import EstimateRequest
 from core.runs.run import RunSpec, make_job, open_default_store, save_run
 from core.sampling.shards import AnyStore
 from core.search.cross_entropy import SearchResult
@@ -227,7 +228,7 @@ def direction(asked: EstimateRequest, position: DirectionPosition) -> Direction:
     """Returns the behaviour's direction in a request's model, or the one of its proposal's file."""
     loaded, proposal = model_of(asked), asked.proposal
     if isinstance(proposal, DirectedSpec) and proposal.direction_file is not None:
-        return direction_of(loaded, proposal, means(loaded, asked.behaviour))
+        return direction_of(loaded, proposal, proposal_context(loaded, asked.behaviour))
     return behaviour_direction(loaded, asked.behaviour, position)
 
 

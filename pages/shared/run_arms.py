@@ -8,8 +8,8 @@ import streamlit as st
 
 from core.estimation import Estimate
 from core.runs.convergence import convergence_table
+from core.runs.estimate import estimate_shards
 from core.runs.job import ArmProgress, Snapshot
-from core.runs.request import estimate_shards
 from core.runs.run import ARMS, SECOND, RunSpec
 from core.sampling.scored import JudgedShard
 

@@ -26,7 +26,7 @@ from core.audit.spec import AuditModel, AuditSpec
 from core.behaviours.load import load_queries
 from core.executors.base import Done, Executor
 from core.executors.serial import SerialExecutor
-from core.executors.worker import Outcome, Task
+from core.executors.worker import Outcome, WorkItem
 from core.judges.base import Judgement
 from core.queries.query import Query
 from core.sampling.shards import AnyStore
@@ -112,14 +112,14 @@ class Scrambled:
     seed: int
     workers: int = 3
     inner: SerialExecutor = field(default_factory=SerialExecutor)
-    fails: Callable[[Task], str] = lambda task: ""
+    fails: Callable[[WorkItem], str] = lambda task: ""
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
-        self._waiting: list[tuple[str, Task]] = []
+        self._waiting: list[tuple[str, WorkItem]] = []
         self._said: list[Done] = []
 
-    def submit(self, name: str, task: Task) -> None:
+    def submit(self, name: str, task: WorkItem) -> None:
         assert name not in [waiting for waiting, _ in self._waiting], "handed over twice"
         self._waiting.append((name, task))
 
@@ -140,7 +140,7 @@ class Scrambled:
         self._random.shuffle(found)
         return found
 
-    def everywhere(self, task: Task) -> Sequence[Outcome]:
+    def everywhere(self, task: WorkItem) -> Sequence[Outcome]:
         return self.inner.everywhere(task)
 
     def close(self) -> None:

@@ -10,22 +10,18 @@ import numpy as np
 import pytest
 
 from cache import MemoryStore
-from core.audit.rows import is_narrow, summed
+from core.audit.query import is_narrow
 from core.estimation.estimate import Estimate
 from core.executors.serial import SerialExecutor
-from core.executors.worker import DrawRows, JudgeRows, Task
+from core.executors.worker import DrawRows, JudgeRows, WorkItem
 from core.judges import behaviour_judge
 from core.models.loading import LoadedModel, load_model
 from core.proposals import SteerSpec
 from core.queries.query import Query
+from core.runs.estimate import estimate_request, estimate_shards, sample, second_shards
 from core.runs.first_look import first_look
-from core.runs.request import (
-    collect_draws,
-    estimate_request,
-    estimate_shards,
-    sample,
-    second_shards,
-)
+from core.sampling.collect import collect_draws
+from core.sampling.scored import summed
 from tests.audit.audits import (
     QUERIES,
     MadeJudge,
@@ -104,7 +100,7 @@ def test_summed_shards_give_the_same_estimate_to_the_bit(
     small = [summed(shard) for shard in shards]
     tokens = sum(shard.drawn.rows.lengths.sum() for shard in shards)
     assert tokens > 0
-    whole, added = collect_draws(shards, request), collect_draws(small, request)
+    whole, added = collect_draws(shards, request.threshold), collect_draws(small, request.threshold)
     for name in ("log_p", "log_q", "component", "harmful", "judged", "stage"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(added, name))
     # The stop token is part of an answer's probability.
@@ -185,7 +181,7 @@ def test_with_a_precision_whoever_has_drawn_least_goes_first(executor: SerialExe
     drawn: list[tuple[str, int]] = []
 
     class Watched(Scrambled):
-        def submit(self, name: str, task: Task) -> None:
+        def submit(self, name: str, task: WorkItem) -> None:
             if isinstance(task, DrawRows):
                 drawn.append((task.request.query, task.stop))
             super().submit(name, task)
@@ -262,7 +258,7 @@ def test_a_query_that_cannot_be_answered_stops_no_other(executor: SerialExecutor
 def test_a_shard_that_fails_fails_its_query_once(executor: SerialExecutor) -> None:
     queries = some_queries(3)
 
-    def fails(task: Task) -> str:
+    def fails(task: WorkItem) -> str:
         hit = isinstance(task, DrawRows) and task.request.query == queries[2].text
         return "the machine is on fire" if hit and task.stop > 1 else ""
 
@@ -336,7 +332,7 @@ def test_no_more_is_held_at_a_time_than_the_workers_need(executor: SerialExecuto
     at_once: list[int] = []
 
     class Counting(Scrambled):
-        def submit(self, name: str, task: Task) -> None:
+        def submit(self, name: str, task: WorkItem) -> None:
             super().submit(name, task)
             assert isinstance(task, DrawRows | JudgeRows) or "default" in name
             at_once.append(len(self._waiting))

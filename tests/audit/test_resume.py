@@ -22,7 +22,7 @@ from core.cli.app import main
 from core.errors import SpecError, TailscopeError
 from core.executors.base import Executor
 from core.executors.serial import SerialExecutor
-from core.executors.worker import DrawRows, Task
+from core.executors.worker import DrawRows, WorkItem
 from core.queries import read_query_file
 from core.tasks.progress import result_of
 from tests.audit.audits import assert_same_table, query_file, read_table
@@ -194,7 +194,7 @@ def test_an_interrupt_leaves_what_was_found(tmp_path: Path) -> None:
     class Interrupted(SerialExecutor):
         count = 0
 
-        def submit(self, name: str, task: Task) -> None:
+        def submit(self, name: str, task: WorkItem) -> None:
             Interrupted.count += isinstance(task, DrawRows)
             if Interrupted.count == 6:
                 raise KeyboardInterrupt

@@ -13,7 +13,7 @@ import pytest
 from cache import MemoryStore
 from core.errors import SpecError
 from core.executors.serial import SerialExecutor
-from core.executors.worker import Drawn, DrawRows, JudgeRows, Outcome, Prepare, Task
+from core.executors.worker import Drawn, DrawRows, JudgeRows, Outcome, Prepare, WorkItem
 from core.judges.rules import load_rule_judge
 from tests.audit.audits import run_audit, small_spec, some_queries
 from tests.judges.chat_servers import Seen, chat, send, server
@@ -26,10 +26,10 @@ class Watched(SerialExecutor):
 
     def __init__(self) -> None:
         super().__init__()
-        self.tasks: list[Task] = []
+        self.tasks: list[WorkItem] = []
         self.outcomes: list[Outcome | None] = []
 
-    def submit(self, name: str, task: Task) -> None:
+    def submit(self, name: str, task: WorkItem) -> None:
         self.tasks.append(task)
         super().submit(name, task)
 

@@ -21,7 +21,7 @@ from core.errors import SpecError, TailscopeError
 from core.executors.serial import SerialExecutor
 from core.queries.query import Query
 from core.runs.catalogue import find, keys_of
-from core.runs.request import estimate_shards
+from core.runs.estimate import estimate_shards
 from core.tasks import Registry
 
 QUERIES = load_queries("misuse")[:3]

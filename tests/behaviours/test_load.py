@@ -20,7 +20,7 @@ from core.behaviours.spec import BehaviourSpec, PairSpec, parse_behaviour
 from core.errors import BehaviourError
 from core.judges import behaviour_judge, load_rule_judge
 from core.models.loading import load_model
-from core.runs.request import behaviour_direction
+from core.runs.prepare import behaviour_direction
 
 RULES = {
     "kind": "rules",

@@ -12,7 +12,7 @@ from selenium.webdriver import Chrome
 from cache import MemoryStore, open_store
 from core.judges import load_rule_judge
 from core.models.loading import load_model
-from core.runs.request import estimate_shards, sample
+from core.runs.estimate import estimate_shards, sample
 from core.runs.run import ARMS, ArmName, RunSpec, load_run
 from core.sampling.scored import JudgedShard
 from core.sampling.shards import AnyStore

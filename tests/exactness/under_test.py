@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.proposals.base import Arm
-from core.sampling.loop import PAD, Rows, TokenMixing, row_uniforms, run_rows
+from core.sampling.loop import PAD, TokenMixing, row_uniforms, run_rows
+from core.sampling.rows import Rows
 from core.sampling.streams import open_stream
 from core.spec import GenerationSpec
 from tests.exactness.toy import (

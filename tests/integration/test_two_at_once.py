@@ -11,7 +11,8 @@ from cache import MemoryStore
 from core.judges import load_rule_judge
 from core.models.loading import LoadedModel, load_model
 from core.proposals import AblateSpec, AnyProposalSpec, ContextSpec, SteerSpec
-from core.runs.request import EstimateRequest, sample
+from core.runs.estimate import sample
+from core.runs.request import EstimateRequest
 from core.sampling.scored import JudgedShard
 from core.spec import GenerationSpec
 

@@ -20,7 +20,7 @@ from core.behaviours.load import (
 from core.behaviours.spec import BehaviourSpec
 from core.models.loading import load_model
 from core.proposals import SteerSpec
-from core.runs.request import behaviour_direction
+from core.runs.prepare import behaviour_direction
 from core.steering.build import build_direction
 from core.steering.direction import DirectionMeta
 from core.steering.files import direction_bytes

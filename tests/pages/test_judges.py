@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.cli.command_line import EstimateCommand, command_line
 from core.judges.base import Judge, Judgement
+from core.runs.estimate import estimate_shards
 from core.runs.job import Snapshot
-from core.runs.request import estimate_shards
 from core.runs.run import RunSpec, load_run, make_job
 from pages.convergence import threshold as threshold_view
 from pages.shared import judge_picker, resources, state

@@ -28,7 +28,8 @@ from core.proposals import (
     prepare,
 )
 from core.proposals.kind import BLEND_SCALE, KindWords, SearchReach, TextField, TextForm
-from core.runs.request import EstimateRequest, means
+from core.runs.prepare import proposal_context
+from core.runs.request import EstimateRequest
 from core.sampling.spec import SamplingSpec
 from core.search.pilot import default_rungs
 from core.search.plan import HERE, PAPER, SMALL, SearchPlan, search_grid
@@ -113,7 +114,7 @@ def test_it_has_words_and_a_slider(whisper: WhisperSpec) -> None:
 
 def test_it_is_searched_at_its_own_strengths(whisper: WhisperSpec) -> None:
     loaded = load_model("aster")
-    context = means(loaded, "misuse")
+    context = proposal_context(loaded, "misuse")
     rungs = default_rungs(loaded, whisper, context.direction)
     assert [rung.strength for rung in rungs] == [0.5, 2.5]
     assert prepare(loaded, rungs[0], context).fingerprint == "whispered"

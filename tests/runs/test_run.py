@@ -13,7 +13,8 @@ from core.errors import SpecError, TailscopeError
 from core.judges import Judgement
 from core.proposals import SteerSpec
 from core.runs.convergence import checkpoints, convergence_table
-from core.runs.request import EstimateRequest, estimate_shards, sample
+from core.runs.estimate import estimate_shards, sample
+from core.runs.request import EstimateRequest
 from core.runs.run import (
     RunSpec,
     is_run_id,

@@ -12,7 +12,8 @@ from core.estimation.weights import draw_weights
 from core.judges import load_rule_judge
 from core.models.loading import LoadedModel, load_model
 from core.proposals import SteerSpec
-from core.runs.request import EstimateRequest, collect_draws, estimate_shards, in_order, sample
+from core.runs.estimate import estimate_shards, sample
+from core.runs.request import EstimateRequest
 from core.runs.stage_tables import pilot_forecast, shares_by_stage
 from core.runs.weight_tables import (
     BIN_REACH,
@@ -22,6 +23,7 @@ from core.runs.weight_tables import (
     weight_bins,
     weight_histogram,
 )
+from core.sampling.collect import collect_draws, in_order
 from core.sampling.scored import JudgedShard
 
 SAMPLES = 400
@@ -46,7 +48,7 @@ def test_answers_weigh_what_the_estimate_weighs(
     loaded: LoadedModel, shards: list[JudgedShard]
 ) -> None:
     answers = answer_weights(loaded, shards, REQUEST)
-    draws = collect_draws(shards, REQUEST)
+    draws = collect_draws(shards, REQUEST.threshold)
     assert len(answers) == SAMPLES
     np.testing.assert_allclose(
         answers["log10_weight"] * math.log(10), draw_weights(draws).values, rtol=1e-12
@@ -72,7 +74,7 @@ def test_bins_hold_the_weights_in_them() -> None:
 def test_words_add_up_to_the_weight_against_their_own_component(
     loaded: LoadedModel, shards: list[JudgedShard]
 ) -> None:
-    draws = collect_draws(shards, REQUEST)
+    draws = collect_draws(shards, REQUEST.threshold)
     answers = answer_weights(loaded, shards, REQUEST)
     for row in (0, 3, 251, SAMPLES - 1):
         one = token_weights(loaded, shards, row)

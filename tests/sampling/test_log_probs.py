@@ -7,7 +7,8 @@ import torch
 from core.errors import NumericsError
 from core.proposals.base import Arm
 from core.proposals.steer import SteerPlan
-from core.sampling.loop import PAD, Rows, TokenMixing, row_uniforms, run_rows
+from core.sampling.loop import PAD, TokenMixing, row_uniforms, run_rows
+from core.sampling.rows import Rows
 from core.sampling.scoring import mix_steps, score_answers
 from core.sampling.streams import open_stream
 from core.spec import GenerationSpec

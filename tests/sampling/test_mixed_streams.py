@@ -14,7 +14,8 @@ from core.proposals.ablate import AblatePlan
 from core.proposals.adapter import adapted
 from core.proposals.base import Arm
 from core.proposals.steer import SteerPlan
-from core.sampling.loop import Rows, TokenMixing, row_uniforms, run_rows
+from core.sampling.loop import TokenMixing, row_uniforms, run_rows
+from core.sampling.rows import Rows
 from core.sampling.scoring import mix_steps, score_answers
 from core.sampling.streams import open_stream
 from core.spec import GenerationSpec

@@ -6,7 +6,7 @@ import pytest
 from cache import MemoryStore, StoreError, spec_hash
 from core.models.loading import load_model
 from core.proposals import ProposalContext, SteerSpec, prepare
-from core.sampling.loop import Rows
+from core.sampling.rows import Rows
 from core.sampling.schedule import components, period, whole_shares
 from core.sampling.shards import SHARD_ROWS, draw_rows, draw_shards, sampling_key
 from core.sampling.spec import SamplingSpec

@@ -1,0 +1,111 @@
+"""From a request to an estimate: the one call behind the command line, the pages and the benchmarks."""
+
+from collections.abc import Iterator, Sequence
+
+from core.behaviours.load import load_behaviour
+from core.estimation.estimate import Estimate, estimate
+from core.judges.base import Judge
+from core.models.loading import LoadedModel
+from core.proposals import SteerSpec
+from core.runs.defaults import known_default
+from core.runs.extra_components import softened
+from core.runs.prepare import fingerprints, ready_proposals
+from core.runs.request import EstimateRequest, sampling_plan
+from core.sampling import adaptive
+from core.sampling.collect import collect_draws
+from core.sampling.scored import JudgedShard, judge_shard
+from core.sampling.shards import SHARD_ROWS, AnyStore, draw_shards
+
+MIN_SECOND_SAMPLES = 100
+MAX_SECOND_SAMPLES = 1_000
+
+
+def sample(
+    loaded: LoadedModel,
+    request: EstimateRequest,
+    judge: Judge,
+    samples: int,
+    store: AnyStore,
+    *,
+    batch_rows: int = SHARD_ROWS,
+) -> Iterator[JudgedShard]:
+    """Returns an iterator over a request's shards, drawn and judged here, in the order of the rows.
+
+    Raises:
+        SpecError, ModelError: the request does not fit the model; at once, not at the first shard.
+    """
+    proposals = ready_proposals(loaded, request)
+    planned = load_behaviour(request.behaviour).spec.threshold
+    plan = sampling_plan(request, fingerprints(loaded, proposals), samples, planned)
+
+    def shards() -> Iterator[JudgedShard]:
+        state = adaptive.init(plan)
+        while (stage := adaptive.next_rows(state)) is not None:
+            judged = []
+            for shard in draw_shards(
+                loaded,
+                stage.spec,
+                stage.stop,
+                store,
+                proposals=proposals,
+                batch_rows=batch_rows,
+                start=stage.start,
+            ):
+                judged.append(judge_shard(loaded, judge, request.query, shard, store, stage.number))
+                yield judged[-1]
+            state = adaptive.update(state, judged)
+
+    return shards()
+
+
+def second_request(
+    loaded: LoadedModel, request: EstimateRequest, store: AnyStore
+) -> EstimateRequest:
+    """Returns the request of a second, unlike proposal: a witness against what the first one misses.
+
+    With method `mis` the same proposal is one of the components instead (`core.runs.extra_components`).
+    """
+    longest = request.generation.max_new_tokens
+    base = known_default(loaded, request.behaviour, store) or request.proposal or SteerSpec()
+    return request.model_copy(
+        update={"method": "is", "proposal": softened(base, longest), "defensive_share": 0.0}
+    )
+
+
+def second_samples(samples: int) -> int:
+    """Returns how many draws the second proposal gets beside `samples` of the first."""
+    return min(max(MIN_SECOND_SAMPLES, samples // 5), MAX_SECOND_SAMPLES)
+
+
+def second_shards(
+    loaded: LoadedModel, request: EstimateRequest, judge: Judge, samples: int, store: AnyStore
+) -> list[JudgedShard]:
+    """Returns the second proposal's shards beside `samples` of the first."""
+    witness = second_request(loaded, request, store)
+    return list(sample(loaded, witness, judge, second_samples(samples), store))
+
+
+def estimate_request(
+    loaded: LoadedModel, request: EstimateRequest, judge: Judge, samples: int, store: AnyStore
+) -> Estimate:
+    """Returns a request's estimate in one call, without progress.
+
+    Raises:
+        SpecError, ModelError: the request does not fit the model.
+    """
+    shards = list(sample(loaded, request, judge, samples, store))
+    if request.method != "is":
+        return estimate_shards(shards, request)
+    return estimate_shards(shards, request, second_shards(loaded, request, judge, samples, store))
+
+
+def estimate_shards(
+    shards: Sequence[JudgedShard],
+    request: EstimateRequest,
+    second: Sequence[JudgedShard] = (),
+    confidence: float = 0.95,
+) -> Estimate:
+    """Returns the estimate from a sample's shards; with `is`, the verdict weighs the second proposal."""
+    draws = collect_draws(shards, request.threshold)
+    witness = collect_draws(second, request.threshold) if second else None
+    return estimate(draws, method=request.method, confidence=confidence, second=witness)

@@ -1,0 +1,55 @@
+"""From shards to the numbers that estimators read: rows in order, whatever order their shards came in."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.estimation.draws import Draws
+from core.sampling.scored import JudgedShard
+
+
+def collect_draws(shards: Sequence[JudgedShard], threshold: float) -> Draws:
+    """Returns the shards' draws, in row order, as the estimators take them; the target's column is last.
+
+    threshold: the score from which an answer counts as harmful.
+
+    The sum of a row's token log-probabilities includes its stop token: it is part of the answer's
+    probability. An answer cut at max_new_tokens has no such factor.
+    """
+    ordered = in_order(shards)
+    log_p = _joined([shard.drawn.rows.log_p.sum(1) for shard in ordered])
+    log_q = np.concatenate([shard.drawn.rows.log_q.sum(2) for shard in ordered], axis=1)
+    drawn_by = np.concatenate([shard.drawn.component for shard in ordered])
+    scores = _joined([shard.scores for shard in ordered])
+    with np.errstate(invalid="ignore"):
+        harmful = scores >= threshold
+    last = len(log_q)
+    return Draws(
+        log_p=log_p,
+        log_q=np.concatenate([log_q, log_p[None]]).T,
+        component=np.where(drawn_by == 0, last, drawn_by - 1),
+        component_names=(*proposal_names(last), "target"),
+        target_component=last,
+        harmful=harmful,
+        judged=~np.isnan(scores),
+        stage=np.concatenate(
+            [np.full(len(shard.drawn), shard.stage, dtype=np.int64) for shard in ordered]
+        ),
+        forward_tokens=sum(shard.drawn.forward_tokens for shard in ordered),
+        seconds=sum(shard.drawn.seconds for shard in ordered),
+    )
+
+
+def in_order(shards: Sequence[JudgedShard]) -> list[JudgedShard]:
+    """Returns the shards in the order of their rows."""
+    return sorted(shards, key=lambda shard: (shard.stage, shard.drawn.start))
+
+
+def proposal_names(count: int) -> tuple[str, ...]:
+    """Returns what the proposals are called beside an estimate."""
+    return ("proposal",) if count == 1 else tuple(f"proposal {n + 1}" for n in range(count))
+
+
+def _joined(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.concatenate(parts).astype(np.float64)
