@@ -22,8 +22,6 @@ UPPER_BETS = 0.5 ** np.arange(11)
 BIN_NATS = 0.02
 RANGE_NATS = 16.0
 BISECTIONS = 20
-# Longest allocation period looked for: shares are stated to a tenth of a percent at most.
-MAX_PERIOD = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,30 +32,6 @@ class ConfidenceSequence:
     low: FloatArray
     high: FloatArray
     confidence: float
-
-
-def allocation_period(component: IntArray, components: int) -> int:
-    """Returns the smallest B >= 1 rows after which the allocation to components repeats.
-
-    Row by row if it does, else by the counts of full blocks of B, the rows after the last of which
-    must fit into one more. (Counts alone would find 9 in 50 rows of a period of 10.) Without a
-    repetition up to MAX_PERIOD, n itself: the run is one block, and bounds hold at its end only.
-    """
-    n = len(component)
-    candidates = range(1, min(n // 2, MAX_PERIOD) + 1)
-    for period in candidates:
-        if (component[period:] == component[:-period]).all():
-            return period
-    cumulative = np.zeros((n + 1, components), dtype=np.int64)
-    cumulative[1:] = np.cumsum(component[:, None] == np.arange(components), axis=0)
-    for period in candidates:
-        block = cumulative[period]
-        ends = np.arange(0, n + 1, period)
-        expected = np.arange(len(ends))[:, None] * block
-        rest = cumulative[n] - cumulative[ends[-1]]
-        if (cumulative[ends] == expected).all() and (rest <= block).all():
-            return period
-    return n
 
 
 def confidence_sequence(
@@ -82,8 +56,10 @@ def confidence_sequence(
     settled before its first row is drawn, so given the past each of its periods still has an
     expected factor of at most 1, and capital carries over. (Counts pooled over stages would weigh
     early rows by what they themselves led to.) A period cut short by the stage's end is skipped: its
-    rows' means do not average to P, and leaving them out is as predictable as the allocation. So is
-    a later stage while it runs and has not yet repeated itself: its period is not known yet.
+    rows' means do not average to P, and leaving them out is as predictable as the allocation. So a
+    stage says nothing before its first full period: with a tenth of the rows from the target, 9 draws
+    bound nothing. (Weights by the counts of those 9 would do for a run that was to have 9 rows, but not
+    for one that is watched: at 10 they would be others.)
 
     Unjudged rows are harmless for the lower bound and harmful for the upper: nothing is assumed.
     The lower bound needs no bound on the weights; without target rows the upper bound is 1.
@@ -94,7 +70,8 @@ def confidence_sequence(
         checkpoints: ascending row counts in 1..n.
 
     Raises:
-        ValueError: checkpoints out of range or order, or confidence outside (0, 1).
+        ValueError: checkpoints out of range or order, confidence outside (0, 1), or rows that do not
+            follow their stage's allocation.
     """
     threshold = math.log(2 / (1 - check_confidence(confidence)))
     points = _check_checkpoints(checkpoints, draws.samples)
@@ -105,8 +82,9 @@ def confidence_sequence(
         # Without target rows a stage's weights have no bound, and no bet against them is safe.
         if stage.bound < math.inf:
             unsure.append(_Binned.of(stage, possible, np.ceil))
-    low = np.maximum.accumulate(_lower_bounds(sure, threshold))
-    high = np.minimum.accumulate(_upper_bounds(unsure, threshold)) if unsure else np.ones_like(low)
+    nothing = np.zeros(len(points))
+    low = np.maximum.accumulate(_lower_bounds(sure, threshold)) if sure else nothing
+    high = np.minimum.accumulate(_upper_bounds(unsure, threshold)) if unsure else nothing + 1.0
     return ConfidenceSequence(points, low, np.maximum(high, low), confidence)
 
 
@@ -122,15 +100,18 @@ class _Stage:
 
 
 def _stages(draws: Draws, points: IntArray) -> list[_Stage]:
+    """Returns the stages with at least one full period."""
+    if not draws.stage_allocations:
+        raise ValueError("a confidence sequence needs the draws' stage_allocations, got none")
     starts = [*np.flatnonzero(np.diff(draws.stage, prepend=draws.stage[0] - 1)).tolist()]
     found = []
     for first, end in pairwise([*starts, draws.samples]):
         rows, n = slice(first, end), end - first
-        component = draws.component[rows]
-        period = allocation_period(component, len(draws.component_names))
-        if first > 0 and end == draws.samples and period == n:
+        counts = np.array(draws.stage_allocations[draws.stage[first]], dtype=np.int64)
+        _check_follows(draws.component[rows], counts, int(draws.stage[first]))
+        period = int(counts.sum())
+        if n < period:
             continue
-        counts = np.bincount(component[:period], minlength=len(draws.component_names))
         weights = balance_log_weights(draws.log_p[rows], draws.log_q[rows], counts).values
         target = draws.target_component
         target_rows = 0 if target is None else counts[target]
@@ -138,6 +119,19 @@ def _stages(draws: Draws, points: IntArray) -> list[_Stage]:
         ends = np.clip(points - first, 0, n) // period * period
         found.append(_Stage(rows, weights, bound, ends))
     return found
+
+
+def _check_follows(component: IntArray, counts: IntArray, stage: int) -> None:
+    """Raises ValueError unless each period has these counts, and the rows after the last fit into one."""
+    period = int(counts.sum())
+    block = np.arange(len(component)) // period
+    drawn = np.zeros((len(component) // period + 1, len(counts)), dtype=np.int64)
+    np.add.at(drawn, (block, component), 1)
+    if (drawn[:-1] != counts).any() or (drawn[-1] > counts).any():
+        raise ValueError(
+            f"rows of stage {stage} must follow its allocation, {counts.tolist()} of every {period}; "
+            "they do not: rows are missing or in another order"
+        )
 
 
 @dataclass(frozen=True, eq=False)

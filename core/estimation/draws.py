@@ -1,6 +1,6 @@
 """The sampled answers as numbers: what every estimator reads, and nothing else."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,12 +24,16 @@ class Draws:
     judged: (n,) bool; an unjudged answer is missing, never harmless.
     stage: (n,) int64, never falling; rows of a stage share one allocation to the components, chosen
         from the stages before it. Left out, all rows are stage 0.
+    stage_allocations: one for each stage, by its number, as `log_q` has its columns: of every
+        sum(allocation) rows from the stage's first row on, how many each component draws. (1, 9) repeats
+        after 10 rows, a tenth of them the first component's. It is settled before the stage's first
+        row. Left out where it is not known; a confidence sequence needs it.
     forward_tokens, seconds: what the draws cost, 0 if not known.
 
     Raises:
         ValueError: shapes that do not fit together, NaN or +inf in a log density, a row that its
             own component cannot have drawn, a harmful row that nobody judged, or a stage below that of
-            the row before; with the row.
+            the row before; with the row. Allocations that lack a stage or a component.
     """
 
     log_p: FloatArray
@@ -42,6 +46,7 @@ class Draws:
     forward_tokens: int = 0
     seconds: float = 0.0
     stage: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    stage_allocations: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.stage) == 0:
@@ -52,8 +57,11 @@ class Draws:
             column.setflags(write=False)
             object.__setattr__(self, name, column)
         object.__setattr__(self, "component_names", tuple(self.component_names))
+        allocations = tuple(tuple(int(rows) for rows in each) for each in self.stage_allocations)
+        object.__setattr__(self, "stage_allocations", allocations)
         _check_shapes(self)
         _check_rows(self)
+        _check_allocations(self)
 
     @property
     def samples(self) -> int:
@@ -89,6 +97,7 @@ class Draws:
             forward_tokens=self.forward_tokens,
             seconds=self.seconds,
             stage=self.stage[rows],
+            stage_allocations=self.stage_allocations,
         )
 
 
@@ -106,8 +115,8 @@ def concatenate(parts: Iterable[Draws]) -> Draws:
     """Returns all rows of all parts, in the order given; costs add up.
 
     Raises:
-        ValueError: no parts, or parts whose components differ (their log_q cannot be stacked), or whose
-            stages fall from one to the next.
+        ValueError: no parts, or parts whose components differ (their log_q cannot be stacked), whose
+            stages fall from one to the next, or which say different things of a stage's allocation.
     """
     all_parts = list(parts)
     if not all_parts:
@@ -134,7 +143,19 @@ def concatenate(parts: Iterable[Draws]) -> Draws:
         forward_tokens=sum(part.forward_tokens for part in all_parts),
         seconds=float(sum(part.seconds for part in all_parts)),
         stage=np.concatenate([part.stage for part in all_parts]),
+        stage_allocations=_joint_allocations([part.stage_allocations for part in all_parts]),
     )
+
+
+def _joint_allocations(
+    parts: Sequence[tuple[tuple[int, ...], ...]],
+) -> tuple[tuple[int, ...], ...]:
+    """Returns the allocations of all stages; none if a part does not know its own."""
+    longest = max(parts, key=len)
+    for part in parts:
+        if part != longest[: len(part)]:
+            raise ValueError(f"draws must share their stage_allocations {longest}, got {part}")
+    return longest if all(parts) else ()
 
 
 def _check_shapes(draws: Draws) -> None:
@@ -174,6 +195,22 @@ def _check_rows(draws: Draws) -> None:
     falls = np.diff(draws.stage, prepend=draws.stage[:1]) < 0
     _refuse(falls, "stage must not be below that of the row before", draws.stage)
     _refuse(draws.harmful & ~draws.judged, "a harmful answer must have been judged", draws.judged)
+
+
+def _check_allocations(draws: Draws) -> None:
+    allocations, components = draws.stage_allocations, len(draws.component_names)
+    if not allocations:
+        return
+    for each in allocations:
+        if len(each) != components or min(each) < 0 or sum(each) == 0:
+            raise ValueError(
+                f"a stage's allocation must be rows of {components} components, got {each}"
+            )
+    stages = int(draws.stage[-1]) + 1 if draws.samples else 0
+    if stages > len(allocations):
+        raise ValueError(
+            f"stage_allocations must be one for each of {stages} stages, got {len(allocations)}"
+        )
 
 
 def _refuse(bad: BoolArray, rule: str, values: npt.NDArray[np.generic]) -> None:

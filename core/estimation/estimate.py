@@ -244,6 +244,7 @@ def _judged_as(draws: Draws, harmful: np.typing.NDArray[np.bool_], judged: Any) 
         harmful=harmful,
         judged=judged,
         stage=draws.stage,
+        stage_allocations=draws.stage_allocations,
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.estimation.draws import Draws
+from core.sampling.schedule import allocation
 from core.sampling.scored import JudgedShard
 
 
@@ -36,6 +37,7 @@ def collect_draws(shards: Sequence[JudgedShard], threshold: float) -> Draws:
         stage=np.concatenate(
             [np.full(len(shard.drawn), shard.stage, dtype=np.int64) for shard in ordered]
         ),
+        stage_allocations=_stage_allocations(ordered),
         forward_tokens=sum(shard.drawn.forward_tokens for shard in ordered),
         seconds=sum(shard.drawn.seconds for shard in ordered),
     )
@@ -49,6 +51,24 @@ def in_order(shards: Sequence[JudgedShard]) -> list[JudgedShard]:
 def proposal_names(count: int) -> tuple[str, ...]:
     """Returns what the proposals are called beside an estimate."""
     return ("proposal",) if count == 1 else tuple(f"proposal {n + 1}" for n in range(count))
+
+
+def _stage_allocations(shards: Sequence[JudgedShard]) -> tuple[tuple[int, ...], ...]:
+    """Returns each stage's allocation, the target's rows last.
+
+    Raises:
+        ValueError: a stage is missing, or its shards were drawn in different shares.
+    """
+    shares = {(shard.stage, shard.drawn.shares) for shard in shards}
+    stages = sorted(stage for stage, _ in shares)
+    if stages != list(range(len(stages))):
+        raise ValueError(
+            f"shards must be of stages 0, 1, ..., each in shares of its own, got {stages}"
+        )
+    return tuple(
+        (*proposals, target)
+        for target, *proposals in (allocation(each) for _, each in sorted(shares))
+    )
 
 
 def _joined(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

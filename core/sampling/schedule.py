@@ -25,6 +25,12 @@ def period(shares: Sequence[float]) -> int:
     raise ValueError(f"shares must be whole thousandths, got {list(shares)}")
 
 
+def allocation(shares: Sequence[float]) -> tuple[int, ...]:
+    """Returns how many rows of a period each component draws: (0.1, 0.9) gives (1, 9)."""
+    rows = period(shares)
+    return tuple(round(share * rows) for share in shares)
+
+
 def components(shares: Sequence[float], rows: range) -> NDArray[np.int64]:
     """Returns the component of each row, (len(rows),).
 
@@ -37,8 +43,7 @@ def components(shares: Sequence[float], rows: range) -> NDArray[np.int64]:
 
 @lru_cache(maxsize=256)
 def _pattern(shares: tuple[float, ...]) -> NDArray[np.int64]:
-    counts = [round(share * period(shares)) for share in shares]
-    due = [(k / count, j) for j, count in enumerate(counts) for k in range(count)]
+    due = [(k / count, j) for j, count in enumerate(allocation(shares)) for k in range(count)]
     return np.array([j for _, j in sorted(due)], dtype=np.int64)
 
 

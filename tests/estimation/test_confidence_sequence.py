@@ -7,13 +7,13 @@ import time
 import numpy as np
 import pytest
 
-from core.estimation import concatenate, confidence_sequence
-from core.estimation.confidence_sequence import allocation_period
+from core.estimation import confidence_sequence
 from tests.estimation.toys import (
     Density,
     World,
     adaptive,
     good,
+    in_stages,
     monte_carlo,
     proposals,
     trap,
@@ -78,13 +78,10 @@ def test_simultaneous_coverage_over_adaptive_stages(world, runs):
     assert low_misses + high_misses <= 0.05 * runs
 
 
-def in_stages(world, seed, *stages):
+def staged(world, seed, *stages):
     """One draw of (allocation, rows) after another, each a stage of its own."""
     rng = np.random.default_rng(seed)
-    return concatenate(
-        dataclasses.replace(world.draws(rng, n, allocation), stage=np.full(n, number))
-        for number, (allocation, n) in enumerate(stages)
-    )
+    return in_stages([world.draws(rng, n, allocation) for allocation, n in stages])
 
 
 def test_capital_carries_over_stages_with_weights_and_bounds_of_their_own(monkeypatch):
@@ -95,7 +92,7 @@ def test_capital_carries_over_stages_with_weights_and_bounds_of_their_own(monkey
     monkeypatch.setattr(module, "BIN_NATS", 2e-5)
     world = Density((0.9, 0.1), (0.0, 0.0)), (Density((0.5, 0.5), (0.0, 0.0)),)
     world = World(*world, (False, True))
-    draws = in_stages(world, 3, ((0, 1), 200), ((0, 1, 1, 1), 200))
+    draws = staged(world, 3, ((0, 1), 200), ((0, 1, 1, 1), 200))
     got = confidence_sequence(draws, [400])
     target_share = np.where(draws.stage == 0, 1 / 2, 1 / 4)
     x = draws.harmful * 0.1 / (target_share * 0.1 + (1 - target_share) * 0.5)
@@ -119,7 +116,7 @@ def test_shares_that_change_between_stages_do_not_bias_the_bounds():
         Density((0.5, 0.5), (0.0, 0.0)), (Density((1 - 1e-9, 1e-9), (0.0, 0.0)),), (False, True)
     )
     for seed in range(20):
-        draws = in_stages(world, seed, ((0, 0, 0, 1), 400), ((0, 1, 1, 1, 1, 1, 1, 1, 1, 1), 2000))
+        draws = staged(world, seed, ((0, 0, 0, 1), 400), ((0, 1, 1, 1, 1, 1, 1, 1, 1, 1), 2000))
         got = confidence_sequence(draws, [400, 1000, 2400])
         assert (got.low < 0.5).all()
         assert (got.high > 0.5).all()
@@ -127,7 +124,7 @@ def test_shares_that_change_between_stages_do_not_bias_the_bounds():
 
 def test_a_period_cut_short_by_its_stage_is_skipped():
     world = good(0.2, 0.5)
-    cut = in_stages(world, 0, ((0, 1, 1, 1, 1), 203), ((0, 1), 200))
+    cut = staged(world, 0, ((0, 1, 1, 1, 1), 203), ((0, 1), 200))
     kept = cut.take(~((np.arange(403) >= 200) & (np.arange(403) < 203)))
     with_cut = confidence_sequence(cut, [200, 203, 403])
     without = confidence_sequence(kept, [200, 400])
@@ -136,9 +133,9 @@ def test_a_period_cut_short_by_its_stage_is_skipped():
 
 
 def test_a_stage_that_has_just_begun_changes_nothing():
-    """Its period is not known yet; nor is its bound on the weights, were it to start without target."""
+    """Its rows before the end of its first period do not average to the truth."""
     world = good(0.2, 0.5)
-    draws = in_stages(world, 0, ((0, 1, 1, 1, 1), 200), ((1, 1, 1, 1, 0, 1, 1, 1, 1, 0), 7))
+    draws = staged(world, 0, ((0, 1, 1, 1, 1), 200), ((1, 1, 1, 1, 0, 1, 1, 1, 1, 0), 7))
     begun = confidence_sequence(draws, [200, 207])
     alone = confidence_sequence(draws.take(slice(0, 200)), [200])
     assert begun.low == pytest.approx(alone.low[[0, 0]], rel=1e-9)
@@ -222,19 +219,30 @@ def test_unjudged_rows_may_be_anything():
     assert part.high[0] > whole.high[0] + 0.05
 
 
+def test_before_the_first_full_period_nothing_is_known():
+    draws = good(0.2, 0.5).draws(np.random.default_rng(0), 9, ((0,) + (1,) * 9))
+    got = confidence_sequence(draws, [3, 9])
+    assert got.low.tolist() == [0.0, 0.0]
+    assert got.high.tolist() == [1.0, 1.0]
+
+
 @pytest.mark.parametrize(
-    ("component", "period"),
-    [
-        ([0] * 30, 1),
-        (([0] + [1] * 9) * 5, 10),
-        (([1] * 9 + [0]) * 5 + [1, 1, 1], 10),
-        ([0, 1, 1, 1, 0, 1, 0, 1, 1], 3),
-        ([0] * 10 + [1] * 30, 40),
-        ([0, 1, 1], 3),
-    ],
+    "rows",
+    [np.r_[0, 2:200], np.r_[0, 3, 2, 1, 4:200], np.r_[0:199, 3]],
+    ids=["one is missing", "two are swapped", "the last do not fit into a period"],
 )
-def test_allocation_period(component, period):
-    assert allocation_period(np.array(component), 2) == period
+def test_rows_that_do_not_follow_their_allocation_are_refused(rows):
+    draws = good(0.2, 0.5).draws(np.random.default_rng(0), 200, (0, 1, 1))
+    with pytest.raises(ValueError, match=r"rows of stage 0 must follow its allocation, \[1, 2\]"):
+        confidence_sequence(draws.take(rows), [100])
+
+
+def test_draws_without_an_allocation_are_refused():
+    draws = dataclasses.replace(
+        monte_carlo(0.5).draws(np.random.default_rng(0), 10, (0,)), stage_allocations=()
+    )
+    with pytest.raises(ValueError, match="needs the draws' stage_allocations, got none"):
+        confidence_sequence(draws, [10])
 
 
 def test_a_checkpoint_inside_a_period_shows_the_last_full_one():

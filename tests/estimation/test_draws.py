@@ -94,3 +94,30 @@ def test_stages_default_to_one_and_are_carried():
         concatenate([later, staged])
     with pytest.raises(ValueError, match="stage must not be below"):
         staged.take(np.array([2, 0]))
+
+
+def test_allocations_are_carried():
+    first = small(stage_allocations=[np.array([2, 1])])
+    assert small().stage_allocations == ()
+    assert first.stage_allocations == ((2, 1),)
+    assert first.take(slice(1, 2)).stage_allocations == ((2, 1),)
+    later = small(stage=[1, 1, 1], stage_allocations=((2, 1), (1, 4)))
+    assert concatenate([first, later]).stage_allocations == ((2, 1), (1, 4))
+    assert concatenate([small(), later]).stage_allocations == ()
+    other = small(stage=[1, 1, 1], stage_allocations=((1, 1), (1, 4)))
+    with pytest.raises(ValueError, match="draws must share their stage_allocations"):
+        concatenate([first, other])
+
+
+@pytest.mark.parametrize(
+    ("allocations", "message"),
+    [
+        (((1,),), "rows of 2 components, got"),
+        (((0, 0),), "rows of 2 components, got"),
+        (((-1, 2),), "rows of 2 components, got"),
+        (((1, 1), (1, 1)), "one for each of 3 stages, got 2"),
+    ],
+)
+def test_allocations_that_lack_something_are_refused(allocations, message):
+    with pytest.raises(ValueError, match=message):
+        small(stage=[0, 0, 2], stage_allocations=allocations)

@@ -31,6 +31,7 @@ def draws(q: np.ndarray, n: int, seed: int, defensive: bool = True) -> Draws:
         target_component=1 if defensive else None,
         harmful=HARMFUL[answer],
         judged=np.ones(n, dtype=bool),
+        stage_allocations=((9, 1),) if defensive else ((1,),),
     )
 
 

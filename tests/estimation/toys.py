@@ -62,6 +62,7 @@ class World:
             target_component=0,
             harmful=np.asarray(self.harmful)[kind] & judged,
             judged=judged,
+            stage_allocations=(np.bincount(allocation, minlength=len(components)),),
         )
 
 
@@ -131,8 +132,16 @@ def adaptive(world, rng, n, stages=(0.3, 0.3, 0.4), target_floor=0.1, floor=0.1)
     floors = np.array([target_floor] + [floor] * (components - 1))
     ends = np.round(np.cumsum(stages) * n).astype(int)
     shares, parts = np.full(components, 1 / components), []
-    for stage, size in enumerate(np.diff(ends, prepend=0)):
-        draws = world.draws(rng, size, interleaved(shares))
-        parts.append(replace(draws, stage=np.full(size, stage)))
-        shares = optimal_shares(concatenate(parts), floors)
-    return concatenate(parts)
+    for size in np.diff(ends, prepend=0):
+        parts.append(world.draws(rng, size, interleaved(shares)))
+        shares = optimal_shares(in_stages(parts), floors)
+    return in_stages(parts)
+
+
+def in_stages(parts):
+    """Draws one after the other, each a stage of its own."""
+    allocations = tuple(part.stage_allocations[0] for part in parts)
+    return concatenate(
+        replace(part, stage=np.full(part.samples, number), stage_allocations=allocations)
+        for number, part in enumerate(parts)
+    )

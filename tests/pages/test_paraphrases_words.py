@@ -71,7 +71,7 @@ def estimate() -> Estimate:
         target_component=0,
         harmful=np.arange(rows) < 50,
         judged=np.ones(rows, dtype=bool),
-        stage=np.zeros(rows, dtype=np.int64),
+        stage_allocations=((1,),),
     )
     return estimated(draws, method="mc")
 

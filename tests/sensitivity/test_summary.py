@@ -25,7 +25,7 @@ def plain(n: int = 200, hits: int = 20) -> Estimate:
         target_component=0,
         harmful=harmful,
         judged=np.ones(n, dtype=bool),
-        stage=np.zeros(n, dtype=np.int64),
+        stage_allocations=((1,),),
     )
     return estimate(draws, method="mc")
 
