@@ -1,6 +1,6 @@
-"""Claims: processes that share a store agree who draws which shard, so that none is drawn twice.
+"""Leases: processes that share a store agree who draws which shard, so that none is drawn twice.
 
-A claim holds as long as its owner lives. An owner on this machine is alive while its process is; one
+A lease holds as long as its owner lives. An owner on this machine is alive while its process is; one
 elsewhere while it renews its sign of life.
 """
 
@@ -29,18 +29,18 @@ class Owner:
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns what a claim says of its owner."""
+        """Returns what a lease says of its owner."""
         return {"host": self.host, "pid": self.pid, "token": self.token}
 
 
 class Leases:
-    """The claims of one process in a store. Use as a context: leaving it ends its signs of life."""
+    """The leases of one process in a store. Use as a context: leaving it ends its signs of life."""
 
     def __init__(self, store: AnyStore, owner: Owner | None = None) -> None:
         self.owner = owner or Owner()
         self._store = store
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._renew, name="claims", daemon=True)
+        self._thread = threading.Thread(target=self._renew, name="leases", daemon=True)
 
     def __enter__(self) -> "Leases":
         self._sign()
@@ -58,7 +58,7 @@ class Leases:
     def take(self, name: str) -> bool:
         """Returns whether this process may do a piece of work; false while another one is at it.
 
-        In a store that cannot be written nobody can claim anything: the work is done here.
+        In a store that cannot be written no lease can be kept: the work is done here.
         """
         try:
             return self._store.put_json_if(_key(name), self.owner.to_json(), self._is_free)
@@ -66,19 +66,19 @@ class Leases:
             return True
 
     def release(self, name: str) -> None:
-        """Gives a claim back: the work is done and stored, or will not be done here."""
+        """Gives a lease back: the work is done and stored, or will not be done here."""
         try:
             if self._store.get_json(_key(name)) == self.owner.to_json():
                 self._store.drop(_key(name))
         except StoreError:
             return
 
-    def _is_free(self, claim: Any | None) -> bool:
-        return claim is None or claim == self.owner.to_json() or not self._alive(claim)
+    def _is_free(self, lease: Any | None) -> bool:
+        return lease is None or lease == self.owner.to_json() or not self._alive(lease)
 
-    def _alive(self, claim: Any) -> bool:
+    def _alive(self, lease: Any) -> bool:
         try:
-            host, pid, token = claim["host"], int(claim["pid"]), claim["token"]
+            host, pid, token = lease["host"], int(lease["pid"]), lease["token"]
         except (KeyError, TypeError, ValueError):
             return False
         signed = self._store.get_json(f"alive/{token}")

@@ -9,10 +9,14 @@ import torch
 SMALL_PARAMETERS = 20_000_000
 
 
+def usable_cores() -> int:
+    """Returns the number of cores that this process may use: fewer than the machine has, in a container."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def use_fitting_threads(parameters: int) -> int:
     """Sets this process's number of CPU threads for a model of this size and returns it."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = 1 if parameters < SMALL_PARAMETERS else available or 1
+    threads = 1 if parameters < SMALL_PARAMETERS else usable_cores()
     if threads != torch.get_num_threads():
         torch.set_num_threads(threads)
     return threads

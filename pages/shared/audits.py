@@ -1,6 +1,5 @@
 """Which audit a session looks at, and the audits at work in this process."""
 
-import os
 from pathlib import Path
 
 import streamlit as st
@@ -11,6 +10,7 @@ from core.audit.task import AuditWork
 from core.errors import TailscopeError
 from core.executors.base import Executor
 from core.executors.local import local_executor
+from core.models.threads import usable_cores
 from core.runs.catalogue import audits_folder, find
 from core.tasks import Registry
 from pages.shared import resources
@@ -63,13 +63,6 @@ def works() -> Registry[AuditWork]:
     return Registry()
 
 
-def cores() -> int:
-    """Returns how many processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def begin(folder: AuditFolder) -> AuditWork:
     """Starts an audit in the background, or goes on with it. Raises: TailscopeError if it cannot be."""
     store = resources.store()
@@ -80,7 +73,7 @@ def begin(folder: AuditFolder) -> AuditWork:
 
 def workers(folder: AuditFolder) -> int:
     """Returns how many answers are drawn at once: a device holds a model once, a core each its own."""
-    return cores() if all(one.loading.device == "cpu" for one in folder.spec.models) else 1
+    return usable_cores() if all(one.loading.device == "cpu" for one in folder.spec.models) else 1
 
 
 def executor(folder: AuditFolder) -> Executor:

@@ -8,6 +8,7 @@ import streamlit as st
 from core.audit.spec import AuditModel, AuditSpec
 from core.errors import TailscopeError
 from core.models.loading import embedded_models
+from core.models.threads import usable_cores
 from core.runs.catalogue import entries
 from core.runs.extra_components import companions
 from core.runs.prepare import fingerprints, ready_proposals
@@ -16,7 +17,6 @@ from core.sampling.adaptive import even_shares
 from core.sampling.schedule import whole_shares
 from core.sampling.shards import draw_rows
 from pages.shared import resources
-from pages.shared.audits import cores
 
 # Enough that the pace is that of a full batch, few enough that nobody waits.
 PROBE_ROWS = 100
@@ -41,7 +41,7 @@ def known_pace(spec: AuditSpec, query: str) -> float | None:
     if any(one is None for one in measured):
         return None
     on_cpu = all(model.loading.device == "cpu" for model in spec.models)
-    return sum(one or 0.0 for one in measured) / len(measured) / (cores() if on_cpu else 1)
+    return sum(one or 0.0 for one in measured) / len(measured) / (usable_cores() if on_cpu else 1)
 
 
 def _probed(spec: AuditSpec, model: AuditModel, query: str) -> float | None:
