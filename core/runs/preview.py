@@ -101,7 +101,9 @@ def _relative_strength(loaded: LoadedModel, request: EstimateRequest) -> float |
     if request.proposal is None:
         return None
     try:
-        return relative_strength(loaded, request.proposal, proposal_context(loaded, request.behaviour))
+        return relative_strength(
+            loaded, request.proposal, proposal_context(loaded, request.behaviour)
+        )
     except BehaviourError:  # a file that does not state lengths, and no pairs to measure them with
         return None
 
