@@ -21,6 +21,8 @@ FOLDERS = ("app.py", "benchmarks", "cache", "core", "docs", "pages", "sample_dat
 # A path of this repository in code font; placeholders such as NAME stand for one to be made.
 PATH = re.compile(r"`((?:" + "|".join(map(re.escape, FOLDERS)) + r")(?:/[\w./-]*)?)(#[\w-]+)?`")
 PLACEHOLDER = re.compile(r"\b(NAME|BEHAVIOUR)\b|test_NAME")
+# A function, a class or a method in code font.
+NAME = re.compile(r"`([A-Za-z_]\w*(?:\.\w+)?)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 COMMAND = re.compile(r"(?:\btailscope|\bpython -m (?:core|benchmarks|sample_data))\b[^`\n|]*")
@@ -45,6 +47,19 @@ def test_every_link_of_a_document_resolves(path: Path) -> None:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=names)
 def test_every_command_in_a_document_exists(path: Path) -> None:
     assert [fault for line in commands(path.read_text("utf-8")) for fault in faults(line)] == []
+
+
+@pytest.mark.parametrize("name", ["architecture", "method"])
+def test_every_name_in_a_table_stands_in_a_file_of_its_row(name: str) -> None:
+    text = (ROOT / "docs" / f"{name}.md").read_text("utf-8")
+    assert [fault for row in text.splitlines() for fault in strange_names(row)] == []
+
+
+def test_a_name_that_stands_elsewhere_is_found() -> None:
+    assert strange_names("| intervals | `core/spec.py` | `clopper_pearson` |") == [
+        "clopper_pearson"
+    ]
+    assert strange_names("| intervals | `core/estimation/intervals.py` | `clopper_pearson` |") == []
 
 
 def test_the_readme_is_short() -> None:
@@ -114,6 +129,15 @@ def missing_paths(text: str) -> list[str]:
     """Returns the repository's paths in code font that do not exist."""
     paths = [match[1] for match in PATH.finditer(text) if not PLACEHOLDER.search(match[1])]
     return [path for path in paths if not (ROOT / path).exists()]
+
+
+def strange_names(row: str) -> list[str]:
+    """Returns the names in code font in a table's row that none of the row's files holds."""
+    files = [ROOT / match[1] for match in PATH.finditer(row) if match[1].endswith(".py")]
+    if not row.startswith("|") or not files:
+        return []
+    source = "\n".join(file.read_text("utf-8") for file in files if file.exists())
+    return [name for name in NAME.findall(row) if name.rpartition(".")[2] not in source]
 
 
 def broken_links(text: str, folder: Path) -> list[str]:
