@@ -25,7 +25,9 @@ PLACEHOLDER = re.compile(r"\b(NAME|BEHAVIOUR)\b|test_NAME")
 NAME = re.compile(r"`([A-Za-z_]\w*(?:\.\w+)?)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-COMMAND = re.compile(r"(?:\btailscope|\bpython -m (?:core|benchmarks|sample_data))\b[^`\n|]*")
+COMMAND = re.compile(
+    r"(?:^\s*make (?=[a-z-]+\b)|\btailscope\b|\bpython -m (?:core|benchmarks|sample_data)\b)[^`\n|]*"
+)
 # Documents that lie outside the repository: nobody who reads the code can open them.
 UNKNOWN = re.compile(r"\bdesign, section|\bdesign\.md\b|\bhouse\.md\b|\bstyle\.md\b|\bpaper\.md\b")
 
@@ -100,6 +102,7 @@ def test_a_broken_link_is_found(text: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
+        "make nothing",
         "tailscope conclude",
         "tailscope estimate --sampels 3",
         "python -m core audit --quick",
@@ -115,6 +118,7 @@ def test_a_wrong_command_is_found(line: str) -> None:
     "line",
     [
         "tailscope estimate --query '...' --json",
+        "make test PYTEST_ARGS=x",
         "tailscope --help",
         "python -m core tails --horizon 10   # a remark --with dashes",
         "python -m benchmarks.tails zeros",
@@ -178,6 +182,9 @@ def commands(text: str) -> Iterator[str]:
 def faults(line: str) -> list[str]:
     """Returns what a command names that does not exist: itself, or an option."""
     words = [word.rstrip(";,.") for word in shlex.split(line, comments=True)]
+    if words[0] == "make":
+        targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+        return [] if words[1] in targets else [f"no target {words[1]!r}"]
     if words[0] == "tailscope":
         return command_faults(words[1:])
     module = words[2]
