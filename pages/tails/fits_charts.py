@@ -143,7 +143,8 @@ def survival_of_fits(
         height=CURVES_HEIGHT,
         margin={"l": 10, "r": 10, "t": 10, "b": 10},
         hovermode="closest",
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"color": ink}},
+        # Above the picture it would lie under Plotly's buttons.
+        legend={"orientation": "h", "y": -0.18, "yanchor": "top", "x": 0, "font": {"color": ink}},
         font={"color": ink, "size": 14},
         hoverlabel={"align": "left", **_hover_colors(theme)},
         xaxis=_log_axis("Risk of a question", left, right),
