@@ -64,10 +64,12 @@ def evidence(estimates: Sequence[Estimate]) -> PoissonLikelihood:
     known = [one for one in estimates if one.hits > 0]
     seen = [1 / max((one.standard_error / one.estimate) ** 2, 1 / MOST_EVENTS) for one in known]
     uneven = _unevenness([one.hits for one in known], seen)
-    told = iter(k * one.hits / (one.hits + uneven - 1) for k, one in zip(seen, known, strict=True))
+    events_of_hits = iter(
+        k * one.hits / (one.hits + uneven - 1) for k, one in zip(seen, known, strict=True)
+    )
     events, exposure = [], []
     for one in estimates:
-        events.append(next(told) if one.hits > 0 else 0.0)
+        events.append(next(events_of_hits) if one.hits > 0 else 0.0)
         free = -math.log1p(-one.confidence) / one.upper_bound_free
         exposure.append(events[-1] / one.estimate if one.hits > 0 else free)
     return PoissonLikelihood(np.array(events), np.array(exposure))
@@ -83,17 +85,17 @@ def _unevenness(hits: Sequence[int], events: Sequence[float]) -> float:
     return max(more / less, 1.0) if more > 0 and less > 0 else 1.0
 
 
-def likeliest(told: PoissonLikelihood, confidence: float = 0.95) -> tuple[float, float]:
+def likeliest(likelihood: PoissonLikelihood, confidence: float = 0.95) -> tuple[float, float]:
     """Returns the spread between wordings, a standard deviation in decades, and its interval's upper end.
 
     The likeliest by the restricted likelihood, which for many hits is Paule & Mandel's (1982). The upper end
     is where the deviance is as large as that of normal values of that many degrees of freedom at the same
     end: so for many hits it is the Q profile's (Viechtbauer 2007), however few the wordings.
 
-    told: two or more wordings with a hit.
+    likelihood: of two or more wordings with a hit.
     """
     logs = np.log(SPREADS)
-    deviance = -2 * restricted(told, SPREADS)
+    deviance = -2 * restricted(likelihood, SPREADS)
     spline = interpolate.CubicSpline(logs, deviance - deviance.min())
 
     def curve(at: float) -> float:
@@ -102,7 +104,7 @@ def likeliest(told: PoissonLikelihood, confidence: float = 0.95) -> tuple[float,
     best = int(deviance.argmin())
     around = float(logs[max(best - 1, 0)]), float(logs[min(best + 1, len(logs) - 1)])
     top = float(optimize.minimize_scalar(curve, bounds=around, method="bounded").x)
-    spare = int((told.events > 0).sum()) - 1
+    spare = int((likelihood.events > 0).sum()) - 1
     wanted = curve(top) + _upper_rise(spare, (1 - confidence) / 2)
     high = last = float(logs[-1])
     if curve(last) > wanted:
@@ -110,14 +112,14 @@ def likeliest(told: PoissonLikelihood, confidence: float = 0.95) -> tuple[float,
     return math.exp(top) if math.exp(top) > NONE else 0.0, math.exp(high)
 
 
-def lowest(told: PoissonLikelihood, confidence: float = 0.95) -> float:
+def lowest(likelihood: PoissonLikelihood, confidence: float = 0.95) -> float:
     """Returns the lower end of the spread's interval by the Q profile (Viechtbauer 2007), in decades.
 
     Of the wordings with a hit alone: those without would only move it up. The likelihood's own end is nearer
     to the truth where hits count alike, and too high where few hits differ in weight; this one seldom is.
     """
-    known = told.events > 0
-    events, exposure = told.events[known], told.exposure[known]
+    known = likelihood.events > 0
+    events, exposure = likelihood.events[known], likelihood.exposure[known]
     logs = np.log10(events / exposure)
     within = special.polygamma(1, events) / math.log(10) ** 2
     wanted = float(stats.chi2.ppf((1 + confidence) / 2, len(logs) - 1))
@@ -138,49 +140,49 @@ def _upper_rise(spare: int, tail: float) -> float:
     return spare * (ratio - 1 - math.log(ratio))
 
 
-def restricted(told: PoissonLikelihood, spreads: Array) -> Array:
+def restricted(likelihood: PoissonLikelihood, spreads: Array) -> Array:
     """Returns (T,) the log restricted likelihood at each spread, the mean log risk integrated out.
 
     True log risks are normal around an unknown mean. Both integrals, over each true log risk and over the
     mean, are of log-concave functions: adaptive Gauss-Hermite (Liu & Pierce 1994).
 
-    spreads: (T,) in decades, above 0. told: with at least one hit.
+    spreads: (T,) in decades, above 0. likelihood: with at least one hit.
     """
     tau = (spreads * math.log(10))[:, None]
-    mean, precision = _peak(told, tau)
+    mean, precision = _peak(likelihood, tau)
     width = 1 / np.sqrt(precision)
     heights = [
-        _at(told, tau, mean + math.sqrt(2) * width * node)[0] + node**2 for node in MEAN_NODES
+        _at(likelihood, tau, mean + math.sqrt(2) * width * node)[0] + node**2 for node in MEAN_NODES
     ]
     total = special.logsumexp(np.array(heights), axis=0, b=MEAN_WEIGHTS[:, None])
     return np.asarray(total + np.log(math.sqrt(2) * width[:, 0]))
 
 
-def _peak(told: PoissonLikelihood, tau: Array) -> tuple[Array, Array]:
+def _peak(likelihood: PoissonLikelihood, tau: Array) -> tuple[Array, Array]:
     """Returns (T, 1) the most likely mean log risk at each spread, and minus the curvature there."""
-    start = np.log(told.events.sum() / told.exposure.sum())
+    start = np.log(likelihood.events.sum() / likelihood.exposure.sum())
     mean = np.full_like(tau, start)
     for _ in range(NEWTON_STEPS):
-        _, slope, precision = _at(told, tau, mean)
+        _, slope, precision = _at(likelihood, tau, mean)
         step = (slope / precision)[:, None]
         limit = 1.0 + tau
         mean = mean + np.clip(step, -limit, limit)
         if np.all(np.abs(step) * np.sqrt(precision)[:, None] < NEAR):
             break
-    return mean, _at(told, tau, mean)[2][:, None]
+    return mean, _at(likelihood, tau, mean)[2][:, None]
 
 
-def _at(told: PoissonLikelihood, tau: Array, mean: Array) -> tuple[Array, Array, Array]:
+def _at(likelihood: PoissonLikelihood, tau: Array, mean: Array) -> tuple[Array, Array, Array]:
     """Returns (T,) the log-likelihood at a mean log risk for each spread, its slope, minus its curvature."""
-    log_exposure = np.log(told.exposure)
-    pulled = mean + tau**2 * told.events
+    log_exposure = np.log(likelihood.exposure)
+    pulled = mean + tau**2 * likelihood.events
     # Where k - a e^u - (u - mean) / tau^2 is 0.
     mode = pulled - special.wrightomega(pulled + log_exposure + 2 * np.log(tau))
     width = 1 / np.sqrt(np.exp(mode + log_exposure) + tau**-2)
     log_risk = mode[..., None] + math.sqrt(2) * width[..., None] * NODES
     away = (log_risk - mean[..., None]) / tau[..., None]
     height = (
-        told.events[:, None] * (log_risk + log_exposure[:, None])
+        likelihood.events[:, None] * (log_risk + log_exposure[:, None])
         - np.exp(np.minimum(log_risk + log_exposure[:, None], LARGEST_LOG))
         - away**2 / 2
         + LOG_WEIGHTS
