@@ -45,14 +45,15 @@ def main() -> None:
         with Leases(store) as leases:
             audit = Audit(spec, queries, executor, store, leases)
             for event in audit.run():
-                rows += event.rows
+                rows += event.partial.rows
     finally:
         executor.close()
         store.close()
     seconds = time.perf_counter() - began
     found = table(in_table_order(rows, spec, queries)).to_pandas()
     print(
-        f"{len(found):,} rows, {event.drawn:,} answers drawn, {event.stored:,} found, {seconds:.0f} s"
+        f"{len(found):,} rows, {event.partial.drawn:,} answers drawn, "
+        f"{event.partial.stored:,} found, {seconds:.0f} s"
     )
     curves = [
         repeated_sampling(found[found["model"] == model.name], SIZES) for model in spec.models

@@ -34,8 +34,8 @@ from core.runs.request import EstimateRequest
 from core.search.cross_entropy import SearchResult
 from core.search.grid import SearchGrid
 from core.search.pilot import measure_default
-from core.search.progress import finished
 from core.search.surface import surface_steps
+from core.tasks import result_of
 
 WAYS = ("random ensemble", "fixed", "cross-entropy", "mis")
 
@@ -83,9 +83,7 @@ def main() -> None:
 
 def searched(loaded: LoadedModel, behaviour: str, judge: RuleJudge) -> SearchResult:
     """Returns the search over the behaviour's pilot queries."""
-    *_, last = measure_default(loaded, behaviour, judge, MemoryStore())
-    assert isinstance(last, SearchResult)
-    return last
+    return result_of(measure_default(loaded, behaviour, judge, MemoryStore()))
 
 
 def fixed(loaded: LoadedModel, behaviour: str, new_tokens: int) -> SteerSpec:
@@ -154,7 +152,7 @@ def ensemble(
         defensive_share=request.defensive_share,
         seed=request.seed,
     )
-    return finished(steps).risk
+    return result_of(steps).risk
 
 
 def report(table: pd.DataFrame) -> None:

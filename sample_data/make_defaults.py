@@ -16,6 +16,7 @@ from core.models.loading import embedded_models, load_model
 from core.runs.defaults import SHIPPED
 from core.search.cross_entropy import Objective, SearchResult
 from core.search.pilot import measure_default
+from core.tasks import result_of
 
 
 def main() -> None:
@@ -27,13 +28,10 @@ def main() -> None:
         entry: dict[str, object] = {"model": name}
         for behaviour in BEHAVIOURS:
             judge = load_rule_judge(behaviour)
-            for event in measure_default(loaded, behaviour, judge, MemoryStore()):
-                if isinstance(event, SearchResult):
-                    print(name, behaviour, "least variance:", line(event, "variance"), flush=True)
-                    print(
-                        name, behaviour, "cross-entropy:", line(event, "cross_entropy"), flush=True
-                    )
-                    entry[behaviour] = event.best("variance").model_dump(mode="json")
+            found = result_of(measure_default(loaded, behaviour, judge, MemoryStore()))
+            print(name, behaviour, "least variance:", line(found, "variance"), flush=True)
+            print(name, behaviour, "cross-entropy:", line(found, "cross_entropy"), flush=True)
+            entry[behaviour] = found.best("variance").model_dump(mode="json")
         known[loaded.fingerprint] = entry
         SHIPPED.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
 

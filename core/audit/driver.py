@@ -7,13 +7,13 @@ there what was drawn, draws the rest, and comes to the same numbers.
 import heapq
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.audit.leases import Leases
 from core.audit.pieces import OpenQuery, Piece, find_rows, keep, work_item
 from core.audit.preparation import WAIT, prepare_model
+from core.audit.progress import AuditStep, answers_of, audit_progress
 from core.audit.query import QueryState, StageRequest, StageResult, init, next_rows, update
 from core.audit.rows import AuditRow
 from core.audit.spec import AuditModel, AuditSpec
@@ -27,23 +27,10 @@ from core.queries.query import Query
 from core.sampling.scored import JudgedShard, summed
 from core.sampling.shards import AnyStore, sampling_key
 from core.spec import GenerationSpec
+from core.tasks import Progress, Steps
 
 # So many pieces are handed over for each worker, so that none waits for the next.
 AHEAD = 2
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where an audit stands. rows: finished since the last event. drawn, stored: answers so far, drawn
-    now and found in the store. finished, total: queries times models.
-    """
-
-    rows: tuple[AuditRow, ...]
-    finished: int
-    total: int
-    drawn: int
-    stored: int
-    message: str = ""
 
 
 class Audit:
@@ -72,7 +59,7 @@ class Audit:
         self._served = None if served is None else remembered(served, store)
         self._planning_threshold = load_behaviour(spec.behaviour).spec.threshold
         self._executor, self._store, self._leases = executor, store, leases
-        self._finished, self._drawn, self._stored = 0, 0, 0
+        self._finished, self._spent, self._drawn, self._stored = 0, 0, 0, 0
         self._heap: list[tuple[int, int, OpenQuery]] = []
         self._ready: deque[Piece] = deque()
         self._in_hand: dict[str, Piece] = {}
@@ -80,7 +67,9 @@ class Audit:
         self._rows: list[AuditRow] = []
         self._looked = 0.0
 
-    def run(self, expected: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Progress]:
+    def run(
+        self, expected: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> Steps[AuditStep, None]:
         """Yields progress, and each row once. expected: by model name, what an earlier run has noted of it.
 
         Raises:
@@ -103,7 +92,7 @@ class Audit:
             yield self._progress(f"asking {model.name}")
             yield from self._run_model(model)
 
-    def _run_model(self, model: AuditModel) -> Iterator[Progress]:
+    def _run_model(self, model: AuditModel) -> Steps[AuditStep, None]:
         for order, query in enumerate(self.queries):
             heapq.heappush(self._heap, (0, order, OpenQuery(order, model.name, query)))
         while self._heap or self._ready or self._in_hand or self._elsewhere:
@@ -233,6 +222,7 @@ class Audit:
 
     def _finish(self, row: AuditRow) -> None:
         self._finished += 1
+        self._spent += answers_of(row)
         self._rows.append(row)
 
     def _fail(self, opened: OpenQuery, error: str) -> None:
@@ -245,7 +235,8 @@ class Audit:
     def _model(self, name: str) -> AuditModel:
         return next(model for model in self.spec.models if model.name == name)
 
-    def _progress(self, message: str = "") -> Progress:
+    def _progress(self, message: str = "") -> Progress[AuditStep]:
         rows, self._rows = tuple(self._rows), []
         total = len(self.queries) * len(self.spec.models)
-        return Progress(rows, self._finished, total, self._drawn, self._stored, message)
+        step = AuditStep(rows, self._finished, total, self._drawn, self._stored)
+        return audit_progress(self.spec, step, self._spent, message)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,8 +28,8 @@ from core.judges import served_judge
 from core.judges.budget import check_cost
 from core.queries.query import Query
 from core.runs.catalogue import audit_entry, remember
-from core.sampling.shards import AnyStore
-from core.tasks.progress import Progress, Steps
+from core.sampling.shards import SHARD_ROWS, AnyStore
+from core.tasks import Pace, Steps, timed
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -71,12 +72,14 @@ def run_audit(
             audit = Audit(spec, queries, workers, store, leases)
             folder = _Folder(audit, out, earlier, about)
             try:
-                for event in audit.run(earlier):
-                    folder.add(event.rows)
-                    drawn, stored = event.drawn, event.stored
-                    if event.message:
+                for progress in timed(audit.run(earlier), Pace(least=SHARD_ROWS)):
+                    step = progress.partial
+                    folder.add(step.rows)
+                    drawn, stored = step.drawn, step.stored
+                    if progress.message:
                         folder.write("running")
-                    yield Progress(event.finished, event.total, "queries", message=event.message)
+                    count = f"{step.finished:,} of {step.total:,} queries"
+                    yield replace(progress.with_partial(None), message=progress.message or count)
             except BaseException:
                 # Also on an interrupt: what was found so far can be read, and the rest resumed.
                 folder.keep_what_there_is()

@@ -7,8 +7,6 @@ import numpy as np
 import pandas as pd
 
 from core.audit.curves import Curve, rankings
-from core.audit.rows import AuditRow
-from core.audit.spec import AuditSpec
 from core.queries.query import Query
 
 VERDICTS = ("trust", "caution", "do not use")
@@ -139,30 +137,3 @@ def some_of(queries: Sequence[Query], count: int) -> list[Query]:
     """
     order = np.random.default_rng(0).permutation(len(queries))
     return [queries[number] for number in sorted(order[:count].tolist())]
-
-
-def answers_a_query(spec: AuditSpec) -> int:
-    """Returns how many answers a query and model takes at most, the likeliest one counted."""
-    direct = spec.monte_carlo_samples
-    if spec.method == "mc":
-        return 1 + (direct or spec.samples)
-    return 1 + spec.samples + direct
-
-
-def seconds_left(
-    spec: AuditSpec, rows: Sequence[AuditRow], total: int, answers: int, pace: float | None
-) -> float | None:
-    """Returns how long what is left takes at most; None before there is a pace.
-
-    rows: finished. answers: drawn or found so far. pace: seconds an answer.
-    """
-    if pace is None:
-        return None
-    spent = sum(1 + (row.estimate.samples if row.estimate else 0) + _counted(row) for row in rows)
-    ahead = (total - len(rows)) * answers_a_query(spec) - max(answers - spent, 0)
-    return max(ahead, 0) * pace
-
-
-def _counted(row: AuditRow) -> int:
-    direct = row.monte_carlo
-    return 0 if direct is None or direct is row.estimate else direct.samples

@@ -17,7 +17,6 @@ from core.cli.options import (
     loading_fields,
 )
 from core.errors import SpecError
-from core.tasks.progress import Progress
 
 if TYPE_CHECKING:
     from core.spec import DirectionPosition
@@ -77,9 +76,9 @@ def direction(
     from core.behaviours.load import load_behaviour, load_contrast_pairs
     from core.models.loading import load_model
     from core.models.spec import LoadingSpec
-    from core.steering.build import build_direction
     from core.steering.direction import DirectionMeta
     from core.steering.files import save_direction
+    from core.tasks import named, result_of
 
     _check_out(out)
     where = _position(position) or load_behaviour(behaviour).spec.direction
@@ -87,13 +86,8 @@ def direction(
     loaded = load_model(
         model, LoadingSpec.build(**loading_fields(revision, device, dtype, attention))
     )
-    show = progress(quiet=as_json)
-
-    def count(done: int, total: int) -> None:
-        if show is not None:
-            show(Progress(done, total, "pairs", message="building the direction"))
-
-    built = build_direction(loaded, pairs, where, count)
+    steps = named("building the direction", direction_steps(loaded, pairs, where))
+    built = result_of(steps, progress(quiet=as_json))
     meta = DirectionMeta.of(loaded, load_behaviour(behaviour).name)
     save_direction(out, built, meta)
     report = DirectionReport(out, built, meta, len(pairs))

@@ -24,10 +24,10 @@ from core.runs.request import EstimateRequest, Fingerprints
 from core.sampling.scored import answer_texts, score_texts
 from core.sampling.shards import DrawnShard, draw_rows
 from core.sampling.spec import SamplingSpec
-from core.search.cross_entropy import SearchResult
 from core.search.pilot import measure_default
 from core.spec import DirectionPosition
 from core.steering.direction import Direction
+from core.tasks import result_of
 
 Directions = dict[DirectionPosition, Direction]
 
@@ -205,12 +205,8 @@ class Worker:
 
     def _measured(self, request: EstimateRequest, loaded: LoadedModel) -> AnyProposalSpec:
         own = behaviour_judge(request.behaviour)
-        result = None
-        for event in measure_default(loaded, request.behaviour, own, MemoryStore()):
-            result = event
-        if not isinstance(result, SearchResult):
-            raise ModelError(f"no default proposal could be measured for {request.model!r}")
-        return result.best("variance")
+        search = measure_default(loaded, request.behaviour, own, MemoryStore())
+        return result_of(search).best("variance")
 
     def _adopt(self, prepared: Prepared) -> str:
         loaded = self._model(prepared.request)

@@ -1,4 +1,4 @@
-"""Downloads a Hub model's weights before it is loaded, with progress."""
+"""Fetches a Hub model's weights before it is loaded, with progress."""
 
 import shutil
 from collections.abc import Callable
@@ -22,9 +22,11 @@ from core.models.hub import hub_refusal, in_a_sentence
 from core.models.sources import Source, find_source
 from core.models.spec import LoadingSpec
 from core.settings.operator import Permissions, as_path, operator
+from core.tasks import Progress, Steps, steps_of_call
 
-# Takes bytes done and bytes in total. It may raise to stop the download, which is resumed the next time.
-Progress = Callable[[int, int], None]
+# Is called with the bytes that are there. It may raise to stop the download, which continues next time.
+ShowBytes = Callable[[Progress[None]], object]
+BYTES = "bytes"
 
 
 def to_download(
@@ -43,7 +45,7 @@ def to_download(
 def download(
     name: str,
     loading: LoadingSpec | None = None,
-    progress: Progress | None = None,
+    show: ShowBytes | None = None,
     allowed: Permissions | None = None,
 ) -> Path:
     """Returns a model's folder in the Hub client's cache, after downloading what `to_download` counts.
@@ -61,7 +63,7 @@ def download(
         raise ModelError(
             f"{name!r} needs {in_bytes(total)} on disk, and {in_bytes(free)} are free in {HF_HUB_CACHE!r}"
         )
-    counter = _ByteCounter(total, progress or (lambda done, total: None))
+    counter = _ByteCounter(total, show or (lambda progress: None))
     for file in sorted(missing):
         try:
             # By the commit that was checked: a branch may move meanwhile.
@@ -77,23 +79,34 @@ def download(
                 else f"{name!r} could not be downloaded; try again, what is there is kept "
                 f"({reason(error)[:160]})"
             ) from error
-    # A file shared with another revision is there at once and reports no progress.
+    # A file that another revision has too is there at once, without progress.
     if counter.done < total:
-        counter.add(total - counter.done)
+        counter.add(total - counter.done, stored=True)
     return source.folder
 
 
-class _ByteCounter:
-    """Adds up the bytes that the Hub client reports to its progress bars, one for each file."""
+def download_steps(name: str, loading: LoadingSpec | None = None) -> Steps[None, Path]:
+    """Yields the progress of `download` in bytes, and returns its folder. Raises: as it does."""
 
-    def __init__(self, total: int, report: Progress) -> None:
-        self.done, self.total, self._report = 0, total, report
+    def call(show: ShowBytes) -> Path:
+        return download(name, loading, show)
+
+    return steps_of_call(call)
+
+
+class _ByteCounter:
+    """Adds up the bytes of the Hub client's progress bars, one a file."""
+
+    def __init__(self, total: int, show: ShowBytes) -> None:
+        self.done, self.total, self._stored, self._show = 0, total, 0, show
         self.stopped: Exception | None = None
 
-    def add(self, count: int) -> None:
+    def add(self, count: int, *, stored: bool = False) -> None:
+        """Counts bytes. stored: they were on this machine already."""
         self.done = min(self.done + count, self.total)
+        self._stored += count if stored else 0
         try:
-            self._report(self.done, self.total)
+            self._show(Progress(self.done, self.total, BYTES, self._stored))
         except Exception as error:
             self.stopped = error
             raise
@@ -105,7 +118,7 @@ class _ByteCounter:
         class Bar:
             def __init__(self, *args: object, initial: int = 0, **options: object) -> None:
                 if initial:
-                    counter.add(int(initial))
+                    counter.add(int(initial), stored=True)
 
             def __enter__(self) -> "Bar":
                 return self

@@ -20,10 +20,9 @@ from core.runs.report import EstimateReport
 from core.runs.request import EstimateRequest
 from core.sampling.scored import JudgedShard
 from core.sampling.shards import SHARD_ROWS, AnyStore
-from core.search.cross_entropy import SearchResult
 from core.search.pilot import measure_default
 from core.spec import check_samples
-from core.tasks.progress import Progress, Steps
+from core.tasks import Progress, Steps, named
 
 # With these a `steer` proposal is whole, and no default is measured for it.
 WHOLE_STEERING = frozenset({"strength", "alpha_mix", "t_switch", "layer"})
@@ -130,14 +129,9 @@ def _measured(
         return SteerSpec.build(**steering)
     default: AnyProposalSpec | None = known_default(loaded, request.behaviour, store)
     if default is None:
-        for event in measure_default(loaded, request.behaviour, judge, store):
-            if isinstance(event, SearchResult):
-                default = event.best("variance")
-            else:
-                yield Progress(
-                    event.done, event.total, "queries", message="measuring the default proposal"
-                )
-    assert default is not None, "a search ends with its result"
+        search = measure_default(loaded, request.behaviour, judge, store)
+        result = yield from named("measuring the default proposal", search)
+        default = result.best("variance")
     switch = min(default.t_switch, request.generation.max_new_tokens)
     return build_proposal({**default.model_dump(), "t_switch": switch, **steering})
 

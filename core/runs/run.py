@@ -16,8 +16,8 @@ from core.judges.base import Judge
 from core.models.loading import LoadedModel
 from core.runs.catalogue import Entry, now, remember, short_title
 from core.runs.estimate import sample, second_request, second_samples
-from core.runs.job import Job
 from core.runs.request import EstimateRequest
+from core.runs.task import RunTask, run_task
 from core.sampling.scored import JudgedShard
 from core.sampling.shards import AnyStore
 from core.settings.user import user_settings
@@ -92,8 +92,8 @@ def load_run(store: AnyStore, run_id: str) -> RunSpec | None:
         return None
 
 
-def make_job(loaded: LoadedModel, judge: Judge, store: AnyStore, spec: RunSpec) -> Job:
-    """Returns the run as a job, not yet started.
+def make_task(loaded: LoadedModel, judge: Judge, store: AnyStore, spec: RunSpec) -> RunTask:
+    """Returns the run's task, not yet started.
 
     Raises:
         TailscopeError: the run does not fit the model.
@@ -124,7 +124,7 @@ def make_job(loaded: LoadedModel, judge: Judge, store: AnyStore, spec: RunSpec) 
     for name in ARMS:
         if spec.arm_samples(name) > 0:
             arms[name] = arm(spec.arm_request(name), spec.arm_samples(name))
-    return Job(spec.run_id, arms, notices=store.drain_events)
+    return run_task(arms, notices=store.drain_events)
 
 
 def _entry(spec: RunSpec, rows: int) -> Entry:

@@ -4,9 +4,8 @@ de Boer et al. (2005), as in the paper, but with the mixture density of the rand
 weights (docs/method.md#search).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -19,9 +18,9 @@ from core.models.loading import LoadedModel
 from core.proposals import AnyProposalSpec, Proposal, build_proposal
 from core.sampling.shards import AnyStore
 from core.search.grid import SearchGrid
-from core.search.progress import mapped
 from core.search.surface import FloatArray, Surface, surface_steps
 from core.spec import GenerationSpec
+from core.tasks import Progress, Steps, part_of
 
 Objective = Literal["cross_entropy", "variance"]
 # Raise this when the same search would give another surface.
@@ -29,13 +28,8 @@ SEARCH_VERSION = 1
 DEFAULT_PILOT_ROWS = 400
 
 
-@dataclass(frozen=True)
-class SearchStep:
-    """Progress: `done` of `total` queries, and the share that is done of the next one."""
-
-    done: int
-    total: int
-    within: float = 0.0
+# In queries, a part of one included. A search has no partial result.
+SearchSteps = Steps[None, "SearchResult"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +106,8 @@ def search(
     threshold: float = 0.75,
     defensive_share: float = 0.1,
     seed: int = 0,
-) -> Iterator[SearchStep | SearchResult]:
-    """Yields progress, and at last the result; a query done before is read from the store.
+) -> SearchSteps:
+    """Yields the progress, and returns the result; a query done before is read from the store.
 
     proposals: the grid's rungs, made ready. rows: pilot draws a query.
 
@@ -136,8 +130,10 @@ def search(
         )
     grid = grid.model_copy(update={"switches": switches})
     found: list[Surface] = []
+    stored = 0
     for number, query in enumerate(queries):
-        yield SearchStep(number, len(queries))
+        progress = Progress[None](number, len(queries), "queries", stored)
+        yield progress
         key = "search/" + spec_hash(
             {
                 "search": SEARCH_VERSION,
@@ -167,11 +163,13 @@ def search(
                 defensive_share=defensive_share,
                 seed=seed + number,
             )
-            surface = yield from mapped(steps, partial(SearchStep, number, len(queries)))
+            surface = yield from part_of(progress, 1, steps)
             _write(store, key, surface)
+        else:
+            stored += 1
         found.append(surface)
-    yield SearchStep(len(queries), len(queries))
-    yield combine(grid, queries, found)
+    yield Progress(len(queries), len(queries), "queries", stored)
+    return combine(grid, queries, found)
 
 
 def combine(grid: SearchGrid, queries: Sequence[str], surfaces: Sequence[Surface]) -> SearchResult:

@@ -1,8 +1,9 @@
 """The pilot search, which measures a default proposal: its layers, strengths and queries."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from core.behaviours.load import load_behaviour, load_contrast_pairs
+from core.behaviours.load import Behaviour, load_behaviour, load_contrast_pairs
 from core.judges.base import Judge
 from core.models.loading import LoadedModel, load_model
 from core.proposals import (
@@ -16,10 +17,12 @@ from core.proposals import (
 from core.proposals.base import DirectionSource, check_layer
 from core.runs.defaults import remember_default
 from core.sampling.shards import AnyStore
-from core.search.cross_entropy import SearchResult, SearchStep, search
+from core.search.cross_entropy import SearchResult, SearchSteps, search
 from core.search.grid import rungs, small_grid
 from core.spec import DirectionPosition, GenerationSpec
-from core.steering.build import build_direction
+from core.steering.build import build_direction, direction_steps
+from core.steering.direction import Direction
+from core.tasks import Progress, Steps
 
 PILOT_QUERIES = 6
 MAX_PILOT_LAYERS = 8
@@ -33,8 +36,8 @@ def measure_default(
     *,
     position: DirectionPosition | None = None,
     generation: GenerationSpec | None = None,
-) -> Iterator[SearchStep | SearchResult]:
-    """Yields a search's progress and its result; its proposal of least variance becomes the default.
+) -> SearchSteps:
+    """Yields a search's progress and returns its result; its proposal of least variance becomes the default.
 
     The search looks through layers and strengths of `steer`. Its pilot asks queries of the contrast
     pairs, which are in no query set. position: where the direction is read; None for the behaviour's own.
@@ -44,7 +47,7 @@ def measure_default(
     direction = build_direction(loaded, load_contrast_pairs(behaviour), position)
     context = ProposalContext(direction=lambda _: direction, load=load_model)
     chosen = default_rungs(loaded, SteerSpec(direction=position), context.direction)
-    for event in search(
+    result = yield from search(
         loaded,
         [prepare(loaded, rung, context) for rung in chosen],
         small_grid(chosen, generation.max_new_tokens),
@@ -52,11 +55,38 @@ def measure_default(
         judge,
         generation,
         store,
-    ):
-        if isinstance(event, SearchResult):
-            best = event.best("variance")
-            remember_default(loaded.fingerprint, behaviour, best, store)
-        yield event
+    )
+    remember_default(loaded.fingerprint, behaviour, result.best("variance"), store)
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class BuiltDirection:
+    """A behaviour's direction, and the search for its settings; None where they were known."""
+
+    direction: Direction
+    search: SearchResult | None
+
+
+def build_steps(
+    loaded: LoadedModel, name: str, behaviour: Behaviour, judge: Judge | None, store: AnyStore
+) -> Steps[None, BuiltDirection]:
+    """Yields the progress of reading the pairs and then, with a judge, of the search for the settings.
+
+    The progress is in "pairs", then in "queries". name: of the behaviour, as `load_behaviour` takes it.
+    """
+    pairs = load_contrast_pairs(name)
+    yield Progress(0, len(pairs), "pairs")
+    direction = yield from direction_steps(loaded, pairs, behaviour.spec.direction)
+    if judge is None:
+        return BuiltDirection(direction, None)
+    search_result = yield from measure_default(loaded, name, judge, store)
+    return BuiltDirection(direction, search_result)
+
+
+def build_name(loaded: LoadedModel, behaviour: Behaviour) -> str:
+    """Returns the name of a build's task: all that its result depends on."""
+    return "\n".join([loaded.fingerprint, behaviour.fingerprint, behaviour.spec.direction])
 
 
 def default_rungs(

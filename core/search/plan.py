@@ -1,7 +1,5 @@
-"""What a search looks through, and its events with the time that is left. Runs in a thread: no widgets."""
+"""Plans a search for a proposal's settings: which kind, how far, on which queries; and carries it out."""
 
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from core.judges.base import Judge
@@ -18,68 +16,62 @@ from core.proposals.base import direction_of
 from core.runs.prepare import proposal_context
 from core.runs.request import EstimateRequest
 from core.sampling.shards import AnyStore
-from core.search.cross_entropy import DEFAULT_PILOT_ROWS, SearchResult, SearchStep, search
+from core.search.cross_entropy import DEFAULT_PILOT_ROWS, SearchSteps, search
 from core.search.grid import SearchGrid, published_grid, rungs, small_grid
 from core.search.pilot import measure_default, pilot_layers, pilot_queries
 from core.spec import GenerationSpec
 
 SMALL, PAPER = "small", "paper"
-HERE, PILOT = "this question", "the behaviour's pilot questions"
+OWN_QUERY, PILOT = "own query", "pilot queries"
 # The published grid's strengths, as shares of the reach.
 PAPER_SHARES = tuple(k / 10 for k in range(1, 11))
-# One question has its pilot for itself; several share theirs.
-ROWS_HERE = 1_000
-# Questions done in less were read from the store, and say nothing of how long the others take.
-STORED_SECONDS = 0.3
-
-
-@dataclass(frozen=True)
-class Progress:
-    """`done` of `total` questions, parts of one included; seconds_left None until one has been measured."""
-
-    done: float
-    total: int
-    seconds_left: float | None
+# Pilot answers to a query that is searched alone; several share theirs.
+OWN_QUERY_ROWS = 1_000
 
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """What to search: a kind with what only it has, how far, on which questions.
+    """What to search.
 
-    base: the proposal as it is now; its strength, mixing and switch do not count.
+    base: the kind of proposal with all settings that the search does not vary. grid: SMALL tries every layer,
+    PAPER the base's. queries_from: OWN_QUERY, the request's, or PILOT, the behaviour's. reach: the largest
+    strength to try, in the unit of the kind's `search.reach`.
     """
 
-    asked: EstimateRequest
+    request: EstimateRequest
     base: AnyProposalSpec
     grid: str
-    questions: str
+    queries_from: str
     reach: float
 
     @classmethod
-    def of(cls, asked: EstimateRequest, grid: str, questions: str, reach: float) -> "SearchPlan":
+    def of(
+        cls, request: EstimateRequest, grid: str, queries_from: str, reach: float
+    ) -> "SearchPlan":
         """Returns the plan for a request's own kind of proposal."""
-        assert asked.proposal is not None
+        assert request.proposal is not None
         plain = {"strength": 0.0, "alpha_mix": 0.0, "t_switch": 1}
-        if grid == SMALL and isinstance(asked.proposal, DirectedSpec):
+        if grid == SMALL and isinstance(request.proposal, DirectedSpec):
             plain["layer"] = 0
-        return cls(asked, asked.proposal.model_copy(update=plain), grid, questions, reach)
+        base = request.proposal.model_copy(update=plain)
+        return cls(request, base, grid, queries_from, reach)
 
     @property
     def name(self) -> str:
-        """What the plan is known by: all that its result depends on."""
-        asked = self.asked
-        query = asked.query if self.questions == HERE else ""
+        """All that the result depends on: plans of the same name have the same result."""
+        request = self.request
+        query = request.query if self.queries_from == OWN_QUERY else ""
         return "\n".join(
             [
-                asked.model,
-                asked.loading.model_dump_json(),
-                asked.behaviour,
-                asked.judge or "",
-                f"{asked.threshold:g}",
+                request.model,
+                request.loading.model_dump_json(),
+                request.behaviour,
+                request.judge or "",
+                f"{request.threshold:g}",
                 self.grid,
                 f"{self.reach:g}",
-                f"{asked.defensive_share:g}",
-                asked.generation.model_dump_json(),
+                f"{request.defensive_share:g}",
+                request.generation.model_dump_json(),
                 self.base.model_dump_json(),
                 query,
             ]
@@ -90,71 +82,59 @@ class SearchPlan:
         """Whether this is the search that the behaviour's default proposal comes from."""
         plain = SteerSpec(strength=0.0, alpha_mix=0.0, t_switch=1, layer=0)
         default = (plain, SMALL, PILOT, kind_of(plain).search.reach, GenerationSpec(), None)
-        asked = self.asked
+        request = self.request
         return default == (
-            self.base, self.grid, self.questions, self.reach, asked.generation, asked.judge,
+            self.base, self.grid, self.queries_from, self.reach, request.generation, request.judge,
         )  # fmt: skip
 
     @property
     def queries(self) -> tuple[str, ...]:
-        """The questions that the pilot asks."""
+        """The queries that the pilot asks."""
         return (
-            (self.asked.query,) if self.questions == HERE else pilot_queries(self.asked.behaviour)
+            (self.request.query,)
+            if self.queries_from == OWN_QUERY
+            else pilot_queries(self.request.behaviour)
         )
 
     @property
     def rows(self) -> int:
-        """Pilot answers a question."""
-        return ROWS_HERE if self.questions == HERE else DEFAULT_PILOT_ROWS
+        """Pilot answers to each query."""
+        return OWN_QUERY_ROWS if self.queries_from == OWN_QUERY else DEFAULT_PILOT_ROWS
 
 
-def events(
+def search_steps(
     plan: SearchPlan, loaded: LoadedModel, judge: Judge, store: AnyStore
-) -> Iterator[Progress | SearchResult]:
-    """Yields a plan's progress, and at last its result; what was done before comes from the store."""
+) -> SearchSteps:
+    """Yields a plan's progress and returns its result; queries that were done before come from the store.
+
+    The default search's proposal of least variance becomes the behaviour's default.
+    """
     if plan.is_default:
-        found = measure_default(loaded, plan.asked.behaviour, judge, store)
-    else:
-        found = _search(plan, loaded, judge, store)
-    began, took, left = time.monotonic(), [], None
-    for event in found:
-        if isinstance(event, SearchResult):
-            yield event
-            continue
-        if event.within > 0:
-            yield Progress(event.done + event.within, event.total, left)
-            continue
-        now = time.monotonic()
-        if event.done > 0 and now - began > STORED_SECONDS:
-            took.append(now - began)
-        began = now
-        pace = sum(took) / len(took) if took else None
-        left = None if pace is None else pace * (event.total - event.done)
-        yield Progress(event.done, event.total, left)
+        return measure_default(loaded, plan.request.behaviour, judge, store)
+    return _search(plan, loaded, judge, store)
 
 
-def _search(
-    plan: SearchPlan, loaded: LoadedModel, judge: Judge, store: AnyStore
-) -> Iterator[SearchStep | SearchResult]:
-    asked = plan.asked
-    grid, found = search_grid(plan, loaded), proposal_context(loaded, asked.behaviour)
-    yield from search(
+def _search(plan: SearchPlan, loaded: LoadedModel, judge: Judge, store: AnyStore) -> SearchSteps:
+    request = plan.request
+    grid, context = search_grid(plan, loaded), proposal_context(loaded, request.behaviour)
+    steps = search(
         loaded,
-        [prepare(loaded, rung, found) for rung in grid.rungs],
+        [prepare(loaded, rung, context) for rung in grid.rungs],
         grid,
         plan.queries,
         judge,
-        asked.generation,
+        request.generation,
         store,
         rows=plan.rows,
-        threshold=asked.threshold,
-        defensive_share=asked.defensive_share,
+        threshold=request.threshold,
+        defensive_share=request.defensive_share,
     )
+    return (yield from steps)
 
 
 def search_grid(plan: SearchPlan, loaded: LoadedModel) -> SearchGrid:
-    """Returns the grid: at every layer if it is small, else at the one that is set."""
-    base, longest = plan.base, plan.asked.generation.max_new_tokens
+    """Returns the grid: SMALL at every layer, PAPER at the base's."""
+    base, longest = plan.base, plan.request.generation.max_new_tokens
     layers: tuple[int | None, ...] = (None,)
     if isinstance(base, DirectedSpec):
         layers = _layers(plan, loaded) if plan.grid == SMALL else (base.layer,)
@@ -173,7 +153,7 @@ def _layers(plan: SearchPlan, loaded: LoadedModel) -> tuple[int, ...]:
     base, every = plan.base, pilot_layers(len(loaded.blocks))
     if not isinstance(base, DirectedSpec) or base.direction_file is None:
         return every
-    held = direction_of(loaded, base, proposal_context(loaded, plan.asked.behaviour)).held_blocks
+    held = direction_of(loaded, base, proposal_context(loaded, plan.request.behaviour)).held_blocks
     return tuple(layer for layer in every if layer in held) or held[:1]
 
 
@@ -184,5 +164,5 @@ def _strengths(plan: SearchPlan, loaded: LoadedModel, layer: int | None) -> list
     wanted = [round(plan.reach * share, 6) for share in shares]
     if not isinstance(base, DirectedSpec) or not reach.relative or layer is None:
         return wanted
-    direction = measured_direction(loaded, base, proposal_context(loaded, plan.asked.behaviour))
+    direction = measured_direction(loaded, base, proposal_context(loaded, plan.request.behaviour))
     return [direction.strength_of(layer, relative) for relative in wanted]

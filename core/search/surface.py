@@ -5,7 +5,7 @@ drew it, a row is weighted by the ensemble's mixture density, so that a phi whic
 that carry the mass scores badly: others have drawn those words.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +20,8 @@ from core.sampling.scored import score_texts
 from core.sampling.scoring import TokenLogProbs, mix_steps, score_answers
 from core.sampling.streams import open_stream
 from core.search.grid import SearchGrid
-from core.search.progress import mapped
 from core.spec import GenerationSpec
+from core.tasks import Progress, Steps, part_of
 
 FloatArray = NDArray[np.float64]
 
@@ -75,10 +75,10 @@ def ensemble_steps(
     generation: GenerationSpec,
     rows: int,
     seed: int,
-) -> Generator[float, None, EnsembleDraws]:
+) -> Steps[None, EnsembleDraws]:
     """Returns about `rows` draws, an equal part from every rung and some from the target.
 
-    Yields the share that is done, after every rung.
+    Yields the progress, as a share, after every rung.
 
     A row's alpha_mix and t_switch are drawn from the grid. Mixing the distributions of a token is drawing
     from one or the other by a coin, so that no density is needed here.
@@ -104,7 +104,7 @@ def ensemble_steps(
         )
         drawn.append(found.tokens)
         by_target += [proposal is None] * count
-        yield (number + 1) / (len(proposals) + 1)
+        yield Progress(number + 1, len(proposals) + 1)
     tokens, index, counts = np.unique(
         np.concatenate(drawn), axis=0, return_inverse=True, return_counts=True
     )
@@ -129,13 +129,13 @@ def surface_steps(
     threshold: float,
     defensive_share: float,
     seed: int,
-) -> Generator[float, None, Surface]:
-    """Returns one query's surfaces; yields the share that is done. proposals: the rungs, made ready.
+) -> Steps[None, Surface]:
+    """Returns one query's surfaces; yields the progress, as a share. proposals: the rungs, made ready.
 
     One teacher-forced pass a rung gives every alpha_mix and t_switch.
     """
     drawing = ensemble_steps(loaded, proposals, grid, query, generation, rows, seed)
-    draws = yield from mapped(drawing, lambda share: DRAWING_PART * share)
+    draws = yield from part_of(Progress(0, 1), DRAWING_PART, drawing)
     texts = [answer_text(loaded, row[row >= 0].tolist()) for row in draws.tokens]
     with np.errstate(invalid="ignore"):
         harmful = score_texts(judge, query, texts) >= threshold
@@ -147,7 +147,7 @@ def surface_steps(
         answers = draws.tokens[start : start + SCORED_AT_ONCE]
         parts.append(score_answers(target, changed, answers, generation))
         done = (start + len(answers)) / len(draws.tokens)
-        yield DRAWING_PART + (1.0 - DRAWING_PART) * done
+        yield Progress(DRAWING_PART + (1.0 - DRAWING_PART) * done, 1)
     log_p = np.concatenate([own for own, _ in parts])
     given = (np.concatenate(column) for column in zip(*(other for _, other in parts), strict=True))
     log_q = [log_p if arm is None else next(given) for arm in arms]

@@ -22,7 +22,7 @@ from core.queries import QueryFile, evenly_spread
 from core.runs.prepare import behaviour_direction, proposal_context, ready_proposals
 from core.runs.request import EstimateRequest
 from core.sampling.shards import SHARD_ROWS, AnyStore
-from core.search.cross_entropy import Objective, SearchResult, search
+from core.search.cross_entropy import Objective, search
 from core.search.grid import PAPER_STRENGTHS, SearchGrid, published_grid, small_grid
 from core.search.pilot import PILOT_QUERIES, default_rungs, pilot_layers, pilot_queries
 from core.search.report import TuneReport
@@ -37,7 +37,7 @@ from core.spec import (
     within,
 )
 from core.steering.direction import Direction
-from core.tasks.progress import Progress, Steps
+from core.tasks import Progress, Steps, named
 
 GRIDS = ("small", "paper")
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
@@ -119,8 +119,7 @@ def tune(
         companions=grid.rungs[1:],
     )
     proposals = ready_proposals(loaded, request)
-    result: SearchResult | None = None
-    for event in search(
+    steps = search(
         loaded,
         proposals,
         grid,
@@ -130,12 +129,8 @@ def tune(
         store,
         rows=spec.rows,
         seed=spec.seed,
-    ):
-        if isinstance(event, SearchResult):
-            result = event
-        else:
-            yield Progress(event.done, event.total, "queries", message="measuring proposals")
-    assert result is not None, "a search ends with its result"
+    )
+    result = yield from named("measuring proposals", steps)
     return TuneReport(
         model=spec.model,
         behaviour=spec.behaviour,

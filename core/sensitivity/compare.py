@@ -3,15 +3,16 @@
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 
 from core.executors.base import Executor
 from core.judges import served_judge
 from core.judges.budget import check_cost
 from core.runs.report import not_stored
 from core.sampling.shards import AnyStore
-from core.sensitivity.comparison import Comparison, VariantRow, estimated
+from core.sensitivity.comparison import Comparison, comparison_steps
 from core.sensitivity.report import SensitivityReport, summed_up
-from core.tasks.progress import Progress, Steps
+from core.tasks import Steps
 
 
 def compare(
@@ -38,14 +39,15 @@ def compare(
         longest = max(variant.generation.max_new_tokens for variant in asked)
         check_cost(served, texts, spec.samples + 1, longest, max_cost, notify)
     workers = executor()
-    rows: dict[str, VariantRow] = {}
     try:
-        with closing(estimated(comparison, workers, store)) as events:
-            for event, finished in events:
-                rows |= {row.variant.variant_id: row for row in finished}
-                yield Progress(event.finished, event.total, "wordings", message=event.message)
+        with closing(comparison_steps(comparison, workers, store)) as steps:
+            for progress in steps:
+                end = progress.partial
+                count = f"{end.finished:,} of {end.total:,} wordings"
+                yield replace(progress.with_partial(None), message=progress.message or count)
     finally:
         workers.close()
+    rows = {row.variant.variant_id: row for row in end.rows}
     return summed_up(
         comparison,
         [rows[variant.variant_id] for variant in asked],

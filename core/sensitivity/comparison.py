@@ -4,15 +4,16 @@ The store keeps the variants and what their rows depend on; estimates are comput
 """
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from pydantic import AliasChoices, ConfigDict, Field, ValidationError, field_validator
 
 from cache import StoreError, spec_hash
-from core.audit.driver import Audit, Progress
+from core.audit.driver import Audit
 from core.audit.leases import Leases
+from core.audit.progress import AuditStep
 from core.audit.query import under
 from core.audit.replay import stored_answers
 from core.audit.results import noted
@@ -28,6 +29,7 @@ from core.runs.run import is_run_id
 from core.sampling.shards import AnyStore
 from core.sensitivity.variants import ORIGINAL, Variant
 from core.spec import Spec
+from core.tasks import Steps
 
 # How often the catalogue is updated while answers are drawn.
 WRITTEN_EVERY = 5.0  # seconds
@@ -90,6 +92,32 @@ class VariantRow:
     row: AuditRow
 
 
+@dataclass(frozen=True)
+class ComparisonSoFar:
+    """What is known of a comparison.
+
+    rows: a later one of the same variant replaces it. finished, total: variants; those read from the store to
+    be shown until they are estimated again are not finished. drawn, stored: answers, drawn now and read from
+    the store.
+    """
+
+    rows: tuple[VariantRow, ...] = ()
+    finished: int = 0
+    total: int = 0
+    drawn: int = 0
+    stored: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether every variant has its row."""
+        return 0 < self.total == self.finished
+
+    @property
+    def last_known(self) -> tuple[VariantRow, ...]:
+        """The rows, of each variant the last."""
+        return tuple({row.variant.variant_id: row for row in self.rows}.values())
+
+
 class _Arm(Spec):
     """A sample's request for any query, and what its rows depend on besides."""
 
@@ -126,28 +154,31 @@ def load(store: AnyStore, name: str) -> Comparison | None:
     return None if record is None else record.comparison
 
 
-def estimated(
+def comparison_steps(
     comparison: Comparison, executor: Executor, store: AnyStore
-) -> Generator[tuple[Progress, tuple[VariantRow, ...]], None, None]:
-    """Yields progress with new rows, each once. Stored answers are not drawn again.
+) -> Steps[ComparisonSoFar, ComparisonSoFar]:
+    """Yields the progress of estimating each variant. What is in the store is not drawn again.
 
-    The catalogue is updated, however the work ends. Raises: as `Audit.run`.
+    The catalogue is brought up to date, whatever ends the work. Raises: as `Audit.run`.
     """
     variants = {variant.variant_id: variant for variant in comparison.variants}
+    now = ComparisonSoFar(total=len(variants))
     with Leases(store) as leases:
         generations = {name: variant.generation for name, variant in variants.items()}
         queries = [variant.query for variant in comparison.variants]
         audit = Audit(comparison.spec, queries, executor, store, leases, generations)
         book = _Bookkeeper(comparison, audit, store)
         try:
-            for event in audit.run():
-                book.write(event)
-                yield (
-                    event,
-                    tuple(VariantRow(variants[row.query.query_id], row) for row in event.rows),
-                )
+            rows: tuple[VariantRow, ...] = ()
+            for progress in audit.run():
+                step = progress.partial
+                book.write(step)
+                rows += tuple(VariantRow(variants[row.query.query_id], row) for row in step.rows)
+                now = ComparisonSoFar(rows, step.finished, step.total, step.drawn, step.stored)
+                yield progress.with_partial(now)
         finally:
             book.close()
+    return now
 
 
 class _Bookkeeper:
@@ -160,9 +191,9 @@ class _Bookkeeper:
         self._written = 0.0
         keep(store, comparison)
 
-    def write(self, event: Progress) -> None:
-        self._finished, self._rows = event.finished, event.drawn + event.stored
-        self._errors |= {row.query.query_id: row.error for row in event.rows if row.error}
+    def write(self, step: AuditStep) -> None:
+        self._finished, self._rows = step.finished, step.drawn + step.stored
+        self._errors |= {row.query.query_id: row.error for row in step.rows if row.error}
         if self._audit.sampling_keys and time.monotonic() - self._written > WRITTEN_EVERY:
             self._save("running")
 

@@ -1,95 +1,109 @@
-"""A comparison in the background: its progress, first as the store has it, then as answers are drawn."""
+"""Comparisons of wordings in the background: drawn, or read from what is stored; and wordings being made."""
 
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from core.executors.base import Executor
 from core.sampling.shards import AnyStore
-from core.sensitivity.comparison import Comparison, VariantRow, estimated, stored_rows
+from core.sensitivity.comparison import (
+    Comparison,
+    ComparisonSoFar,
+    comparison_steps,
+    stored_rows,
+)
+from core.sensitivity.rewordings import Made
+from core.tasks import Progress, Snapshot, Steps, Task, steps_of_call
+
+ComparisonTask = Task[ComparisonSoFar, ComparisonSoFar]
+ComparisonSnapshot = Snapshot[ComparisonSoFar, ComparisonSoFar]
 
 
-@dataclass(frozen=True)
-class ComparisonProgress:
-    """Where the work is.
+def comparison_task(
+    comparison: Comparison, executor: Callable[[], Executor], store: AnyStore
+) -> ComparisonTask:
+    """Returns the task that draws what a comparison still needs, not yet started.
 
-    rows: what is known, an earlier time's included. finished: how many are of this time. seconds: since the
-    first answer was drawn. cancel: set by whoever wants no more of it; what is in hand is finished.
+    executor: makes what draws; it is closed at the end. The task fails as `comparison_steps` raises.
     """
-
-    cancel: threading.Event
-    rows: tuple[VariantRow, ...] = ()
-    total: int = 0
-    finished: int = 0
-    drawn: int = 0
-    stored: int = 0
-    seconds: float = 0.0
-    message: str = "starting"
-
-    @property
-    def whole(self) -> bool:
-        """Whether every variant has its row."""
-        return 0 < self.total == self.finished
-
-    @property
-    def last_known(self) -> tuple[VariantRow, ...]:
-        """The rows, of each variant the last."""
-        return tuple({one.variant.variant_id: one for one in self.rows}.values())
+    return _task(comparison, drawing_steps(comparison, executor, store))
 
 
-def events(
-    plan: Comparison, executor: Callable[[], Executor], store: AnyStore
-) -> Iterator[ComparisonProgress]:
-    """Yields where the work is, until it is whole or cancelled. Raises: as `estimated`."""
-    at = ComparisonProgress(threading.Event(), total=len(plan.variants))
-    for read in stored_events(plan, store):
-        # Shown until they are had again: the model or its judge may be another by now.
-        at = replace(at, rows=read.rows, stored=read.stored, message=read.message)
-        yield at
-        if at.cancel.is_set():
-            return
-    began: float | None = None
-    hands = executor()
-    try:
-        with closing(estimated(plan, hands, store)) as found:
-            for event, rows in found:
-                if began is None and event.drawn + event.stored:
-                    began = time.perf_counter()
-                at = replace(
-                    at,
-                    rows=at.rows + rows,
-                    finished=event.finished,
-                    drawn=event.drawn,
-                    stored=max(event.stored, at.stored - event.drawn),
-                    seconds=0.0 if began is None else time.perf_counter() - began,
-                    message=event.message,
-                )
-                yield at
-                if at.cancel.is_set():
-                    return
-    finally:
-        hands.close()
+def stored_comparison_task(comparison: Comparison, store: AnyStore) -> ComparisonTask:
+    """Returns the task that reads what the store holds of a comparison, not yet started.
+
+    Nothing is drawn and no judge is asked.
+    """
+    return _task(comparison, reading_steps(comparison, store))
 
 
-def stored_events(plan: Comparison, store: AnyStore) -> Iterator[ComparisonProgress]:
-    """Yields what the store holds of a comparison; nothing is drawn and no judge is asked."""
-    at = ComparisonProgress(
-        threading.Event(), total=len(plan.variants), message="reading what is stored"
+RewordingTask = Task[None, Made]
+
+
+def rewording_task(make: Callable[[], Made]) -> RewordingTask:
+    """Returns the task that makes rewordings, not yet started.
+
+    make: asks a model or a server. A cancel acts at once, also while a server is silent.
+    """
+    return Task(steps_of_call(lambda _: make()), what="making wordings")
+
+
+def _task(comparison: Comparison, steps: Steps[ComparisonSoFar, ComparisonSoFar]) -> ComparisonTask:
+    first = ComparisonSoFar(total=len(comparison.variants))
+    return Task(
+        steps,
+        what="the comparison",
+        first=Progress(0, comparison.answers, "answers", message="starting", partial=first),
     )
-    yield at
-    for row in stored_rows(plan, store):
-        stored = at.stored + (plan.spec.samples + 1 if row.row.estimate is not None else 0)
-        at = replace(at, rows=(*at.rows, row), finished=at.finished + 1, stored=stored)
-        yield at
-        if at.cancel.is_set():
-            return
 
 
-def seconds_left(at: ComparisonProgress, plan: Comparison) -> float | None:
-    """Returns the time left at the pace so far; None before there is one."""
-    done = at.drawn + at.stored
-    if not done or at.seconds <= 0:
-        return None
-    return at.seconds / done * max(plan.answers - done, 0)
+def drawing_steps(
+    comparison: Comparison, make_executor: Callable[[], Executor], store: AnyStore
+) -> Steps[ComparisonSoFar, ComparisonSoFar]:
+    """Yields what is stored, then what is estimated; returns the whole. Raises: as `comparison_steps`."""
+    read = ComparisonSoFar(total=len(comparison.variants))
+    # What is stored is shown until it is estimated again: the model or its judge may have changed.
+    for progress in reading_steps(comparison, store):
+        read = replace(progress.partial, finished=0)
+        yield progress.with_partial(read)
+    executor = make_executor()
+    now = read
+    try:
+        with closing(comparison_steps(comparison, executor, store)) as steps:
+            for progress in steps:
+                drawn = progress.partial.drawn
+                now = replace(
+                    progress.partial,
+                    rows=read.rows + progress.partial.rows,
+                    stored=max(progress.partial.stored, read.stored - drawn),
+                )
+                yield progress.with_partial(now)
+    finally:
+        executor.close()
+    return now
+
+
+def reading_steps(
+    comparison: Comparison, store: AnyStore
+) -> Steps[ComparisonSoFar, ComparisonSoFar]:
+    """Yields what the store holds of a comparison, variant by variant."""
+    now = ComparisonSoFar(total=len(comparison.variants))
+    yield _stored(comparison, now)
+    for row in stored_rows(comparison, store):
+        answers = comparison.spec.samples + 1 if row.row.estimate is not None else 0
+        now = replace(
+            now, rows=(*now.rows, row), finished=now.finished + 1, stored=now.stored + answers
+        )
+        yield _stored(comparison, now)
+    return now
+
+
+def _stored(comparison: Comparison, now: ComparisonSoFar) -> Progress[ComparisonSoFar]:
+    return Progress(
+        now.stored,
+        comparison.answers,
+        "answers",
+        now.stored,
+        message="reading what is stored",
+        partial=now,
+    )

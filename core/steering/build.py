@@ -6,8 +6,7 @@ The direction at a block is the mean activation on the safe sides minus the mean
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -21,15 +20,7 @@ from core.models.hooks import recorded
 from core.models.loading import LoadedModel
 from core.spec import DirectionPosition
 from core.steering.direction import Direction
-
-
-@dataclass(frozen=True)
-class PairsRead:
-    """How many of the contrast pairs have been read."""
-
-    done: int
-    total: int
-
+from core.tasks import Progress, Steps, result_of
 
 # Reading the pairs takes a second or an hour, by the model. It is done once, and goes with its model.
 _built: WeakKeyDictionary[LoadedModel, dict[str, Direction]] = WeakKeyDictionary()
@@ -39,27 +30,22 @@ def build_direction(
     loaded: LoadedModel,
     pairs: Sequence[ContrastPair],
     position: DirectionPosition,
-    progress: Callable[[int, int], None] | None = None,
+    show: Callable[[Progress[None]], object] | None = None,
 ) -> Direction:
     """Returns the direction at every block, read at the last prompt token or averaged over the answer.
 
-    progress: called with (pairs read, pairs in all) after each; never where it is known already.
+    show: called after each pair; never where the direction has been built already.
 
     Raises:
         BehaviourError: there is no pair, or the two sides leave the model in the same state.
     """
-    for event in direction_steps(loaded, pairs, position):
-        if isinstance(event, Direction):
-            return event
-        if progress is not None:
-            progress(event.done, event.total)
-    raise AssertionError("the last event is the direction")
+    return result_of(direction_steps(loaded, pairs, position), show)
 
 
 def direction_steps(
     loaded: LoadedModel, pairs: Sequence[ContrastPair], position: DirectionPosition
-) -> Iterator[PairsRead | Direction]:
-    """Yields the progress of `build_direction`, and at last its direction. Raises: as it does."""
+) -> Steps[None, Direction]:
+    """Yields the progress of `build_direction` and returns its direction. Raises: as it does."""
     if not pairs:
         raise BehaviourError("a direction needs at least one contrast pair, got 0")
     known, key = _built.setdefault(loaded, {}), _key(pairs, position)
@@ -68,9 +54,9 @@ def direction_steps(
         for pair in pairs:
             safe.append(_activations(loaded, pair.safe, position))
             unsafe.append(_activations(loaded, pair.unsafe, position))
-            yield PairsRead(len(safe), len(pairs))
+            yield Progress(len(safe), len(pairs), "pairs")
         known[key] = _direction(np.stack(safe), np.stack(unsafe), position)
-    yield known[key]
+    return known[key]
 
 
 def built_direction(

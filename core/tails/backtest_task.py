@@ -1,8 +1,7 @@
 """The backtest as a task with a partial result after each split: by group, and naively."""
 
 import contextlib
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -20,10 +19,11 @@ from core.tails.backtest import (
 )
 from core.tails.bootstrap import is_grouped
 from core.tails.forecast import Predictor
-from core.tails.remarks import TailError
+from core.tails.remarks import TailError, Vocabulary, in_words
 from core.tails.sample import TailSample
 from core.tails.spec import FIT_NAMES, FitName, TailSpec
 from core.tails.thresholds import threshold_table
+from core.tasks import Progress, Snapshot, Steps, Task
 
 # Fewer than for a forecast: each split has its own.
 REFITS = 100
@@ -59,14 +59,13 @@ class BacktestState:
     """A backtest after some of its splits: name of the fit -> its forecasts.
 
     naive: with wordings of one query on both sides of a split; None where no query is another's wording, for
-    then it is the same. seconds: since the start. A fit that has failed in every split so far is missing.
+    then it is the same. A fit that has failed in every split so far is missing.
     """
 
     spec: BacktestSpec
     done: int
     by_group: Mapping[str, Backtest]
     naive: Mapping[str, Backtest] | None
-    seconds: float = 0.0
 
     @property
     def whole(self) -> bool:
@@ -79,13 +78,35 @@ class BacktestState:
         return tuple(name for name in self.spec.fits if name not in self.by_group)
 
 
-def run_backtest(sample: TailSample, spec: BacktestSpec) -> Iterator[BacktestState]:
-    """Yields the state of a backtest after each split; the last is the result.
+# The partial result is None before the first split.
+BacktestTask = Task[BacktestState | None, BacktestState]
+BacktestSnapshot = Snapshot[BacktestState | None, BacktestState]
+
+
+def backtest_task(sample: TailSample, spec: BacktestSpec, vocabulary: Vocabulary) -> BacktestTask:
+    """Returns the task of a backtest, not yet started. It fails as `run_backtest` raises.
+
+    vocabulary: of the sentence on why it failed.
+    """
+    first = Progress[BacktestState | None](0, spec.splits, "splits")
+    return Task(_worded(sample, spec, vocabulary), what="the backtest", first=first)
+
+
+def _worded(
+    sample: TailSample, spec: BacktestSpec, vocabulary: Vocabulary
+) -> Steps[BacktestState | None, BacktestState]:
+    with in_words(vocabulary):
+        return (yield from run_backtest(sample, spec))
+
+
+def run_backtest(
+    sample: TailSample, spec: BacktestSpec
+) -> Steps[BacktestState | None, BacktestState]:
+    """Yields the state of a backtest after each split; returns the last.
 
     Raises:
         SpecError: the queries cannot be split, or not one kind has a fit in any split.
     """
-    begun = time.monotonic()
     kinds = predictors_by_fit(spec)
     by_group = backtest_steps(sample, kinds, spec.splits, seed=spec.seed)
     naive = (
@@ -94,11 +115,14 @@ def run_backtest(sample: TailSample, spec: BacktestSpec) -> Iterator[BacktestSta
         else None
     )
     found: Mapping[str, Backtest] = {}
+    last = BacktestState(spec, 0, {}, None)
     for done, found in enumerate(by_group, start=1):
         also = None if naive is None else next(naive)
-        yield BacktestState(spec, done, found, also, time.monotonic() - begun)
+        last = BacktestState(spec, done, found, also)
+        yield Progress(done, spec.splits, "splits", partial=last)
     if not found:
         raise TailError("no_fits_in_splits", fits=", ".join(spec.fits), splits=spec.splits)
+    return last
 
 
 def predictors_by_fit(spec: BacktestSpec) -> dict[str, MakePredictor]:

@@ -5,11 +5,17 @@ The command line runs through one with `result_of`, the app in the background wi
 
 import time
 from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 Partial = TypeVar("Partial")
 Result = TypeVar("Result")
+Other = TypeVar("Other")
+
+
+# The default type-checks for any partial result, and is right where a work has none.
+_NO_PARTIAL: Any = None
 
 
 @dataclass(frozen=True)
@@ -18,8 +24,8 @@ class Progress(Generic[Partial]):
 
     done, total: in `unit`; part of a unit counts; total 0: not known. stored: of those done, how many were
     read from the store, which says nothing of the pace. message: what is being done now. partial: the result
-    so far. seconds: spent at the pace, pauses and preparations left out, None until the work is timed.
-    seconds_left: None before there is a pace.
+    so far; None, and of type None, where a work has none. seconds: spent on work that counts for the pace,
+    None until it is timed. seconds_left: None before there is a pace.
     """
 
     done: float = 0.0
@@ -27,7 +33,7 @@ class Progress(Generic[Partial]):
     unit: str = ""
     stored: float = 0.0
     message: str = ""
-    partial: Partial | None = None
+    partial: Partial = _NO_PARTIAL
     seconds: float | None = None
     seconds_left: float | None = None
 
@@ -35,6 +41,10 @@ class Progress(Generic[Partial]):
     def share(self) -> float:
         """The part that is done, 0..1; 0 where the total is not known."""
         return min(self.done / self.total, 1.0) if self.total > 0 else 0.0
+
+    def with_partial(self, partial: Other) -> "Progress[Other]":
+        """Returns the same progress with another partial result."""
+        return replace(cast("Progress[Other]", self), partial=partial)
 
 
 Steps = Generator[Progress[Partial], None, Result]
@@ -48,17 +58,22 @@ class Pace:
 
     def __init__(self, least: float = 0.0) -> None:
         self._least = least
-        self._seconds, self._units = 0.0, 0.0
+        self._seconds, self._units, self._unit = 0.0, 0.0, ""
 
     @property
     def seconds_per_unit(self) -> float | None:
         """None before there is a pace."""
-        return (
-            self._seconds / self._units if self._units > 0 and self._units >= self._least else None
-        )
+        if self._units <= 0 or self._units < self._least:
+            return None
+        return self._seconds / self._units
 
     def timed(self, progress: Progress[Partial], seconds: float) -> Progress[Partial]:
-        """Returns the progress with its times, `seconds` of work after the one before."""
+        """Returns the progress with its times, `seconds` of work after the one before.
+
+        Work in another unit has another pace.
+        """
+        if progress.unit != self._unit:
+            self._seconds, self._unit = 0.0, progress.unit
         self._units = progress.done - progress.stored
         # Loading models and reading the store say nothing of the pace.
         if self._units > 0:
@@ -74,16 +89,36 @@ def timed(steps: Steps[Partial, Result], pace: Pace | None = None) -> Steps[Part
     Time that passes while nobody asks for the next step, as in a pause, does not count.
     """
     pace = pace or Pace()
-    while True:
-        began = time.perf_counter()
-        try:
-            progress = next(steps)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-        if progress.seconds is None:
-            progress = pace.timed(progress, time.perf_counter() - began)
-        yield progress
+    with closing(steps):
+        while True:
+            began = time.perf_counter()
+            try:
+                progress = next(steps)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            if progress.seconds is None:
+                progress = pace.timed(progress, time.perf_counter() - began)
+            yield progress
+
+
+def mapped(
+    steps: Steps[Partial, Result], change: Callable[[Progress[Partial]], Progress[Other]]
+) -> Steps[Other, Result]:
+    """Yields what `change` makes of each progress, and returns the steps' result."""
+    with closing(steps):
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            yield change(progress)
+
+
+def named(message: str, steps: Steps[Partial, Result]) -> Steps[Partial, Result]:
+    """Yields the steps' progress with a message of what is done, and returns their result."""
+    return mapped(steps, lambda progress: replace(progress, message=message))
 
 
 def part_of(
@@ -93,25 +128,19 @@ def part_of(
 
     whole: the greater work before these steps. span: how many of its units they are.
     """
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-        yield replace(whole, done=whole.done + span * progress.share)
+    return mapped(steps, lambda part: replace(whole, done=whole.done + span * part.share))
 
 
 def result_of(
     steps: Steps[Partial, Result], show: Callable[[Progress[Partial]], object] | None = None
 ) -> Result:
     """Returns what the steps return. show: called with each progress, its times included."""
-    timed_steps = timed(steps)
-    while True:
-        try:
-            progress = next(timed_steps)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-        if show is not None:
-            show(progress)
+    with closing(timed(steps)) as timed_steps:
+        while True:
+            try:
+                progress = next(timed_steps)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            if show is not None:
+                show(progress)

@@ -6,8 +6,9 @@ from typing import Any
 import streamlit as st
 
 from core.audit.folder import begin_folder
+from core.audit.progress import answers_a_query
 from core.audit.spec import AuditModel, AuditSpec, audit_id
-from core.audit.table import answers_a_query, some_of
+from core.audit.table import some_of
 from core.behaviours.load import load_behaviour
 from core.errors import TailscopeError
 from core.glossary import meaning

@@ -7,23 +7,22 @@ import streamlit as st
 
 from core.audit.curves import Curve, repeated_sampling
 from core.audit.folder import AuditFolder
+from core.audit.progress import answers_a_query
 from core.audit.results import RESULTS, in_table_order, read_results
 from core.audit.results import table as results_table
 from core.audit.rows import AuditRow
-from core.audit.table import answers_a_query, seconds_left
-from core.audit.task import WorkSnapshot
+from core.audit.task import AuditSnapshot
 from core.errors import TailscopeError
 from core.judges import served_judge
 from core.judges.base import PaidJudge
 from core.judges.cost import total_cost
-from core.tasks import FINISHED
 from pages.audit.curves import curves_view, histogram_view
 from pages.audit.details import details
 from pages.audit.query import query_view
 from pages.audit.table import table_view
 from pages.shared import words
 from pages.shared.audit_words import headline, subtitle
-from pages.shared.audits import begin, look_at_audit, works
+from pages.shared.audits import audit_tasks, begin, look_at_audit
 from pages.shared.consent import AT_MOST
 from pages.shared.frame import plain, sentence
 
@@ -37,7 +36,7 @@ def audit_view(folder: AuditFolder) -> None:
     """Draws an audit, and draws it anew until it ends. Raises: TailscopeError."""
     st.markdown(subtitle(folder))
     snapshot = _snapshot(folder)
-    polling = snapshot is not None and snapshot.status not in FINISHED
+    polling = snapshot is not None and not snapshot.finished
     live = st.fragment(_live, run_every=POLL_SECONDS if polling else None)
     live(folder, polling)
     table = _results(folder, snapshot)
@@ -48,14 +47,14 @@ def audit_view(folder: AuditFolder) -> None:
         details(folder, table)
 
 
-def _snapshot(folder: AuditFolder) -> WorkSnapshot | None:
-    work = works().get(folder.audit_id)
-    return None if work is None else work.snapshot()
+def _snapshot(folder: AuditFolder) -> AuditSnapshot | None:
+    task = audit_tasks().get(folder.audit_id)
+    return None if task is None else task.snapshot()
 
 
 def _live(folder: AuditFolder, polling: bool) -> None:
     snapshot = _snapshot(folder)
-    going = snapshot is not None and snapshot.status not in FINISHED
+    going = snapshot is not None and not snapshot.finished
     if polling != going:
         # Polling begins and ends with a run of the whole page.
         st.rerun()
@@ -70,26 +69,24 @@ def _live(folder: AuditFolder, polling: bool) -> None:
     table_view(folder, table, live=going)
 
 
-def _results(folder: AuditFolder, snapshot: WorkSnapshot | None) -> pd.DataFrame | None:
-    """Returns the table as far as it is known: from the work, or from the folder if that holds more."""
+def _results(folder: AuditFolder, snapshot: AuditSnapshot | None) -> pd.DataFrame | None:
+    """Returns the table as far as it is known: from the task, or from the folder if that holds more."""
     kept = _kept(folder)
-    if snapshot is None or not snapshot.rows:
+    rows = () if snapshot is None else snapshot.progress.partial.rows
+    if snapshot is None or not rows or (kept is not None and len(kept) > len(rows)):
         return kept
-    if kept is not None and len(kept) > len(snapshot.rows):
-        return kept
-    return _worked(folder.audit_id, len(snapshot.rows), snapshot.status, snapshot, folder)
+    return _table(folder.audit_id, len(rows), snapshot.finished, rows, folder)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _worked(
-    audit_id: str, count: int, status: str, _snapshot: WorkSnapshot, _folder: AuditFolder
+def _table(
+    audit_id: str, count: int, finished: bool, _rows: Sequence[AuditRow], _folder: AuditFolder
 ) -> pd.DataFrame:
-    rows: Sequence[AuditRow] = _snapshot.rows
-    if status in FINISHED and _folder.queries is not None:
+    if finished and _folder.queries is not None:
         # In the order of arrival until then: a row that is selected must stay where it is.
-        rows = in_table_order(rows, _folder.spec, _folder.queries)
-    found: pd.DataFrame = results_table(rows).to_pandas()
-    return found
+        _rows = in_table_order(_rows, _folder.spec, _folder.queries)
+    table: pd.DataFrame = results_table(_rows).to_pandas()
+    return table
 
 
 def _kept(folder: AuditFolder) -> pd.DataFrame | None:
@@ -124,15 +121,15 @@ def _curves_of(stamp: str, _table: pd.DataFrame, names: list[str], live: bool) -
 
 
 def _controls(
-    folder: AuditFolder, snapshot: WorkSnapshot | None, table: pd.DataFrame | None
+    folder: AuditFolder, snapshot: AuditSnapshot | None, table: pd.DataFrame | None
 ) -> None:
-    work = works().get(folder.audit_id)
+    task = audit_tasks().get(folder.audit_id)
     done = 0 if table is None else len(table)
     if snapshot is not None and snapshot.status == "failed":
-        st.error(plain(sentence(snapshot.message)), icon=":material/error:")
-    going = snapshot is not None and snapshot.status not in FINISHED
+        st.error(plain(sentence(snapshot.error)), icon=":material/error:")
+    going = snapshot is not None and not snapshot.finished
     if snapshot is not None and going:
-        done = max(done, snapshot.finished)
+        done = max(done, snapshot.progress.partial.finished)
     whole = done >= folder.total
     if not going and not whole:
         _cost(folder, folder.total - done)
@@ -140,7 +137,7 @@ def _controls(
         if not whole:
             share = min(done / folder.total, 1.0)
             st.progress(share, text=_progress_words(folder, snapshot, done), width=430)
-        if work is not None and snapshot is not None and going:
+        if task is not None and snapshot is not None and going:
             running = snapshot.status == "running"
             # One button under one key: two that took turns would stand there together for a moment.
             st.button(
@@ -149,14 +146,14 @@ def _controls(
                 icon=":material/pause:" if running else ":material/play_arrow:",
                 type="secondary" if running else "primary",
                 width=BUTTON_WIDTH,
-                on_click=work.pause if running else work.resume,
+                on_click=task.pause if running else task.resume,
             )
             st.button(
                 "Cancel",
                 key="audit_view.cancel",
                 icon=":material/stop:",
                 width=BUTTON_WIDTH,
-                on_click=work.cancel,
+                on_click=task.cancel,
             )
         elif not whole and st.button(
             "Ask the judge and go on" if _paid(folder) else "Go on",
@@ -186,23 +183,20 @@ def _go_on(folder: AuditFolder) -> None:
     st.rerun(scope="app")
 
 
-def _progress_words(folder: AuditFolder, snapshot: WorkSnapshot | None, done: int) -> str:
+def _progress_words(folder: AuditFolder, snapshot: AuditSnapshot | None, done: int) -> str:
     count = f"{done:,} of {folder.total:,} rows done"
-    if snapshot is None or snapshot.status in FINISHED:
+    if snapshot is None or snapshot.finished:
         return f"{count} · stopped"
-    drawn = f"{snapshot.drawn:,} answers drawn"
-    if snapshot.stored:
-        drawn += f", {snapshot.stored:,} found"
+    progress = snapshot.progress
+    drawn = f"{progress.partial.drawn:,} answers drawn"
+    if progress.partial.stored:
+        drawn += f", {progress.partial.stored:,} found"
     if snapshot.status == "paused":
         return f"{count} · {drawn} · paused"
-    answers = snapshot.drawn + snapshot.stored
-    left = seconds_left(
-        folder.spec, snapshot.rows, folder.total, answers, snapshot.seconds_per_answer
-    )
-    if left is None:
-        return f"{count} · {plain(snapshot.message) or 'reading the store'}"
+    if progress.seconds_left is None:
+        return f"{count} · {plain(progress.message) or 'reading the store'}"
     most = "at most " if folder.spec.precision is not None else ""
-    return f"{count} · {drawn} · {most}{words.duration(left)} left"
+    return f"{count} · {drawn} · {most}{words.duration(progress.seconds_left)} left"
 
 
 def _paid(folder: AuditFolder) -> bool:

@@ -6,19 +6,12 @@ from core.behaviours.load import Behaviour
 from core.models.loading import LoadedModel
 from core.proposals import AnyProposalSpec
 from core.runs.defaults import known_default
+from core.search.pilot import BuiltDirection, build_name, build_steps
 from core.steering.build import built_direction
 from core.steering.direction import Direction, DirectionMeta
 from core.steering.files import direction_bytes
 from core.steering.gguf_file import HOW_TO_INSTALL, gguf_installed
-from core.tasks import Task
-from pages.behaviours.build import (
-    PAIRS,
-    BuildStep,
-    Built,
-    build_events,
-    build_name,
-    builds,
-)
+from core.tasks import Registry, Task
 from pages.behaviours.direction_import import direction_import
 from pages.shared import charts, resources
 from pages.shared.frame import plain, sentence
@@ -36,6 +29,15 @@ START_WORDS = {
 }
 
 
+BuildTask = Task[None, BuiltDirection]
+
+
+@st.cache_resource(show_spinner=False)
+def build_tasks() -> Registry[None, BuiltDirection]:
+    """Returns the directions of this process that are being built."""
+    return Registry()
+
+
 def direction_view(behaviour: Behaviour) -> None:
     """Draws the direction for the session's model. Raises: as loading the model does."""
     loaded = resources.model_of(settings())
@@ -49,14 +51,14 @@ def direction_view(behaviour: Behaviour) -> None:
         return
     measured = known_default(loaded, settings().behaviour, resources.store())
     found = built_direction(loaded, behaviour.pairs, behaviour.spec.direction)
-    task = builds().get(build_name(loaded, behaviour))
+    task = build_tasks().get(build_name(loaded, behaviour))
     running = task is not None and task.running
     if measured is not None:
         _measured(loaded, measured)
     if running or measured is None or found is None:
         _build(loaded, behaviour, measured, task)
-    if task is not None and task.error and not running:
-        st.error(plain(sentence(task.error)), icon=":material/error:")
+    if task is not None and (error := task.snapshot().error):
+        st.error(plain(sentence(error)), icon=":material/error:")
     if found is not None and not running:
         _found(loaded, behaviour, found, measured)
     direction_import(behaviour, loaded)
@@ -103,7 +105,7 @@ def _build(
     loaded: LoadedModel,
     behaviour: Behaviour,
     measured: AnyProposalSpec | None,
-    task: Task[BuildStep | Built] | None,
+    task: BuildTask | None,
 ) -> None:
     """Draws the button that starts the work, and its progress."""
     running = task is not None and task.running
@@ -134,47 +136,49 @@ def _build(
             disabled=running or (paid and not st.session_state.get(agreed)),
         ):
             asked, store = settings().behaviour, resources.store()
-            builds().start(
+            build_tasks().start(
                 build_name(loaded, behaviour),
                 lambda: Task(
-                    build_events(
+                    build_steps(
                         loaded, asked, behaviour, judge if measured is None else None, store
-                    )
+                    ),
+                    what="building the direction",
                 ),
             )
             st.rerun()
         if running:
             st.fragment(_progress, run_every=POLL_SECONDS)(build_name(loaded, behaviour))
-        elif task is not None and task.cancelled:
+        elif task is not None and task.snapshot().status == "cancelled":
             st.caption("Cancelled; what was done is kept.")
 
 
 def _progress(name: str) -> None:
-    task = builds().get(name)
+    task = build_tasks().get(name)
     if task is None or not task.running:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        share, said = _standing(task)
-        st.progress(share, text=said, width=420)
+        share, text = _progress_words(task)
+        st.progress(share, text=text, width=420)
         st.button(
             "Cancel",
             key="behaviour_direction.cancel",
             icon=":material/stop:",
-            disabled=task.cancelled,
+            disabled=task.cancelling,
             on_click=task.cancel,
         )
 
 
-def _standing(task: Task[BuildStep | Built]) -> tuple[float, str]:
-    at = task.last
-    if not isinstance(at, BuildStep):
+def _progress_words(task: BuildTask) -> tuple[float, str]:
+    """Returns the share that is done, and how far the work is in words."""
+    at = task.snapshot().progress
+    if at.total == 0:
         return 0.0, "Getting ready"
-    share = min(at.done / max(at.total, 1), 1.0)
-    if task.cancelled:
-        return share, "Stops at the next step"
-    if at.phase == PAIRS:
-        return share, f"Reading the pairs: {int(at.done)} of {at.total}"
-    return share, f"Trying settings: question {min(int(at.done) + 1, at.total)} of {at.total}"
+    if task.cancelling:
+        return at.share, "Stops at the next step"
+    if at.unit == "pairs":
+        return at.share, f"Reading the pairs: {at.done:.0f} of {at.total:.0f}"
+    question = min(int(at.done) + 1, int(at.total))
+    return at.share, f"Trying settings: question {question} of {at.total:.0f}"
 
 
 def _found(

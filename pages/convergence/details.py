@@ -13,8 +13,8 @@ from core.cli.command_line import EstimateCommand, command_line
 from core.estimation import Estimate
 from core.glossary import meaning
 from core.runs.dump import write_dump
-from core.runs.job import Snapshot
 from core.runs.run import ARMS, RunSpec
+from core.runs.task import RunSnapshot
 from pages.convergence.components import components_view, forecast_view
 from pages.convergence.threshold import threshold_view
 from pages.shared import charts, resources
@@ -39,7 +39,7 @@ SECOND_LABEL = "Second proposal, per million"
 SECOND_MEANING = f"The 99% interval. {meaning('second opinion')}"
 
 
-def run_details(run: RunSpec, snapshot: Snapshot) -> None:
+def run_details(run: RunSpec, snapshot: RunSnapshot) -> None:
     """Draws the details of a run that is not going on."""
     threshold_view(run, snapshot)
     run = at_session_threshold(run)
@@ -47,11 +47,11 @@ def run_details(run: RunSpec, snapshot: Snapshot) -> None:
     weighted = arms.get("weighted")
     if weighted is not None and weighted.estimate.components:
         with st.expander("What each proposal says", icon=":material/stacked_bar_chart:"):
-            components_view(run, weighted.estimate, weighted.progress.shards)
-            forecast_view(run, weighted.estimate, weighted.progress.shards)
+            components_view(run, weighted.estimate, weighted.progress.partial)
+            forecast_view(run, weighted.estimate, weighted.progress.partial)
     if weighted is not None:
         with st.expander("The answers that carry the weight", icon=":material/format_quote:"):
-            weight_view(run, weighted.progress.shards)
+            weight_view(run, weighted.progress.partial)
     with st.expander("Diagnostics", icon=":material/monitoring:"):
         if arms:
             st.dataframe(_diagnostics(arms), hide_index=True, width="stretch", height="content")
@@ -98,9 +98,9 @@ def _commands(run: RunSpec) -> None:
         st.code(command_line(command), language="bash", wrap_lines=True)
 
 
-def _downloads(run: RunSpec, snapshot: Snapshot) -> None:
+def _downloads(run: RunSpec, snapshot: RunSnapshot) -> None:
     with st.container(horizontal=True):
-        for method, arm in snapshot.arms.items():
+        for method, arm in snapshot.progress.partial.arms.items():
             if method not in ARMS or arm.done == 0:
                 continue
             name = f"{charts.ARM_NAMES[method]}, {arm.done:,} draws"
@@ -115,11 +115,16 @@ def _downloads(run: RunSpec, snapshot: Snapshot) -> None:
                 )
 
 
-def _file(run: RunSpec, snapshot: Snapshot, method: str, kind: str) -> bytes:
+def _file(run: RunSpec, snapshot: RunSnapshot, method: str, kind: str) -> bytes:
     request = run.arm_request("weighted" if method == "weighted" else "mc")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "draws.parquet"
-        write_dump(path, resources.model_of(request), list(snapshot.arms[method].shards), request)
+        write_dump(
+            path,
+            resources.model_of(request),
+            list(snapshot.progress.partial.arms[method].partial),
+            request,
+        )
         if kind == "parquet":
             return path.read_bytes()
         return pd.read_parquet(path).to_csv(index=False).encode("utf-8")

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from core.runs.run import load_run
-from core.tasks import FINISHED
 from pages.convergence.details import run_details
 from pages.convergence.run import run_view
 from pages.shared import resources
@@ -34,9 +33,9 @@ with page("Convergence"):
         if waits_for_consent(run):
             consent_view(run)
         else:
-            job = resources.job(run)
+            task = resources.run_task(run)
             run_view(run)
-            if job.snapshot().status in FINISHED:
-                run_details(run, job.snapshot())
+            if task.snapshot().finished:
+                run_details(run, task.snapshot())
         with st.expander("Estimate again, with other sample sizes", icon=":material/replay:"):
             launch_form()

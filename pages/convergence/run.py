@@ -7,9 +7,8 @@ import streamlit as st
 
 from core.estimation import Estimate
 from core.glossary import meaning
-from core.runs.job import ArmProgress, Job, Snapshot
 from core.runs.run import RunSpec
-from core.tasks import FINISHED
+from core.runs.task import ArmProgress, RunSnapshot, RunTask
 from pages.convergence.threshold import threshold_note
 from pages.shared import charts, resources, words
 from pages.shared.chances import big
@@ -30,25 +29,25 @@ PLAIN_DELTA: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off"}
 
 
 def run_view(run: RunSpec) -> None:
-    """Draws the run, and draws it anew until it ends. Raises: as `resources.job`."""
-    polling = resources.job(run).snapshot().status not in FINISHED
+    """Draws the run, and draws it anew until it ends. Raises: as `resources.run_task`."""
+    polling = not resources.run_task(run).snapshot().finished
     live = st.fragment(_live, run_every=POLL_SECONDS if polling else None)
     live(run, polling)
 
 
 def _live(run: RunSpec, polling: bool) -> None:
-    job = resources.job(run)
-    snapshot = job.snapshot()
-    if polling == (snapshot.status in FINISHED):
+    task = resources.run_task(run)
+    snapshot = task.snapshot()
+    if polling == snapshot.finished:
         # Polling begins and ends with a run of the whole page; not at a pause, for a click that
         # comes while the whole page runs is lost.
         st.rerun()
-    tell(snapshot.notices)
+    tell(snapshot.progress.partial.notices)
     seen = at_session_threshold(run)
     arms = arm_estimates(seen, snapshot)
     _headline(arms.get("weighted"), snapshot)
     threshold_note(run, seen)
-    _controls(run, job, snapshot)
+    _controls(run, task, snapshot)
     picture, figures = st.columns([5, 2], gap="medium")
     with picture:
         _chart(seen, arms)
@@ -56,15 +55,15 @@ def _live(run: RunSpec, polling: bool) -> None:
         _figures(arms)
 
 
-def _headline(arm: ArmEstimate | None, snapshot: Snapshot) -> None:
+def _headline(arm: ArmEstimate | None, snapshot: RunSnapshot) -> None:
     with st.container(key="run_view_headline", gap="small"):
         if snapshot.status == "failed":
-            st.error(plain(snapshot.message), icon=":material/error:")
+            st.error(plain(snapshot.error), icon=":material/error:")
         if arm is None:
             st.html(big("…", "the first answers are being drawn", RISK_SIZE))
             return
         found = arm.estimate
-        going = snapshot.status not in FINISHED and not _done(arm)
+        going = not snapshot.finished and not _done(arm)
         if found.verdict == "do not use":
             title = "No reliable number yet" if going else "No reliable number"
             small = f"{found.samples:,} draws cannot carry one"
@@ -79,7 +78,7 @@ def _headline(arm: ArmEstimate | None, snapshot: Snapshot) -> None:
 
 
 def _done(arm: ArmEstimate) -> bool:
-    return arm.progress.done >= arm.progress.samples
+    return arm.progress.done >= arm.progress.total
 
 
 def _verdict_words(found: Estimate) -> str:
@@ -90,14 +89,13 @@ def _verdict_words(found: Estimate) -> str:
     return " ".join(words.reason_text(reason.message) for reason in found.reasons[:4])
 
 
-def _controls(run: RunSpec, job: Job, snapshot: Snapshot) -> None:
+def _controls(run: RunSpec, task: RunTask, snapshot: RunSnapshot) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         for method in ("weighted", "mc"):
-            arm = snapshot.arms.get(method)
+            arm = snapshot.progress.partial.arms.get(method)
             if arm is not None:
-                share = min(arm.done / arm.samples, 1.0)
-                st.progress(share, text=_progress_words(method, arm, snapshot), width=280)
-        if snapshot.status not in FINISHED:
+                st.progress(arm.share, text=_progress_words(method, arm, snapshot), width=280)
+        if not snapshot.finished:
             going = snapshot.status == "running"
             # One button under one key: two that took turns would stand there together for a moment.
             st.button(
@@ -106,7 +104,7 @@ def _controls(run: RunSpec, job: Job, snapshot: Snapshot) -> None:
                 icon=":material/pause:" if going else ":material/play_arrow:",
                 type="secondary" if going else "primary",
                 width=BUTTON_WIDTH,
-                on_click=job.pause if going else job.resume,
+                on_click=task.pause if going else task.resume,
             )
         if snapshot.status in ("cancelled", "failed"):
             st.button(
@@ -117,13 +115,13 @@ def _controls(run: RunSpec, job: Job, snapshot: Snapshot) -> None:
                 on_click=_continue,
                 args=(run,),
             )
-        if snapshot.status not in FINISHED:
+        if not snapshot.finished:
             st.button(
                 "Cancel",
                 key="run_view.cancel",
                 icon=":material/stop:",
                 width=BUTTON_WIDTH,
-                on_click=job.cancel,
+                on_click=task.cancel,
             )
 
 
@@ -131,11 +129,11 @@ def _continue(run: RunSpec) -> None:
     resources.start(run)
 
 
-def _progress_words(method: str, arm: ArmProgress, snapshot: Snapshot) -> str:
+def _progress_words(method: str, arm: ArmProgress, snapshot: RunSnapshot) -> str:
     name = charts.ARM_NAMES[method]
-    if arm.done >= arm.samples:
-        return f"{name}: all {arm.samples:,} answers"
-    count = f"{name}: {arm.done:,} of {arm.samples:,}"
+    if arm.done >= arm.total:
+        return f"{name}: all {arm.total:,} answers"
+    count = f"{name}: {arm.done:,} of {arm.total:,}"
     if snapshot.status == "running":
         return f"{count} · {words.duration(arm.seconds_left)} left"
     return f"{count} · {snapshot.status}"

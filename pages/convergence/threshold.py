@@ -7,9 +7,9 @@ import pandas as pd
 import streamlit as st
 
 from core.glossary import meaning
-from core.runs.job import Snapshot
 from core.runs.run import RunSpec
 from core.runs.score_histogram import score_table
+from core.runs.task import RunSnapshot
 from pages.shared import charts
 from pages.shared.run_arms import at_session_threshold, scored_by, set_threshold
 from pages.shared.theme import ink
@@ -27,9 +27,9 @@ def threshold_note(run: RunSpec, seen: RunSpec) -> None:
         st.caption(f"Harm from a score of {now:g}; the run's own threshold is {own:g}.")
 
 
-def threshold_view(run: RunSpec, snapshot: Snapshot) -> None:
+def threshold_view(run: RunSpec, snapshot: RunSnapshot) -> None:
     """Draws the scores of a run's draws and the threshold, which can be moved."""
-    arm = snapshot.arms.get("weighted")
+    arm = snapshot.progress.partial.arms.get("weighted")
     if arm is None or arm.done == 0:
         return
     seen = at_session_threshold(run)
@@ -41,8 +41,8 @@ def threshold_view(run: RunSpec, snapshot: Snapshot) -> None:
         with left:
             _slider(run, now, key)
         with right:
-            scores = np.concatenate([shard.scores for shard in arm.shards])
-            table = score_table(arm.shards, seen.arm_request("weighted"))
+            scores = np.concatenate([shard.scores for shard in arm.partial])
+            table = score_table(arm.partial, seen.arm_request("weighted"))
             if not table.empty:
                 st.vega_lite_chart(
                     score_chart(table, now, ink()),

@@ -5,7 +5,6 @@ import streamlit as st
 from core.deployment import Risk
 from core.estimation import Estimate
 from core.runs.run import RunSpec, load_run
-from core.tasks import FINISHED
 from pages.deployment.address import TYPED
 from pages.deployment.fields import MILLION, RISK, in_full, number_fields
 from pages.shared import resources
@@ -25,13 +24,13 @@ def session_run() -> RunSpec | None:
 
 
 def is_running(run: RunSpec) -> bool:
-    """Returns whether more answers are still being drawn. Raises: as `resources.job`."""
-    return resources.job(run).snapshot().status not in FINISHED
+    """Returns whether more answers are still being drawn. Raises: as `resources.run_task`."""
+    return not resources.run_task(run).snapshot().finished
 
 
 def estimate_of(run: RunSpec) -> Estimate | None:
     """Returns a run's estimate so far, as Convergence shows it; None before the first answers."""
-    arms = arm_estimates(at_session_threshold(run), resources.job(run).snapshot())
+    arms = arm_estimates(at_session_threshold(run), resources.run_task(run).snapshot())
     return arms["weighted"].estimate if "weighted" in arms else None
 
 

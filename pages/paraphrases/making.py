@@ -1,7 +1,6 @@
-"""Wordings made by a model or a server: in the background, so that one may go on or stop waiting."""
+"""Wordings made by a model or a server: in the background, so that the user may continue or stop waiting."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import streamlit as st
@@ -10,7 +9,7 @@ from core.errors import TailscopeError
 from core.judges import served_judge
 from core.judges.rubric import RubricJudge
 from core.sensitivity.rewordings import Made, by_model, by_server
-from core.tasks import Task
+from core.sensitivity.task import RewordingTask, rewording_task
 from pages.shared import resources
 from pages.shared.frame import plain, sentence, show_error
 from pages.shared.state import Settings
@@ -20,8 +19,8 @@ POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is wanted. server: the judge's file that names it, None for the loaded model."""
+class RewordingRequest:
+    """Which rewordings to make. server: the judge's file that names it, None for the loaded model."""
 
     query: str
     count: int
@@ -30,73 +29,61 @@ class Wish:
     server: str | None
 
 
-@dataclass(frozen=True)
-class Making:
-    """A wish being fulfilled. began: on the monotonic clock."""
-
-    task: Task[Made]
-    began: float
-
-
-def made_for(chosen: Settings, wish: Wish) -> Made | None:
-    """Draws the button, or how long it has been; returns what was made, None before that."""
-    making = _all().get(wish)
-    if making is not None and making.task.running:
-        st.fragment(_waiting, run_every=POLL_SECONDS)(wish)
+def made_for(chosen: Settings, request: RewordingRequest) -> Made | None:
+    """Draws the button, or how long it has taken; returns what was made, None before that."""
+    task = _tasks().get(request)
+    if task is not None and task.running:
+        st.fragment(_waiting, run_every=POLL_SECONDS)(request)
         return None
     if st.button("Make them", key="paraphrases.make", icon=":material/edit_note:"):
         try:
-            _all()[wish] = Making(Task(_steps(_work(chosen, wish))).start(), time.monotonic())
+            _tasks()[request] = rewording_task(_maker(chosen, request)).start()
         except TailscopeError as error:
             show_error(error)
             return None
         st.rerun()
-    if making is None:
+    if task is None:
         return None
-    if making.task.error:
-        st.error(plain(sentence(making.task.error)), icon=":material/error:")
-    found = making.task.last
-    if found is not None and not found.wordings:
-        st.warning(_none(wish, found))
-    return found
+    end = task.snapshot()
+    if end.error:
+        st.error(plain(sentence(end.error)), icon=":material/error:")
+    if end.result is not None and not end.result.wordings:
+        st.warning(_none(request, end.result))
+    return end.result
 
 
-def _all() -> dict[Wish, Making]:
-    found: dict[Wish, Making] = st.session_state.setdefault(MAKING, {})
-    return found
+def _tasks() -> dict[RewordingRequest, RewordingTask]:
+    tasks: dict[RewordingRequest, RewordingTask] = st.session_state.setdefault(MAKING, {})
+    return tasks
 
 
-def _waiting(wish: Wish) -> None:
-    making = _all().get(wish)
-    if making is None or not making.task.running:
+def _waiting(request: RewordingRequest) -> None:
+    task = _tasks().get(request)
+    if task is None or not task.running:
         st.rerun(scope="app")
-    who = "the loaded model" if wish.server is None else "the server"
+    who = "the loaded model" if request.server is None else "the server"
+    seconds = task.snapshot().step_seconds
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.markdown(
-            f":material/hourglass_top: Waiting for {who}: {time.monotonic() - making.began:.0f} s"
-        )
+        st.markdown(f":material/hourglass_top: Waiting for {who}: {seconds:.0f} s")
         if st.button("Stop waiting", key="paraphrases.unmake", icon=":material/stop:"):
-            del _all()[wish]
+            task.cancel()
+            del _tasks()[request]
             st.rerun(scope="app")
 
 
-def _work(chosen: Settings, wish: Wish) -> Callable[[], Made]:
+def _maker(chosen: Settings, request: RewordingRequest) -> Callable[[], Made]:
     """Returns what makes them, without a widget in it. Raises: TailscopeError."""
-    if wish.server is None:
+    if request.server is None:
         loaded = resources.model_of(chosen)
-        return lambda: by_model(loaded, wish.query, wish.count, wish.seed)
-    judge = served_judge(wish.server or None, chosen.behaviour)
+        return lambda: by_model(loaded, request.query, request.count, request.seed)
+    judge = served_judge(request.server or None, chosen.behaviour)
     assert isinstance(judge, RubricJudge)
-    return lambda: by_server(judge, wish.query, wish.count)
+    return lambda: by_server(judge, request.query, request.count)
 
 
-def _steps(work: Callable[[], Made]) -> Iterator[Made]:
-    yield work()
-
-
-def _none(wish: Wish, found: Made) -> str:
+def _none(request: RewordingRequest, made: Made) -> str:
     other = "Make them by rule, or give a file."
-    if wish.server is None:
+    if request.server is None:
         return f"No wording came of it: a model has to have learned to follow instructions. {other}"
-    why = "it is empty" if not found.discarded else "each line repeats the question or is none"
+    why = "it is empty" if not made.discarded else "each line repeats the question or is none"
     return f"The server's reply holds no wording: {why}. {other}"

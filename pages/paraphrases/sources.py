@@ -13,7 +13,7 @@ from core.errors import TailscopeError
 from core.queries import parse_query_file
 from core.sensitivity.rewordings import MOST, Made, by_rule, read_wordings
 from core.sensitivity.variants import MOST_WORDINGS
-from pages.paraphrases.making import Wish, made_for
+from pages.paraphrases.making import RewordingRequest, made_for
 from pages.paraphrases.work import servers
 from pages.shared.bad_rows import bad_rows
 from pages.shared.frame import plain, sentence
@@ -148,8 +148,8 @@ def _made_here(chosen: Settings, query: str) -> Wordings:
                 "Server", list(offered), format_func=offered.__getitem__, key="paraphrases.server"
             )
         st.caption("One request is sent: your question, and how many wordings are wanted.")
-    wish = Wish(query, int(count), chosen.model, chosen.seed, server)
-    made = made_for(chosen, wish)
+    request = RewordingRequest(query, int(count), chosen.model, chosen.seed, server)
+    made = made_for(chosen, request)
     return Wordings(()) if made is None else Wordings(made.wordings, _note(made, maker.lower()))
 
 

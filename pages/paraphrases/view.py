@@ -3,12 +3,11 @@
 import streamlit as st
 
 from core.sensitivity.comparison import Comparison
-from core.sensitivity.task import ComparisonProgress, seconds_left
-from core.tasks import Task
+from core.sensitivity.task import ComparisonSnapshot, ComparisonTask
 from pages.paraphrases.consent import ask_or_begin, consent
 from pages.paraphrases.results import plots, summary, take_away, texts
 from pages.paraphrases.wording import headline, others, worst_words
-from pages.paraphrases.work import report, work_of
+from pages.paraphrases.work import report, task_of
 from pages.shared import resources, words
 from pages.shared.chances import big
 from pages.shared.comparisons import look_at_comparison
@@ -22,14 +21,14 @@ def paraphrase_view(plan: Comparison) -> None:
     """Draws a comparison, and draws it anew until it ends."""
     st.markdown(f"Asked: **“{plain(plan.query)}”**, and {' and '.join(others(plan.variants))}")
     _changed(plan)
-    task = work_of(plan)
+    task = task_of(plan)
     polling = task.running
     st.fragment(_live, run_every=POLL_SECONDS if polling else None)(plan, polling)
-    at = task.last
-    if not polling and at is not None and at.rows:
-        found = report(plan, at)
-        texts(plan, found)
-        take_away(plan, found)
+    progress = task.snapshot().progress
+    if not polling and progress.partial.rows:
+        summary_report = report(plan, progress)
+        texts(plan, summary_report)
+        take_away(plan, summary_report)
 
 
 def _changed(plan: Comparison) -> None:
@@ -45,21 +44,22 @@ def _changed(plan: Comparison) -> None:
 
 
 def _live(plan: Comparison, polling: bool) -> None:
-    task = work_of(plan)
+    task = task_of(plan)
     if task.running != polling:
         st.rerun()
-    at = task.last
-    if at is None:
+    snapshot = task.snapshot()
+    at = snapshot.progress.partial
+    if snapshot.version == 0:
         st.html(big("…", "getting ready"))
         return
-    found = report(plan, at)
+    found = report(plan, snapshot.progress)
     if at.rows or task.running:
         st.html(big(*headline(found, partial=not at.whole)))
         if worst := worst_words(found):
             st.markdown(worst)
     else:
         st.html(big("Nothing to compare yet", "no wording has all of its answers in the store"))
-    _controls(plan, task, at)
+    _controls(plan, task, snapshot)
     plots(plan, found)
     if at.whole:
         summary(found)
@@ -67,20 +67,21 @@ def _live(plan: Comparison, polling: bool) -> None:
         st.caption(plain(sentence(note)))
 
 
-def _controls(plan: Comparison, task: Task[ComparisonProgress], at: ComparisonProgress) -> None:
-    if task.error:
-        st.error(plain(sentence(task.error)), icon=":material/error:")
+def _controls(plan: Comparison, task: ComparisonTask, snapshot: ComparisonSnapshot) -> None:
+    at = snapshot.progress.partial
+    if snapshot.error:
+        st.error(plain(sentence(snapshot.error)), icon=":material/error:")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         if not at.whole:
             share = min((at.drawn + at.stored) / plan.answers, 1.0)
-            st.progress(share, text=_progress_words(plan, task, at), width=430)
+            st.progress(share, text=_progress_words(task, snapshot), width=430)
         if task.running and not at.whole:
             st.button(
                 "Cancel",
                 key="paraphrases.cancel",
                 icon=":material/stop:",
-                disabled=at.cancel.is_set(),
-                on_click=at.cancel.set,
+                disabled=task.cancelling,
+                on_click=task.cancel,
             )
         elif not task.running:
             if not at.whole and st.button(
@@ -98,15 +99,14 @@ def _controls(plan: Comparison, task: Task[ComparisonProgress], at: ComparisonPr
         consent(plan)
 
 
-def _progress_words(
-    plan: Comparison, task: Task[ComparisonProgress], at: ComparisonProgress
-) -> str:
+def _progress_words(task: ComparisonTask, snapshot: ComparisonSnapshot) -> str:
+    progress = snapshot.progress
+    at = progress.partial
     done = f"{max(at.finished, len(at.last_known))} of {at.total} done"
     if not task.running:
         return f"{done} · stopped"
-    if at.cancel.is_set():
+    if task.cancelling:
         return f"{done} · stops after the work in progress"
-    left = seconds_left(at, plan)
-    return (
-        f"{done} · {at.message or 'starting' if left is None else words.duration(left) + ' left'}"
-    )
+    left = progress.seconds_left
+    status = progress.message or "starting" if left is None else f"{words.duration(left)} left"
+    return f"{done} · {status}"

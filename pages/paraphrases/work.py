@@ -9,30 +9,30 @@ from core.executors.base import Executor
 from core.executors.local import local_executor
 from core.judges import served_judge
 from core.judges.rubric import RubricJudge
-from core.sensitivity.comparison import Comparison, keep
+from core.sensitivity.comparison import Comparison, ComparisonSoFar, keep
 from core.sensitivity.report import SensitivityReport, summed_up
-from core.sensitivity.task import ComparisonProgress, events, stored_events
+from core.sensitivity.task import ComparisonTask, comparison_task, stored_comparison_task
 from core.sensitivity.variants import ORIGINAL
-from core.tasks import Task
+from core.tasks import Progress
 from pages.shared import resources
 from pages.shared.comparisons import comparison_tasks
 from pages.shared.judge_offers import judge_offers
 
 
-def begin(plan: Comparison) -> Task[ComparisonProgress]:
-    """Starts or continues a comparison in the background; answers in the store are not drawn again."""
+def begin(plan: Comparison) -> ComparisonTask:
+    """Starts a comparison in the background, or continues it; what is in the store is not drawn again."""
     store = resources.store()
     keep(store, plan)
     return comparison_tasks().start(
-        plan.name, lambda: Task(events(plan, lambda: executor(plan), store))
+        plan.name, lambda: comparison_task(plan, lambda: executor(plan), store)
     )
 
 
-def work_of(plan: Comparison) -> Task[ComparisonProgress]:
-    """Returns the comparison's task in this process; if there is none, starts to read what is stored."""
+def task_of(plan: Comparison) -> ComparisonTask:
+    """Returns the comparison's task in this process; where there is none, what is stored is read."""
     store = resources.store()
     return comparison_tasks().get(plan.name) or comparison_tasks().start(
-        plan.name, lambda: Task(stored_events(plan, store))
+        plan.name, lambda: stored_comparison_task(plan, store)
     )
 
 
@@ -43,21 +43,21 @@ def executor(plan: Comparison) -> Executor:
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _report(
-    name: str, known: Sequence[object], _plan: Comparison, _at: ComparisonProgress
+    name: str, known: Sequence[object], _plan: Comparison, _progress: Progress[ComparisonSoFar]
 ) -> SensitivityReport:
-    order = {one.variant_id: place for place, one in enumerate(_plan.variants)}
-    rows = sorted(_at.last_known, key=lambda one: order[one.variant.variant_id])
-    return summed_up(_plan, rows, _at.seconds)
+    order = {variant.variant_id: place for place, variant in enumerate(_plan.variants)}
+    rows = sorted(_progress.partial.last_known, key=lambda row: order[row.variant.variant_id])
+    return summed_up(_plan, rows, _progress.seconds or 0.0)
 
 
-def report(plan: Comparison, at: ComparisonProgress) -> SensitivityReport:
-    """Returns what the rows so far come to."""
+def report(plan: Comparison, progress: Progress[ComparisonSoFar]) -> SensitivityReport:
+    """Returns the report of the rows so far."""
     known = [
-        (one.variant.variant_id, one.row.estimate and one.row.estimate.estimate, one.row.error)
-        for one in at.last_known
+        (row.variant.variant_id, row.row.estimate and row.row.estimate.estimate, row.row.error)
+        for row in progress.partial.last_known
     ]
-    found: SensitivityReport = _report(plan.name, known, plan, at)
-    return found
+    summary: SensitivityReport = _report(plan.name, known, plan, progress)
+    return summary
 
 
 def servers(behaviour: str) -> dict[str, str]:

@@ -6,13 +6,12 @@ from core.proposals import kind_of
 from core.runs.request import EstimateRequest
 from core.search.cross_entropy import SearchResult
 from core.search.plan import (
-    HERE,
+    OWN_QUERY,
     PAPER,
     PILOT,
     SMALL,
-    Progress,
     SearchPlan,
-    events,
+    search_steps,
 )
 from core.tasks import Task
 from pages.proposal.surface import surface_view
@@ -26,7 +25,7 @@ QUESTIONS = "search_view.questions"
 GRID = "search_view.grid"
 ASKED = "search_view.asked"
 REACH = "search_view.reach"
-QUESTION_WORDS = {HERE: "This question", PILOT: "Pilot questions"}
+QUESTION_WORDS = {OWN_QUERY: "This question", PILOT: "Pilot questions"}
 GRID_WORDS = {SMALL: "Small", PAPER: "The paper's"}
 
 
@@ -38,12 +37,13 @@ def search_view(asked: EstimateRequest) -> None:
         "fewest draws for the same certainty."
     )
     plan = _plan(asked)
-    task = resources.searches().get(plan.name)
+    task = resources.search_tasks().get(plan.name)
     running = task is not None and task.running
+    result = None if task is None else task.snapshot().result
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        going_on = task is not None and task.cancelled and not isinstance(task.last, SearchResult)
+        cancelled = task is not None and task.cancelling and result is None
         if st.button(
-            "Go on" if going_on else "Find the best settings",
+            "Go on" if cancelled else "Find the best settings",
             key="search_view.start",
             type="primary",
             icon=":material/search:",
@@ -57,8 +57,8 @@ def search_view(asked: EstimateRequest) -> None:
             st.markdown(_ended(task))
     if st.session_state.get(ASKED) == plan.name and not running:
         _consent(plan)
-    if task is not None and not running and isinstance(task.last, SearchResult):
-        surface_view(asked, plan, task.last)
+    if result is not None and not running:
+        surface_view(asked, plan, result)
 
 
 def _plan(asked: EstimateRequest) -> SearchPlan:
@@ -71,7 +71,7 @@ def _plan(asked: EstimateRequest) -> SearchPlan:
             "Measured on",
             list(QUESTION_WORDS),
             key=QUESTIONS,
-            default=HERE,
+            default=OWN_QUERY,
             required=True,
             format_func=QUESTION_WORDS.__getitem__,
             help="Pilot questions are in no question set: settings found on them suit the behaviour, "
@@ -103,20 +103,20 @@ def _plan(asked: EstimateRequest) -> SearchPlan:
 
 def _begin(plan: SearchPlan) -> None:
     """Starts a search; where its judge sends requests, the user is asked first."""
-    if is_paid(resources.judge(plan.asked)):
+    if is_paid(resources.judge(plan.request)):
         st.session_state[ASKED] = plan.name
     else:
         _start(plan)
 
 
 def _consent(plan: SearchPlan) -> None:
-    judge = resources.judge(plan.asked)
+    judge = resources.judge(plan.request)
     if not is_paid(judge):
         return
     answers = plan.rows * len(plan.queries)
     with st.container(border=True):
         st.markdown(f"**This search asks the judge to grade up to {answers:,} pilot answers.**")
-        cost_lines(judge, plan.asked, answers)
+        cost_lines(judge, plan.request, answers)
         with st.container(horizontal=True):
             if st.button("Ask the judge and search", key="search_view.agree", type="primary"):
                 del st.session_state[ASKED]
@@ -128,46 +128,48 @@ def _consent(plan: SearchPlan) -> None:
 
 
 def _start(plan: SearchPlan) -> None:
-    loaded = resources.model_of(plan.asked)
-    judge, store = resources.judge(plan.asked), resources.store()
-    resources.searches().start(plan.name, lambda: Task(events(plan, loaded, judge, store)))
+    loaded = resources.model_of(plan.request)
+    judge, store = resources.judge(plan.request), resources.store()
+    resources.search_tasks().start(
+        plan.name, lambda: Task(search_steps(plan, loaded, judge, store), what="the search")
+    )
 
 
 def _progress(plan: SearchPlan) -> None:
-    task = resources.searches().get(plan.name)
+    task = resources.search_tasks().get(plan.name)
     if task is None or not task.running:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        share, said = _standing(task)
-        st.progress(share, text=said, width=420)
+        share, text = _progress_words(task)
+        st.progress(share, text=text, width=420)
         st.button(
             "Cancel",
             key="search_view.cancel",
             icon=":material/stop:",
-            disabled=task.cancelled,
+            disabled=task.cancelling,
             on_click=task.cancel,
         )
 
 
-def _standing(task: Task[Progress | SearchResult]) -> tuple[float, str]:
-    at = task.last
-    if not isinstance(at, Progress):
+def _progress_words(task: Task[None, SearchResult]) -> tuple[float, str]:
+    """Returns the share that is done, and how far the search is in words."""
+    at = task.snapshot().progress
+    if at.total == 0:
         return 0.0, "Getting ready"
-    share = at.done / at.total
-    if task.cancelled:
-        return share, "Stops at the next step; finished questions are kept"
+    if task.cancelling:
+        return at.share, "Stops at the next step; finished questions are kept"
     if at.total == 1:
-        return share, "Drawing and weighing pilot answers"
+        return at.share, "Drawing and weighing pilot answers"
     left = "" if at.seconds_left is None else f" · {words.duration(at.seconds_left)} left"
-    return share, f"Question {min(int(at.done) + 1, at.total)} of {at.total}{left}"
+    return at.share, f"Question {min(int(at.done) + 1, int(at.total))} of {at.total:.0f}{left}"
 
 
-def _ended(task: Task[Progress | SearchResult]) -> str:
-    """Returns what there is to say beside the button about work that is over."""
-    if task.error:
-        return f":material/error: {plain(sentence(task.error))}"
-    if isinstance(task.last, Progress):
-        return (
-            f"Cancelled after {int(task.last.done)} of {task.last.total} questions; these are kept."
-        )
+def _ended(task: Task[None, SearchResult]) -> str:
+    """Returns what to say beside the button about a search that has ended."""
+    end = task.snapshot()
+    if end.error:
+        return f":material/error: {plain(sentence(end.error))}"
+    if end.status == "cancelled":
+        at = end.progress
+        return f"Cancelled after {int(at.done)} of {at.total:.0f} questions; these are kept."
     return ""

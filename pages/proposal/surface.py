@@ -7,7 +7,7 @@ import streamlit as st
 from core.proposals import AnyProposalSpec
 from core.runs.request import EstimateRequest
 from core.search.cross_entropy import Objective, SearchResult
-from core.search.plan import HERE, SearchPlan
+from core.search.plan import OWN_QUERY, SearchPlan
 from core.search.tables import (
     layer_rungs,
     predicted_error,
@@ -53,7 +53,7 @@ def _questions(plan: SearchPlan, found: SearchResult) -> None:
     said = f"{found.hits:,} of {found.rows:,} pilot answers were harmful"
     if 0 < found.hits < FEW_HITS:
         said += ", so few that all below is rough"
-    if plan.questions == HERE:
+    if plan.queries_from == OWN_QUERY:
         st.caption(f"{said}. Measured on this question; its estimate draws answers of its own.")
         return
     with st.expander(f"{said}; {len(asked)} pilot questions", icon=":material/quiz:"):
@@ -201,7 +201,7 @@ def _clicked(plan: SearchPlan, found: SearchResult, alpha: int) -> None:
 def _apply(plan: SearchPlan, found: SearchResult, point: GridPoint) -> None:
     proposal = found.grid.at(*point)
     change(proposal=proposal)
-    query = plan.asked.query if plan.questions == HERE else None
+    query = plan.request.query if plan.queries_from == OWN_QUERY else None
     remember_prediction(proposal, query, float(found.relative_variance[point]))
     st.session_state[APPLIED] = True
 

@@ -15,16 +15,15 @@ from core.errors import TailscopeError
 from core.runs.catalogue import Entry, audits_folder, delete, keys_of
 from core.runs.run import RunSpec
 from core.sensitivity.comparison import Comparison, load
-from core.tasks import FINISHED
 from pages.runs.listing import forget_choice
 from pages.shared import query_picker, resources
 from pages.shared.audit_words import subtitle
 from pages.shared.audits import (
+    audit_tasks,
     current_audit_id,
-    is_going_on,
+    is_running,
     known_folder,
     look_at_audit,
-    works,
 )
 from pages.shared.comparisons import (
     adopt_comparison,
@@ -81,8 +80,8 @@ def entry_view(entry: Entry) -> None:
                 "Delete ...",
                 key="runs_entry.delete",
                 icon=":material/delete:",
-                disabled=_at_work(entry),
-                help="What is running cannot be deleted." if _at_work(entry) else None,
+                disabled=_is_running(entry),
+                help="What is running cannot be deleted." if _is_running(entry) else None,
             ):
                 _confirm(entry)
 
@@ -159,13 +158,13 @@ def _open(entry: Entry, run: RunSpec | None, comparison: Comparison | None) -> N
         st.switch_page("pages/convergence/page.py")
 
 
-def _at_work(entry: Entry) -> bool:
+def _is_running(entry: Entry) -> bool:
     if entry.kind == "audit":
-        return is_going_on(entry.id)
+        return is_running(entry.id)
     if entry.kind == "wordings":
         return is_comparison_running(entry.id)
-    job = resources.registry().get(entry.id)
-    return job is not None and job.snapshot().status not in FINISHED
+    task = resources.run_tasks().get(entry.id)
+    return task is not None and task.running
 
 
 @st.dialog("Delete for good?")
@@ -193,7 +192,7 @@ def _confirm(entry: Entry) -> None:
 
 
 def _delete(entry: Entry) -> None:
-    if _at_work(entry):
+    if _is_running(entry):
         return  # begun again in another window meanwhile
     try:
         delete(resources.store(), entry.kind, entry.id)
@@ -206,7 +205,7 @@ def _delete(entry: Entry) -> None:
         if seen is not None and seen.name == entry.id:
             look_at_comparison(None)
     if entry.kind == "audit":
-        works().forget(entry.id)
+        audit_tasks().forget(entry.id)
     if entry.kind == "run" and current_run_id() == entry.id:
         look_at_run(None)
     if entry.kind == "audit" and current_audit_id() == entry.id:

@@ -1,12 +1,13 @@
-"""Which audit a session looks at, and the audits at work in this process."""
+"""Which audit a session looks at, and the audits that run in this process."""
 
 from pathlib import Path
 
 import streamlit as st
 
 from core.audit.folder import AuditFolder, open_folder
+from core.audit.progress import AuditStep
 from core.audit.results import read_manifest
-from core.audit.task import AuditWork
+from core.audit.task import AuditTask, audit_task
 from core.errors import TailscopeError
 from core.executors.base import Executor
 from core.executors.local import local_executor
@@ -58,16 +59,16 @@ def folder_of(audit_id: str) -> AuditFolder | None:
 
 
 @st.cache_resource(show_spinner=False)
-def works() -> Registry[AuditWork]:
-    """Returns the audits at work in this process."""
+def audit_tasks() -> Registry[AuditStep, AuditStep]:
+    """Returns the audits of this process."""
     return Registry()
 
 
-def begin(folder: AuditFolder) -> AuditWork:
-    """Starts an audit in the background, or goes on with it. Raises: TailscopeError if it cannot be."""
+def begin(folder: AuditFolder) -> AuditTask:
+    """Starts an audit in the background, or continues it. Raises: TailscopeError if it cannot be."""
     store = resources.store()
-    return works().start(
-        folder.audit_id, lambda: AuditWork(folder, lambda: executor(folder), store)
+    return audit_tasks().start(
+        folder.audit_id, lambda: audit_task(folder, lambda: executor(folder), store)
     )
 
 
@@ -81,10 +82,10 @@ def executor(folder: AuditFolder) -> Executor:
     return local_executor(workers(folder))
 
 
-def is_going_on(audit_id: str) -> bool:
-    """Returns whether this process is at work on an audit, or holds it paused."""
-    work = works().get(audit_id)
-    return work is not None and work.running
+def is_running(audit_id: str) -> bool:
+    """Returns whether an audit runs in this process, or is paused."""
+    task = audit_tasks().get(audit_id)
+    return task is not None and task.running
 
 
 def known_folder(audit_id: str | None) -> AuditFolder | None:

@@ -2,9 +2,8 @@
 
 import streamlit as st
 
-from core.sensitivity.comparison import Comparison, load
-from core.sensitivity.task import ComparisonProgress
-from core.tasks import Registry, Task
+from core.sensitivity.comparison import Comparison, ComparisonSoFar, load
+from core.tasks import Registry
 from pages.shared import resources
 from pages.shared.state import change, settings
 
@@ -13,7 +12,7 @@ UNKNOWN = "paraphrases.unknown"
 
 
 @st.cache_resource(show_spinner=False)
-def comparison_tasks() -> Registry[Task[ComparisonProgress]]:
+def comparison_tasks() -> Registry[ComparisonSoFar, ComparisonSoFar]:
     """Returns the comparisons of this process, by their id."""
     return Registry()
 

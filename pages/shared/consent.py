@@ -19,7 +19,7 @@ def waits_for_consent(run: RunSpec) -> bool:
 
     A link must not spend money either.
     """
-    if resources.registry().get(run.run_id) is not None:
+    if resources.run_tasks().get(run.run_id) is not None:
         return False
     return is_paid(resources.judge(run.request))
 

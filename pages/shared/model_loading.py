@@ -5,15 +5,14 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.errors import TailscopeError
-from core.models.download import to_download
+from core.models.download import BYTES, to_download
 from core.models.findings import Preflight, in_bytes
 from core.models.loading import embedded_models
 from core.models.preflight import preflight
 from core.models.spec import LoadingSpec
-from core.tasks import Task
+from core.models.task import ModelTask, model_task, task_name
 from pages.shared import query_picker, resources, words
 from pages.shared.frame import plain, sentence, show_error
-from pages.shared.model_task import Arrival, Standing, arrival, task_name
 from pages.shared.preflight_view import preflight_view
 from pages.shared.state import change, settings
 
@@ -58,7 +57,7 @@ def _load(name: str, loading: LoadingSpec, size: int = 0) -> None:
         with st.spinner("Loading the model ..."):
             _use(name, loading)
         return
-    resources.arrivals().start(task_name(name, loading), lambda: Task(arrival(name, loading, size)))
+    resources.model_tasks().start(task_name(name, loading), lambda: model_task(name, loading, size))
     st.session_state[PENDING] = (name, loading)
     st.rerun()
 
@@ -80,7 +79,7 @@ def loading_view() -> None:
     """Draws where the model that was asked for stands, and takes it over once it is there."""
     pending: tuple[str, LoadingSpec] | None = st.session_state.get(PENDING)
     if pending is not None:
-        task = resources.arrivals().get(task_name(*pending))
+        task = resources.model_tasks().get(task_name(*pending))
         if task is not None and task.running:
             st.fragment(_progress, run_every=POLL_SECONDS)(pending[0], task)
             return
@@ -95,43 +94,43 @@ def loading_view() -> None:
         _checked(checked)
 
 
-def _progress(name: str, task: Task[Standing | Arrival]) -> None:
+def _progress(name: str, task: ModelTask) -> None:
     if not task.running:
         st.rerun()
-    at = task.last
+    now = task.snapshot()
+    progress = now.progress
     with st.container(border=True):
-        if isinstance(at, Standing) and at.fetching:
-            done, total = at.at
-            left = at.seconds_left
-            text = f"Downloading {plain(name)}: {in_bytes(done)} of {in_bytes(total)}"
-            if left is not None:
-                text += f" · {words.duration(left)} left"
-            st.progress(min(done / total, 1.0) if total else 0.0, text=text)
+        if progress.unit == BYTES:
+            done, total = in_bytes(int(progress.done)), in_bytes(int(progress.total))
+            text = f"Downloading {plain(name)}: {done} of {total}"
+            if progress.seconds_left is not None:
+                text += f" · {words.duration(progress.seconds_left)} left"
+            st.progress(progress.share, text=text)
             st.button(
                 "Cancel",
                 key="model_loading.cancel",
                 icon=":material/stop:",
-                disabled=at.cancelled,
-                on_click=lambda: setattr(at, "cancelled", True),
+                disabled=task.cancelling,
+                on_click=task.cancel,
                 help="What is downloaded is kept: a later download continues from there.",
             )
         else:
-            seconds = at.seconds if isinstance(at, Standing) else 0.0
             st.markdown(
-                f":material/progress_activity: Loading **{plain(name)}** · {words.duration(seconds)}"
+                f":material/progress_activity: Loading **{plain(name)}** · "
+                f"{words.duration(now.step_seconds)}"
             )
         st.caption(
             f"{plain(settings().model)} stays in use until then. You may go to another page."
         )
 
 
-def _ended(name: str, loading: LoadingSpec, task: Task[Standing | Arrival]) -> None:
+def _ended(name: str, loading: LoadingSpec, task: ModelTask) -> None:
     """Takes over a model that has been loaded, or says why there is none."""
-    at = task.last
-    if isinstance(at, Standing) and at.cancelled:
+    end = task.snapshot()
+    if end.status == "cancelled":
         st.session_state[FAILED] = "The download was cancelled; what was downloaded is kept."
-    elif task.error:
-        st.session_state[FAILED] = sentence(task.error)
+    elif end.error:
+        st.session_state[FAILED] = sentence(end.error)
     else:
         try:
             _use(name, loading)
@@ -212,7 +211,7 @@ def loading_note() -> None:
     pending: tuple[str, LoadingSpec] | None = st.session_state.get(PENDING)
     if pending is None:
         return
-    task = resources.arrivals().get(task_name(*pending))
-    going = task is not None and task.running
-    said = "is loading" if going else "has stopped loading: see the Model page"
-    st.caption(f":material/progress_activity: {plain(pending[0])} {said}")
+    task = resources.model_tasks().get(task_name(*pending))
+    running = task is not None and task.running
+    status = "is loading" if running else "has stopped loading: see the Model page"
+    st.caption(f":material/progress_activity: {plain(pending[0])} {status}")

@@ -1,4 +1,4 @@
-"""What all sessions of this process share: models, the store, running jobs. Each is made once."""
+"""What all sessions of this process share: models, the store, running tasks. Each is made once."""
 
 from weakref import WeakValueDictionary
 
@@ -9,24 +9,23 @@ from core.judges import Judge, behaviour_judge, judge_stamp, load_judge
 from core.judges.remembered import remembered
 from core.models.loading import DEFAULT_MODEL, LoadedModel, load_model
 from core.models.spec import LoadingSpec
+from core.models.task import LoadedOnce, taken_model, task_name
 from core.proposals import AnyProposalSpec, DirectedSpec, SteerSpec
 from core.proposals.base import direction_of
 from core.runs.defaults import known_default
 from core.runs.extra_components import companions
 from core.runs.first_look import FirstLook, first_look
-from core.runs.job import Job
 from core.runs.prepare import behaviour_direction, proposal_context
 from core.runs.preview import Preview, preview
 from core.runs.reference import find_reference
 from core.runs.request import EstimateRequest
-from core.runs.run import RunSpec, make_job, open_default_store, save_run
+from core.runs.run import RunSpec, make_task, open_default_store, save_run
+from core.runs.task import RunSoFar, RunTask
 from core.sampling.shards import AnyStore
 from core.search.cross_entropy import SearchResult
-from core.search.plan import Progress
 from core.spec import DirectionPosition
 from core.steering.direction import Direction
-from core.tasks import Registry, Task
-from pages.shared.model_task import Arrival, Standing, arrived, task_name
+from core.tasks import Registry
 from pages.shared.paid_judges import UnaskedJudge, is_paid
 from pages.shared.state import Settings
 
@@ -48,7 +47,7 @@ def _model(name: str, loading_json: str) -> LoadedModel:
     loading = LoadingSpec.model_validate_json(loading_json)
     key = task_name(name, loading)
     # What was loaded in the background is handed over, and what a run still holds is not loaded again.
-    found = arrived(arrivals().get(key)) or _here().get(key) or load_model(name, loading)
+    found = taken_model(model_tasks().get(key)) or _here().get(key) or load_model(name, loading)
     _here()[key] = found
     return found
 
@@ -65,7 +64,7 @@ def is_here(name: str, loading: LoadingSpec) -> bool:
 
 
 @st.cache_resource(show_spinner=False)
-def arrivals() -> Registry[Task[Standing | Arrival]]:
+def model_tasks() -> Registry[None, LoadedOnce]:
     """Returns the models of this process that are being fetched or loaded in the background."""
     return Registry()
 
@@ -82,13 +81,13 @@ def store() -> AnyStore:
 
 
 @st.cache_resource(show_spinner=False)
-def registry() -> Registry[Job]:
-    """Returns the jobs of this process."""
+def run_tasks() -> Registry[RunSoFar, RunSoFar]:
+    """Returns the runs of this process."""
     return Registry()
 
 
 @st.cache_resource(show_spinner=False)
-def searches() -> Registry[Task[Progress | SearchResult]]:
+def search_tasks() -> Registry[None, SearchResult]:
     """Returns the searches of this process, for the best settings of a proposal."""
     return Registry()
 
@@ -204,12 +203,12 @@ def run_spec(chosen: Settings) -> RunSpec:
     )
 
 
-def job(run: RunSpec) -> Job:
-    """Returns a run's job; after a restart of the server it goes on from what is stored.
+def run_task(run: RunSpec) -> RunTask:
+    """Returns a run's task; after a restart of the server it continues from what is stored.
 
     Raises: TailscopeError if the run does not fit its model.
     """
-    return registry().get(run.run_id) or start(run)
+    return run_tasks().get(run.run_id) or start(run)
 
 
 def keep(run: RunSpec) -> None:
@@ -217,11 +216,13 @@ def keep(run: RunSpec) -> None:
     save_run(store(), run)
 
 
-def start(run: RunSpec) -> Job:
-    """Starts a run in the background, or again if it was cancelled. Raises: as `job`."""
+def start(run: RunSpec) -> RunTask:
+    """Starts a run in the background, or again if it was cancelled or failed. Raises: as `run_task`."""
     keep(run)
     loaded, scorer = model_of(run.request), judge(run.request)
-    return registry().start(run.run_id, lambda: make_job(loaded, scorer, store(), run))
+    return run_tasks().start(
+        run.run_id, lambda: make_task(loaded, scorer, store(), run), keep_finished=True
+    )
 
 
 def direction(asked: EstimateRequest, position: DirectionPosition) -> Direction:

@@ -9,8 +9,8 @@ import streamlit as st
 from core.estimation import Estimate
 from core.runs.convergence import convergence_table
 from core.runs.estimate import estimate_shards
-from core.runs.job import ArmProgress, Snapshot
 from core.runs.run import ARMS, SECOND, RunSpec
+from core.runs.task import ArmProgress, RunSnapshot
 from core.sampling.scored import JudgedShard
 
 THRESHOLDS = "threshold_view.kept"
@@ -45,24 +45,25 @@ class ArmEstimate:
     path: pd.DataFrame
 
 
-def arm_estimates(run: RunSpec, snapshot: Snapshot) -> dict[str, ArmEstimate]:
+def arm_estimates(run: RunSpec, snapshot: RunSnapshot) -> dict[str, ArmEstimate]:
     """Returns the estimate of each arm that has a draw. run: as `at_session_threshold` returns it."""
-    second = snapshot.arms.get(SECOND)
-    opinions = {} if second is None else {"weighted": second.shards}
+    arms = snapshot.progress.partial.arms
+    second = arms.get(SECOND)
+    opinions = {} if second is None else {"weighted": second.partial}
     return {
         method: ArmEstimate(
             arm,
             *_estimated(
                 run.run_id,
                 method,
-                arm.done,
+                int(arm.done),
                 sum(len(shard.drawn) for shard in opinions.get(method, ())),
-                arm.shards,
+                arm.partial,
                 opinions.get(method, ()),
                 run,
             ),
         )
-        for method, arm in snapshot.arms.items()
+        for method, arm in arms.items()
         if method in ARMS and arm.done > 0
     }
 

@@ -35,8 +35,8 @@ def sidebar() -> None:
 
 def _run_status() -> None:
     run_id = current_run_id()
-    job = resources.registry().get(run_id) if run_id else None
+    task = resources.run_tasks().get(run_id) if run_id else None
     run = load_run(resources.store(), run_id) if run_id else None
-    if job is None or run is None:
+    if task is None or run is None:
         return
-    st.caption(STATUS[job.snapshot().status])
+    st.caption(STATUS[task.snapshot().status])

@@ -1,18 +1,24 @@
 """The backtest on these queries: the forecast is made from some of them, and compared with the others."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import streamlit as st
 
 from core.errors import SpecError
 from core.tails.backtest import SHARE, SPLITS, check_size
-from core.tails.backtest_task import REFITS, BacktestSpec, BacktestState, run_backtest
+from core.tails.backtest_task import (
+    REFITS,
+    BacktestSnapshot,
+    BacktestSpec,
+    BacktestState,
+    BacktestTask,
+    backtest_task,
+)
 from core.tails.bootstrap import is_grouped
-from core.tails.remarks import Vocabulary, in_words
+from core.tails.remarks import Vocabulary
 from core.tails.sample import TailSample
 from core.tails.spec import FIT_NAMES, TailSpec
-from core.tasks import Registry, Task
+from core.tasks import Registry
 from pages.shared import words
 from pages.shared.frame import plain, sentence, show_error
 from pages.tails.backtest_result import main_fit, no_fit, result_view
@@ -39,8 +45,8 @@ class Plan:
 
 
 @st.cache_resource(show_spinner=False)
-def backtests() -> Registry[Task[BacktestState]]:
-    """Returns the tests of this process; they outlive a change of page."""
+def backtest_tasks() -> Registry[BacktestState | None, BacktestState]:
+    """Returns the backtests of this process; they outlive a change of page."""
     return Registry()
 
 
@@ -66,7 +72,7 @@ def backtest_view(
         return
     wanted = _settings(key, title, spec)
     plan = _shown(key, wanted)
-    task = None if plan is None else backtests().get(plan.name)
+    task = None if plan is None else backtest_tasks().get(plan.name)
     polling = task is not None and task.running
     _begin(wanted, sample, vocabulary, running=polling)
     if plan is None or task is None:
@@ -127,21 +133,21 @@ def _shown(key: str, wanted: Plan | None) -> Plan | None:
         last = None
     if last is not None and _running(last):
         return last
-    if wanted is not None and backtests().get(wanted.name) is not None:
+    if wanted is not None and backtest_tasks().get(wanted.name) is not None:
         return wanted
-    return last if last is not None and backtests().get(last.name) is not None else None
+    return last if last is not None and backtest_tasks().get(last.name) is not None else None
 
 
 def _running(plan: Plan) -> bool:
-    task = backtests().get(plan.name)
+    task = backtest_tasks().get(plan.name)
     return task is not None and task.running
 
 
 def _begin(
     wanted: Plan | None, sample: TailSample, vocabulary: Vocabulary, *, running: bool
 ) -> None:
-    task = None if wanted is None else backtests().get(wanted.name)
-    known = task is not None and task.last is not None and task.last.whole
+    task = None if wanted is None else backtest_tasks().get(wanted.name)
+    known = task is not None and task.snapshot().status == "done"
     if running or known:
         return
     if st.button(
@@ -152,28 +158,21 @@ def _begin(
     ):
         assert wanted is not None
         spec = wanted.spec
-        backtests().start(wanted.name, lambda: Task(_steps(sample, spec, vocabulary)))
+        backtest_tasks().start(wanted.name, lambda: backtest_task(sample, spec, vocabulary))
         st.session_state[PLAN] = wanted
         st.rerun(scope="app")
 
 
-def _steps(
-    sample: TailSample, spec: BacktestSpec, vocabulary: Vocabulary
-) -> Iterator[BacktestState]:
-    """Yields the states of a backtest, whose error has the words of the page."""
-    with in_words(vocabulary):
-        yield from run_backtest(sample, spec)
-
-
 def _live(plan: Plan, polling: bool) -> None:
-    task = backtests().get(plan.name)
+    task = backtest_tasks().get(plan.name)
     if task is None or task.running != polling:
         st.rerun(scope="app")
-    at = task.last
-    if task.error:
-        st.error(plain(sentence(task.error)), icon=":material/error:")
-    _controls(plan, task, at)
-    if at is None or (task.error and not at.by_group):
+    snapshot = task.snapshot()
+    at = snapshot.progress.partial
+    if snapshot.error:
+        st.error(plain(sentence(snapshot.error)), icon=":material/error:")
+    _controls(task, snapshot)
+    if at is None or (snapshot.error and not at.by_group):
         return
     result_view(at)
     st.caption(
@@ -184,27 +183,26 @@ def _live(plan: Plan, polling: bool) -> None:
         st.caption(f"{', '.join(others)}: {no_fit(at)}.")
 
 
-def _controls(plan: Plan, task: Task[BacktestState], at: BacktestState | None) -> None:
-    done, total = (0 if at is None else at.done), plan.spec.splits
-    if done == total or (task.error and not task.running):
+def _controls(task: BacktestTask, snapshot: BacktestSnapshot) -> None:
+    if snapshot.progress.share == 1.0 or (snapshot.error and not task.running):
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.progress(done / total, text=_progress(task, at, total), width=430)
+        st.progress(snapshot.progress.share, text=_progress_words(snapshot), width=430)
         if task.running:
             st.button(
                 "Cancel",
                 key="tails.trial.cancel",
                 icon=":material/stop:",
-                disabled=task.cancelled,
+                disabled=task.cancelling,
                 on_click=task.cancel,
             )
 
 
-def _progress(task: Task[BacktestState], at: BacktestState | None, total: int) -> str:
-    if at is None:
-        return "getting ready" if task.running else "stopped"
-    count = f"{at.done:,} of {total:,} trials"
-    if not task.running:
+def _progress_words(snapshot: BacktestSnapshot) -> str:
+    progress = snapshot.progress
+    if progress.partial is None:
+        return "stopped" if snapshot.finished else "getting ready"
+    count = f"{progress.done:,} of {progress.total:,} trials"
+    if snapshot.finished:
         return f"{count} · stopped"
-    left = at.seconds / at.done * (total - at.done)
-    return f"{count} · {words.duration(left)} left"
+    return f"{count} · {words.duration(progress.seconds_left)} left"

@@ -9,20 +9,19 @@ import streamlit as st
 from core.audit.folder import AuditFolder
 from core.audit.results import RESULTS, read_manifest, read_results
 from core.audit.results import table as results_table
-from core.audit.task import AuditWork
+from core.audit.task import AuditTask
 from core.errors import SpecError, TailscopeError
 from core.models.embedded import embedded_models
 from core.runs.catalogue import Entry, audits_folder, entries
 from core.settings.operator import as_path
 from core.tails.reading import shipped_table
 from core.tails.sample import FEWEST
-from core.tasks import FINISHED
 from pages.shared import resources
 from pages.shared.audits import (
     OPENED,
+    audit_tasks,
     current_audit_id,
     known_folder,
-    works,
 )
 from pages.shared.frame import plain
 from pages.shared.pace import short_name
@@ -71,8 +70,8 @@ def tails_source() -> EstimateSource | None:
 def _first(audits: list[Entry]) -> str:
     """Returns the source that is chosen before the user chooses."""
     current = current_audit_id()
-    work = works().get(current) if current else None
-    if work is not None and work.running:
+    task = audit_tasks().get(current) if current else None
+    if task is not None and task.running:
         return LIVE
     if current is not None or any(_rows(entry) >= FEWEST for entry in audits):
         return AUDIT
@@ -181,22 +180,23 @@ def _nothing() -> None:
 
 
 def _live() -> EstimateSource | None:
-    work = _running_audit()
-    if work is None:
+    audit_id = _running_audit()
+    task = audit_tasks().get(audit_id) if audit_id else None
+    folder = known_folder(audit_id)
+    if task is None or folder is None:
         st.info(
             "No audit is running in this app. Start one, and watch its forecast here as rows come in.",
             icon=":material/hourglass_empty:",
         )
         st.page_link("pages/audit/page.py", label="Audit queries", icon=":material/checklist:")
         return None
-    folder = work.folder
     names = [one.name for one in folder.spec.models]
-    done = Counter(row.model for row in work.snapshot().rows)
+    done = Counter(row.model for row in task.snapshot().progress.partial.rows)
     # Of the others there may be nothing to see for long.
     model = model_choice(sorted(names, key=lambda name: -done[name]), folder.audit_id)
 
     def rows() -> pd.DataFrame:
-        found: pd.DataFrame = results_table(work.snapshot().rows).to_pandas()
+        found: pd.DataFrame = results_table(task.snapshot().progress.partial.rows).to_pandas()
         if model not in set(found["model"]):
             raise SpecError(f"no row of {short_name(str(model))} is done yet; wait for the first")
         return found
@@ -207,47 +207,50 @@ def _live() -> EstimateSource | None:
         name=_live_name(folder),
         model=model,
         table=rows,
-        stamp=lambda: str(len(work.snapshot().rows)),
+        stamp=lambda: str(len(task.snapshot().progress.partial.rows)),
         options=(f"audit={folder.path}", *model_option(model)),
         note="It reads the audit's folder, which is brought up to date every 20 seconds.",
         link={SOURCE: LIVE_LINK},
-        progress=lambda: _progress(work),
-        running=lambda: work.snapshot().status not in FINISHED,
-        waiting=lambda: _waiting(work, model),
+        progress=lambda: _status_words(task),
+        running=lambda: not task.snapshot().finished,
+        waiting=lambda: _waiting(task, model),
     )
 
 
-def _waiting(work: AuditWork, model: str | None) -> str:
-    now = work.snapshot()
-    count = sum(row.model == model and row.estimate is not None for row in now.rows)
-    if now.status in FINISHED or count >= FEWEST:
+def _waiting(task: AuditTask, model: str | None) -> str:
+    now = task.snapshot()
+    rows = now.progress.partial.rows
+    count = sum(row.model == model and row.estimate is not None for row in rows)
+    if now.finished or count >= FEWEST:
         return ""
     return f"Waiting for {FEWEST} estimates: {count} so far."
 
 
-def _running_audit() -> AuditWork | None:
-    """Returns the session's audit if this process has worked on it, else a running one."""
+def _running_audit() -> str | None:
+    """Returns the id of the session's audit if this process has a task of it, else of one that runs."""
     current = current_audit_id()
-    mine = works().get(current) if current else None
-    return mine if mine is not None else next(iter(works().at_work()), None)
+    if current is not None and audit_tasks().get(current) is not None:
+        return current
+    return next(iter(audit_tasks().running()), None)
 
 
 def _live_name(folder: AuditFolder) -> str:
     return f"{folder.total // len(folder.spec.models):,} {folder.spec.behaviour} queries"
 
 
-def _progress(work: AuditWork) -> str:
-    now = work.snapshot()
-    count = f"{len(now.rows):,} of {now.total:,} rows"
+def _status_words(task: AuditTask) -> str:
+    now = task.snapshot()
+    at = now.progress.partial
+    count = f"{len(at.rows):,} of {at.total:,} rows"
     if now.status == "paused":
         return f":material/pause: The audit is paused, and not finished: {count} so far."
-    if now.status not in FINISHED:
+    if not now.finished:
         return (
             f":material/progress_activity: The audit is running, and not finished: {count} so far."
         )
-    if len(now.rows) < now.total:
+    if len(at.rows) < at.total:
         return f":material/stop: The audit has stopped before its end: {count}."
-    return f":material/check: The audit has finished: all {now.total:,} rows."
+    return f":material/check: The audit has finished: all {at.total:,} rows."
 
 
 def _the_example() -> EstimateSource:

@@ -80,8 +80,8 @@ def run_audit(
     with leases(store) as mine:
         audit = Audit(spec, queries, executor, store, mine)
         for event in audit.run(expected):
-            rows += event.rows
-            drawn, stored = event.drawn, event.stored
+            rows += event.partial.rows
+            drawn, stored = event.partial.drawn, event.partial.stored
     ordered = in_table_order(rows, spec, queries)
     return Ran(without_times(table(ordered)), ordered, drawn, stored, audit)
 

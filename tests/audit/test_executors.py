@@ -44,12 +44,12 @@ def test_workers_that_are_killed_cost_nothing_but_time(executor: ProcessExecutor
     with Leases(store) as leases:
         audit = Audit(spec, queries, executor, store, leases)
         for event in audit.run():
-            rows += event.rows
-            if killed < 2 and event.drawn > 400 * killed and pids(executor):
+            rows += event.partial.rows
+            if killed < 2 and event.partial.drawn > 400 * killed and pids(executor):
                 os.kill(pids(executor)[-1], signal.SIGKILL)
                 killed += 1
     assert killed == 2
-    assert event.drawn == 5 * 301
+    assert event.partial.drawn == 5 * 301
     found = without_times(table(in_table_order(rows, spec, queries)))
     assert_same_table(found, run_audit(spec, queries, SerialExecutor()).table)
     before = pids(executor)

@@ -70,13 +70,13 @@ def test_a_node_that_is_killed_half_way_costs_its_shards_in_hand_only(
     spec, queries = alone.audit.spec, alone.audit.queries
     with Leases(store) as leases:
         for event in Audit(spec, queries, executor, store, leases).run():
-            rows += event.rows
-            if not removed and event.drawn > 700:
+            rows += event.partial.rows
+            if not removed and event.partial.drawn > 700:
                 assert len(executor._running) == 2, "both nodes are at work"
                 cluster.remove_node(other, allow_graceful=False)
                 removed = True
     assert removed
-    assert event.drawn == alone.drawn, "nothing is counted twice"
+    assert event.partial.drawn == alone.drawn, "nothing is counted twice"
     found = without_times(table(in_table_order(rows, spec, queries)))
     assert_same_table(found, alone.table)
     executor.close()
@@ -90,8 +90,8 @@ def test_an_actor_that_is_killed_is_replaced(cluster: Any, alone: Ran) -> None:
     spec, queries = alone.audit.spec, alone.audit.queries[:3]
     with Leases(store) as leases:
         for event in Audit(spec, queries, executor, store, leases).run():
-            rows += event.rows
-            if killed < 2 and event.drawn > 300 * killed and executor._running:
+            rows += event.partial.rows
+            if killed < 2 and event.partial.drawn > 300 * killed and executor._running:
                 for _, _, actor in executor._running.values():
                     ray.kill(actor)
                 killed += 1

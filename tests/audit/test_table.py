@@ -7,13 +7,12 @@ import pandas as pd
 import pytest
 
 from core.audit.curves import Curve
+from core.audit.progress import AuditStep, answers_a_query, audit_progress
 from core.audit.spec import AuditSpec
 from core.audit.table import (
-    answers_a_query,
     chosen_rows,
     flip,
     risk_bins,
-    seconds_left,
     shown,
     some_of,
     verdict_counts,
@@ -101,9 +100,11 @@ def test_time_left_is_of_what_is_not_drawn_yet() -> None:
     spec = AuditSpec(samples=99, monte_carlo_samples=100)
     assert answers_a_query(spec) == 200
     assert answers_a_query(AuditSpec(method="mc", samples=50)) == 51
-    assert seconds_left(spec, [], 10, 0, None) is None
-    assert seconds_left(spec, [], 10, 500, 0.01) == pytest.approx(15.0)
-    assert seconds_left(spec, [], 1, 500, 0.01) == 0.0
+    left = audit_progress(spec, AuditStep((), 0, 10, 400, 100), spent=0)
+    assert (left.done, left.total, left.stored, left.unit) == (500, 2_000, 100, "answers")
+    # Of a finished row no more is drawn, however few answers it has taken.
+    assert audit_progress(spec, AuditStep((), 4, 10, 400, 100), spent=480).total == 500 + 1_180
+    assert audit_progress(spec, AuditStep((), 0, 1, 500, 0), spent=0).total == 500
 
 
 def test_some_queries_are_always_the_same_and_fewer_are_among_the_more() -> None:

@@ -11,10 +11,11 @@ import pytest
 
 from cache import MemoryStore, Store
 from core.audit.folder import begin_folder, open_folder
+from core.audit.progress import AuditStep
 from core.audit.replay import GoneError, row_request, stored_answers
 from core.audit.results import MANIFEST, RESULTS, SCHEMA, read_results
 from core.audit.spec import AuditModel, AuditSpec, audit_id
-from core.audit.task import AuditWork
+from core.audit.task import audit_task
 from core.behaviours.load import load_queries
 from core.cli.command_line import command_line
 from core.errors import SpecError, TailscopeError
@@ -52,7 +53,7 @@ def test_queries_are_found_wherever_they_can_be_had(tmp_path: Path) -> None:
     found = open_folder(other)
     assert found.queries is None
     with pytest.raises(SpecError, match="queries are not kept here"):
-        AuditWork(found, SerialExecutor, MemoryStore())
+        audit_task(found, SerialExecutor, MemoryStore())
     assert own.queries == tuple(every)
 
 
@@ -76,8 +77,9 @@ def test_the_command_line_makes_the_same_audit(tmp_path: Path) -> None:
 def test_an_audit_runs_to_its_end_and_its_answers_give_its_numbers_again(tmp_path: Path) -> None:
     store = Store(tmp_path / "cache")
     folder = begin_folder(tmp_path / "audit", spec(), QUERIES)
-    end = AuditWork(folder, SerialExecutor, store).start().wait(120)
-    assert (end.status, end.finished, end.drawn) == ("done", 3, 3 * 311)
+    end = audit_task(folder, SerialExecutor, store).start().wait(120)
+    assert end.result is not None
+    assert (end.status, end.result.finished, end.result.drawn) == ("done", 3, 3 * 311)
     folder = open_folder(folder.path)
     assert folder.finished
     entry = find(store, "audit", folder.audit_id)
@@ -96,18 +98,19 @@ def test_an_audit_runs_to_its_end_and_its_answers_give_its_numbers_again(tmp_pat
     with pytest.raises(GoneError):
         stored_answers(request, folder.manifest, store, planned=300, drawn=300)
 
-    again = AuditWork(folder, SerialExecutor, store).start().wait(120)
-    assert (again.status, again.drawn) == ("done", len(shards[0].drawn))
+    again = audit_task(folder, SerialExecutor, store).start().wait(120)
+    assert again.result is not None
+    assert (again.status, again.result.drawn) == ("done", len(shards[0].drawn))
 
 
 def test_one_that_is_cancelled_goes_on_where_it_was(tmp_path: Path) -> None:
     store = Store(tmp_path / "cache")
     folder = begin_folder(tmp_path / "audit", spec(), QUERIES)
-    works: Registry[AuditWork] = Registry()
-    work = works.start("a", lambda: AuditWork(folder, SerialExecutor, store))
+    works: Registry[AuditStep, AuditStep] = Registry()
+    work = works.start("a", lambda: audit_task(folder, SerialExecutor, store))
     assert works.start("a", lambda: pytest.fail("made twice")) is work
     until = time.monotonic() + 60
-    while not work.snapshot().rows and time.monotonic() < until:
+    while not work.snapshot().progress.partial.rows and time.monotonic() < until:
         time.sleep(0.01)
     work.pause()
     assert work.snapshot().status == "paused"
@@ -116,19 +119,19 @@ def test_one_that_is_cancelled_goes_on_where_it_was(tmp_path: Path) -> None:
     first = work.wait(60)
     assert first.status in ("cancelled", "done")
     assert not work.running
-    assert len(read_results(folder.path)) == len(first.rows)
-    end = works.start("a", lambda: AuditWork(folder, SerialExecutor, store)).wait(120)
+    assert len(read_results(folder.path)) == len(first.progress.partial.rows)
+    end = works.start("a", lambda: audit_task(folder, SerialExecutor, store)).wait(120)
     assert end.status == "done"
-    assert first.drawn + end.drawn == 3 * 311
+    assert first.progress.partial.drawn + end.progress.partial.drawn == 3 * 311
     assert len(read_results(folder.path)) == 3
 
 
 def test_a_model_that_is_not_there_is_told(tmp_path: Path) -> None:
     asked = spec(models=(AuditModel(name=str(tmp_path / "nothing")),))
     folder = begin_folder(tmp_path / "audit", asked, QUERIES)
-    end = AuditWork(folder, SerialExecutor, MemoryStore()).start().wait(60)
+    end = audit_task(folder, SerialExecutor, MemoryStore()).start().wait(60)
     assert end.status == "failed"
-    assert "nothing" in end.message
+    assert "nothing" in end.error
 
 
 def test_a_table_that_is_replaced_while_it_is_read_is_one_or_the_other(

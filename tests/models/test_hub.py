@@ -39,8 +39,8 @@ def command(*arguments):
 
 def fetch(name, revision, stop_after=None):
     told = []
-    def progress(done, total):
-        told.append([done, total])
+    def progress(now):
+        told.append([now.done, now.total])
         if stop_after is not None and len(told) >= stop_after:
             raise KeyError("stopped")
     loading = LoadingSpec(revision=revision)

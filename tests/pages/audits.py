@@ -8,7 +8,7 @@ from pathlib import Path
 from cache import Store
 from core.audit.folder import AuditFolder, begin_folder, open_folder
 from core.audit.spec import AuditModel, AuditSpec, audit_id
-from core.audit.task import AuditWork
+from core.audit.task import audit_task
 from core.behaviours.load import load_queries
 from core.executors.serial import SerialExecutor
 from core.runs.catalogue import audits_folder
@@ -30,8 +30,8 @@ def make_audit(home: Path, cache: Path, spec: AuditSpec = SPEC, *, run: bool = T
         folder = begin_folder(path, spec, QUERIES)
         if run:
             with Store(cache) as store:
-                snapshot = AuditWork(folder, SerialExecutor, store).start().wait(300)
-            assert snapshot.status == "done", snapshot.message
+                snapshot = audit_task(folder, SerialExecutor, store).start().wait(300)
+            assert snapshot.status == "done", snapshot.error
         return open_folder(path)
     finally:
         if before is None:

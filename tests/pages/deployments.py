@@ -24,5 +24,5 @@ def finished(samples: int = 500, query: str = QUERY) -> RunSpec:
     chosen = state.Settings(query=query, importance_samples=samples, monte_carlo_samples=0)
     run = resources.run_spec(chosen)
     snapshot = resources.start(run).wait(120)
-    assert snapshot.status == "done", snapshot.message
+    assert snapshot.status == "done", snapshot.error
     return run

@@ -157,7 +157,7 @@ def test_one_that_was_interrupted_goes_on(tmp_path: Path) -> None:
     app = looking_at(folder.audit_id)
     assert "Go on" in labels(app)
     app = press(app, "Go on")
-    work = audit_state.works().get(folder.audit_id)
+    work = audit_state.audit_tasks().get(folder.audit_id)
     assert work is not None
     assert work.wait(120).status == "done"
     app.run()
@@ -181,4 +181,4 @@ def test_a_judge_that_costs_is_asked_only_after_a_click(
     assert "Ask the judge and go on" in labels(app)
     assert "USD" in words(app)
     time.sleep(0.5)
-    assert audit_state.works().get(folder.audit_id) is None
+    assert audit_state.audit_tasks().get(folder.audit_id) is None

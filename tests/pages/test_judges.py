@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 from core.cli.command_line import EstimateCommand, command_line
 from core.judges.base import Judge, Judgement
 from core.runs.estimate import estimate_shards
-from core.runs.job import Snapshot
-from core.runs.run import RunSpec, load_run, make_job
+from core.runs.run import RunSpec, load_run, make_task
+from core.runs.task import RunSnapshot
 from pages.convergence import threshold as threshold_view
 from pages.shared import judge_picker, resources, state
 from pages.shared.answers import Line, _row
@@ -116,7 +116,7 @@ def test_a_run_sends_nothing_before_the_user_agrees(
     press(app, "Estimate the risk")
     assert not app.exception
     run_id = app.session_state[state.RUN_KEY]
-    assert resources.registry().get(run_id) is None
+    assert resources.run_tasks().get(run_id) is None
     assert len(grader) == 0
     assert "up to 60 answers" in words(app)
     assert "USD" in words(app)
@@ -125,7 +125,7 @@ def test_a_run_sends_nothing_before_the_user_agrees(
     assert len(grader) == 0
     press(app, "Estimate the risk")
     press(app, "Ask the judge and estimate")
-    job = resources.registry().get(run_id)
+    job = resources.run_tasks().get(run_id)
     assert job is not None
     assert job.wait(60).status == "done"
     assert 0 < len(grader) <= 60
@@ -142,7 +142,7 @@ def test_a_link_spends_nothing(open_in_app: OpenPage, home: Path, grader: Seen) 
     app.switch_page("pages/convergence/page.py").run()
     assert not app.exception
     assert "Ask the judge and estimate" in labels(app)
-    assert resources.registry().get(run.run_id) is None
+    assert resources.run_tasks().get(run.run_id) is None
     assert len(grader) == 0
 
 
@@ -211,8 +211,8 @@ def shown(app: AppTest) -> str:
     return next(h.proto.body for h in app.get("html") if "font-size:3.1rem" in h.proto.body)
 
 
-def snapshot(run: RunSpec) -> Snapshot:
-    job = resources.registry().get(run.run_id)
+def snapshot(run: RunSpec) -> RunSnapshot:
+    job = resources.run_tasks().get(run.run_id)
     assert job is not None
     return job.snapshot()
 
@@ -256,13 +256,12 @@ def test_another_threshold_reads_the_same_shards(open_page: OpenPage, run: RunSp
 def test_a_run_made_with_the_other_threshold_says_the_same(run: RunSpec) -> None:
     other = run.seen_at(0.3)
     scorer = resources.judge(other.request)
-    job = make_job(resources.model_of(other.request), scorer, resources.store(), other)
-    job.start()
-    made = job.wait(60).arms["weighted"].shards
+    task = make_task(resources.model_of(other.request), scorer, resources.store(), other)
+    made = task.start().wait(60).progress.partial.arms["weighted"].partial
     assert all(shard.drawn.stored for shard in made)
     request = other.arm_request("weighted")
     assert estimate_shards(made, request) == estimate_shards(
-        snapshot(run).arms["weighted"].shards, request
+        snapshot(run).progress.partial.arms["weighted"].partial, request
     )
 
 

@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.models import task as model_task
+from core.models.download import BYTES
 from core.models.findings import Finding, Preflight
 from core.models.loading import EMBEDDED_MODELS, LoadedModel, load_model
 from core.models.spec import LoadingSpec
-from pages.shared import model_loading, model_task, resources, state
+from core.tasks import Progress, Steps
+from pages.shared import model_loading, resources, state
 from tests.pages.driver import OpenPage, press, words
 
 FOLDER = "Or a folder, or a Hugging Face id"
@@ -34,9 +37,9 @@ def load(app: AppTest, name: object, press_on: str = "Check and load") -> AppTes
 
 def arrive(app: AppTest, name: object, loading: LoadingSpec | None = None) -> AppTest:
     """Waits until what was asked for has been loaded, and runs the page as its polling does."""
-    task = resources.arrivals().get(model_task.task_name(str(name), loading or LoadingSpec()))
+    task = resources.model_tasks().get(model_task.task_name(str(name), loading or LoadingSpec()))
     assert task is not None
-    task.join(60)
+    task.wait(60)
     return app.run()
 
 
@@ -58,8 +61,8 @@ def test_a_folder_is_loaded_in_the_background(open_page: OpenPage, copy: Path) -
     assert app.session_state[state.KEY].model == str(copy)
     assert str(copy) in words(app)
     # It was handed over, and is not kept a second time.
-    task = resources.arrivals().get(model_task.task_name(str(copy), LoadingSpec()))
-    assert model_task.arrived(task) is None
+    task = resources.model_tasks().get(model_task.task_name(str(copy), LoadingSpec()))
+    assert model_task.taken_model(task) is None
 
 
 def test_the_list_wins_over_a_name_that_was_tried_before(open_page: OpenPage, copy: Path) -> None:
@@ -146,7 +149,7 @@ def test_a_bad_folder_is_one_sentence_and_the_old_one_stays(
     assert said in app.error[0].value
     assert app.session_state[state.KEY].model == "aster"
     assert "aster stays loaded." in words(app)
-    assert resources.arrivals().get(model_task.task_name(str(copy), LoadingSpec())) is None
+    assert resources.model_tasks().get(model_task.task_name(str(copy), LoadingSpec())) is None
 
 
 def test_a_base_model_without_a_chat_template_is_told(open_page: OpenPage, copy: Path) -> None:
@@ -198,10 +201,11 @@ def on_the_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """A model of 2.5 GB that is not here; its download stops half way until the event is set."""
     going = threading.Event()
 
-    def fetch(name: str, loading: LoadingSpec, tell: Callable[[int, int], None]) -> None:
-        tell(1_000_000_000, 2_500_000_000)
+    def fetch(name: str, loading: LoadingSpec) -> Steps[None, Path]:
+        yield Progress(1_000_000_000, 2_500_000_000, BYTES)
         while not going.wait(0.02):
-            tell(1_250_000_000, 2_500_000_000)
+            yield Progress(1_250_000_000, 2_500_000_000, BYTES)
+        return Path(name)
 
     def loaded(name: str, loading: LoadingSpec | None = None) -> LoadedModel:
         return load_model("aster", loading)
@@ -210,7 +214,7 @@ def on_the_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     monkeypatch.setattr(
         model_loading, "to_download", lambda name, _: 2_500_000_000 if "/" in name else 0
     )
-    monkeypatch.setattr(model_task, "download", fetch)
+    monkeypatch.setattr(model_task, "download_steps", fetch)
     monkeypatch.setattr(model_task, "load_model", loaded)
     yield going
     going.set()
@@ -222,7 +226,7 @@ def test_a_download_is_asked_about_and_survives_a_page_change(
     app = load(open_page("model"), "some/model")
     assert not app.exception
     # Nothing is fetched before the user has agreed.
-    assert resources.arrivals().get(model_task.task_name("some/model", LoadingSpec())) is None
+    assert resources.model_tasks().get(model_task.task_name("some/model", LoadingSpec())) is None
     press(app, "Download 2.5 GB and load")
     poll(app, lambda: "1.25 GB" in progress(app))
     assert "1.25 GB of 2.5 GB" in progress(app)

@@ -110,7 +110,7 @@ def estimate(app: AppTest, importance: int, monte_carlo: int) -> AppTest:
     app.number_input[0].set_value(importance)
     app.number_input[1].set_value(monte_carlo)
     next(button for button in app.button if button.label == "Estimate the risk").click().run()
-    job = resources.registry().get(app.session_state[state.RUN_KEY])
+    job = resources.run_tasks().get(app.session_state[state.RUN_KEY])
     assert job is not None
     job.wait(60)
     return app.run()
@@ -136,16 +136,16 @@ def test_a_question_that_nobody_can_judge_gets_no_number(open_page: OpenPage) ->
 def test_a_run_comes_back_from_its_address(open_page: OpenPage, open_in_app: OpenPage) -> None:
     first = estimate(open_page("convergence"), 60, 0)
     run_id = first.session_state[state.RUN_KEY]
-    resources.registry.clear()  # as after a restart of the server
+    resources.run_tasks.clear()  # as after a restart of the server
     again = open_in_app("start")
     again.query_params["run"] = run_id
     again.switch_page("pages/convergence/page.py").run()
     # A link carries the id, and not the question.
     assert again.query_params == {"run": run_id}
-    job = resources.registry().get(run_id)
+    job = resources.run_tasks().get(run_id)
     assert job is not None
     snapshot = job.wait(60)
-    assert all(shard.drawn.stored for shard in snapshot.arms["weighted"].shards)
+    assert all(shard.drawn.stored for shard in snapshot.progress.partial.arms["weighted"].partial)
     assert not again.exception
 
 

@@ -6,7 +6,6 @@ import csv
 import io
 import math
 import shlex
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -20,13 +19,13 @@ from core.audit.spec import AuditModel, AuditSpec
 from core.cli.command_line import command_line
 from core.executors.serial import SerialExecutor
 from core.queries import parse_query_file
-from core.sensitivity.comparison import Comparison, VariantRow
+from core.sensitivity.comparison import Comparison, ComparisonSoFar, VariantRow
 from core.sensitivity.report import summed_up
 from core.sensitivity.summary import Averaged, Spread
-from core.sensitivity.task import ComparisonProgress, events
+from core.sensitivity.task import drawing_steps
 from core.sensitivity.variants import ORIGINAL, variants
 from core.spec import GenerationSpec
-from core.tasks import Task
+from core.tasks import Progress, Steps, Task, result_of
 from pages.paraphrases import sources as paraphrase_sources
 from pages.paraphrases import work as paraphrase_work
 from pages.paraphrases.charts import (
@@ -70,12 +69,11 @@ def plan(samples: int = 100, **varied: object) -> Comparison:
     return Comparison(spec=spec, variants=asked)
 
 
-def done(asked: Comparison) -> ComparisonProgress:
-    task = begin(asked)
-    task.join(120)
-    assert not task.error
-    assert task.last is not None
-    return task.last
+def done(asked: Comparison) -> ComparisonSoFar:
+    end = begin(asked).wait(120)
+    assert not end.error
+    assert end.result is not None
+    return end.result
 
 
 def test_shipped_wordings_are_offered_first() -> None:
@@ -131,7 +129,7 @@ def test_it_is_estimated_in_the_background_and_compared() -> None:
     chosen = app.session_state[PLAN]
     task = comparison_tasks().get(chosen.name)
     assert task is not None
-    task.join(120)
+    task.wait(120)
     app.run()
     assert not app.exception
     assert "Other wordings" in labels(app)
@@ -183,23 +181,23 @@ def test_cancel_ends_it_and_going_on_finishes_it() -> None:
     chosen = plan(1_000)
     task = begin(chosen)
     end = time.monotonic() + 60
-    while (task.last is None or not task.last.drawn) and time.monotonic() < end:
+    while not task.snapshot().progress.partial.drawn and time.monotonic() < end:
         time.sleep(0.02)
-    assert task.last is not None
-    task.last.cancel.set()
-    task.join(120)
+    task.cancel()
+    stopped = task.wait(120)
+    assert stopped.status == "cancelled"
     assert not task.running
-    assert not task.last.whole
+    assert not stopped.progress.partial.whole
     app = fresh(**{PLAN: chosen})
     assert not app.exception
     assert "Go on" in labels(app)
     next(one for one in app.button if one.label == "Go on").click().run()
     again = comparison_tasks().get(chosen.name)
     assert again is not None
-    again.join(120)
-    assert again.last is not None
-    assert again.last.whole
-    assert again.last.stored > 0
+    end = again.wait(120)
+    assert end.result is not None
+    assert end.result.whole
+    assert end.result.stored > 0
 
 
 def test_a_judge_that_costs_is_asked_only_after_a_click(tmp_path: Path) -> None:
@@ -297,23 +295,25 @@ def test_the_threshold_is_the_sessions() -> None:
     chosen = app.session_state[PLAN]
     task = comparison_tasks().get(chosen.name)
     assert task is not None
-    if task.last is not None:
-        task.last.cancel.set()
-    task.join(120)
+    task.cancel()
+    assert task.wait(120).status == "cancelled"
     assert chosen.spec.threshold == 0.5 == resources.threshold(app.session_state[state.KEY])
 
 
 def test_going_on_shows_what_is_known_meanwhile() -> None:
     chosen = plan(60)
     done(chosen)
-    seen = list(events(chosen, SerialExecutor, resources.store()))
+    seen: list[ComparisonSoFar] = []
+    steps = drawing_steps(chosen, SerialExecutor, resources.store())
+    end = result_of(steps, lambda progress: seen.append(progress.partial))
+    assert end == seen[-1]
     assert [len(at.rows) for at in seen[:4]] == [0, 1, 2, 3]
     assert not any(at.whole for at in seen[:-2])
     assert seen[-1].whole
     assert seen[-1].drawn == 0
     # Each is there twice, read and had again; the last counts.
     assert len(seen[-1].rows) == 6
-    assert len(report(chosen, seen[-1]).rows) == 3
+    assert len(report(chosen, Progress(partial=seen[-1])).rows) == 3
 
 
 def test_many_wordings_are_drawn_at_both_ends_and_listed_in_part() -> None:
@@ -324,8 +324,13 @@ def test_many_wordings_are_drawn_at_both_ends_and_listed_in_part() -> None:
     )
     chosen = Comparison(spec=spec, variants=variants(QUERY, texts, spec.generation))
     rows = tuple(VariantRow(variant, one) for variant in chosen.variants)
-    at = ComparisonProgress(threading.Event(), rows, total=70, finished=70)
-    comparison_tasks().start(chosen.name, lambda: Task(iter([at]))).join(10)
+    at = ComparisonSoFar(rows, total=70, finished=70)
+
+    def steps() -> Steps[ComparisonSoFar, ComparisonSoFar]:
+        yield Progress(partial=at)
+        return at
+
+    comparison_tasks().start(chosen.name, lambda: Task(steps())).wait(10)
     table = forest_rows(rows)
     assert len(table) == 70
     assert table["label"].is_unique

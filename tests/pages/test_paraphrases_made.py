@@ -69,7 +69,7 @@ def page(maker: str) -> AppTest:
 def make(app: AppTest) -> AppTest:
     app.button(key="paraphrases.make").click().run()
     for making in app.session_state[paraphrase_making.MAKING].values():
-        making.task.join(60)
+        making.task.wait(60)
     app.run()
     assert not app.exception
     return app
@@ -172,8 +172,11 @@ def test_one_may_stop_waiting(offer: Config) -> None:
         assert not app.exception
         assert "Waiting for the server" in words(app)
         assert "Make them" not in labels(app)
+        (task,) = app.session_state[paraphrase_making.MAKING].values()
         app.button(key="paraphrases.unmake").click().run()
         assert not app.exception
+        # The server still says nothing.
+        assert task.wait(10).status == "cancelled"
         assert "Make them" in labels(app)
         go_on.set()
     assert listed(app.run()) == []

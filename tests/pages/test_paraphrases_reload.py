@@ -13,8 +13,7 @@ from cache import Store
 from core.audit.spec import AuditModel, AuditSpec
 from core.executors.serial import SerialExecutor
 from core.runs.catalogue import entries, find
-from core.sensitivity.comparison import Comparison, keep, load
-from core.sensitivity.task import ComparisonProgress
+from core.sensitivity.comparison import Comparison, ComparisonSoFar, keep, load
 from core.sensitivity.variants import variants
 from core.spec import GenerationSpec
 from pages.paraphrases import work as paraphrase_work
@@ -53,11 +52,10 @@ def restarted() -> None:
     st.cache_resource.clear()
 
 
-def compared(asked: Comparison) -> ComparisonProgress:
-    task = begin(asked)
-    task.join(120)
-    assert task.last is not None
-    return task.last
+def compared(asked: Comparison) -> ComparisonSoFar:
+    end = begin(asked).wait(120)
+    assert end.result is not None
+    return end.result
 
 
 def linked(**address: str) -> AppTest:
@@ -76,7 +74,7 @@ def settled(app: AppTest) -> AppTest:
     """Returns the page once what the store holds has been read."""
     task = comparison_tasks().get(app.session_state[PLAN].name)
     assert task is not None
-    task.join(120)
+    task.wait(120)
     return app.run()
 
 
@@ -106,26 +104,25 @@ def test_a_reload_after_a_restart_shows_it_and_takes_its_settings(
 def test_what_is_not_whole_waits_for_go_on() -> None:
     asked = plan(samples=400)
     task = begin(asked)
-    while task.running and (task.last is None or not task.last.drawn):
+    while task.running and not task.snapshot().progress.partial.drawn:
         time.sleep(0.02)
-    assert task.last is not None
-    task.last.cancel.set()
-    task.join(120)
+    task.cancel()
+    assert task.wait(120).status == "cancelled"
     restarted()
     app = settled(on_page(asked.name))
     assert not app.exception
     assert "of 2 done" in app.get("progress")[0].proto.text
     found = comparison_tasks().get(asked.name)
     assert found is not None
-    assert found.last is not None
-    assert (found.last.drawn, found.last.whole, found.running) == (0, False, False)
+    at = found.snapshot().progress.partial
+    assert (at.drawn, at.whole, found.running) == (0, False, False)
     next(one for one in app.button if one.label == "Go on").click().run()
     found = comparison_tasks().get(asked.name)
     assert found is not None
-    found.join(120)
-    assert found.last is not None
-    assert found.last.whole
-    assert found.last.stored > 0
+    end = found.wait(120)
+    assert end.result is not None
+    assert end.result.whole
+    assert end.result.stored > 0
 
 
 def test_going_on_asks_no_paid_judge_unseen(tmp_path: Path) -> None:
@@ -201,14 +198,14 @@ def test_it_is_listed_opened_and_deleted(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_is_going_on_cannot_be_deleted() -> None:
     asked = plan(samples=100_000)
     task = begin(asked)
-    while task.last is None or not task.last.drawn:
+    while not task.snapshot().progress.partial.drawn:
         time.sleep(0.02)
     app = open_page("runs", session={runs_list.CHOSEN: ("wordings", asked.name)})
     try:
         assert app.button(key="runs_entry.delete").disabled
     finally:
-        task.last.cancel.set()
-        task.join(120)
+        task.cancel()
+        assert task.wait(120).status == "cancelled"
     with Store() as store:
         found = find(store, "wordings", asked.name)
         assert found is not None

@@ -12,7 +12,7 @@ from core.errors import SpecError
 from core.proposals import KINDS, AblateSpec, CheckpointSpec, ContextSpec, SteerSpec
 from core.search import plan as search_plan
 from core.search.cross_entropy import SearchResult
-from core.search.plan import HERE, PAPER, PILOT, SMALL, SearchPlan
+from core.search.plan import OWN_QUERY, PAPER, PILOT, SMALL, SearchPlan
 from core.spec import GenerationSpec
 from pages.proposal import controls as proposal_controls
 from pages.proposal import kind as proposal_kinds
@@ -172,7 +172,7 @@ def test_the_layer_of_an_ablation_is_chosen_in_its_form(open_page: OpenPage) -> 
 @pytest.fixture
 def short_pilots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pilots of few draws: what they find does not matter here."""
-    monkeypatch.setattr(search_plan, "ROWS_HERE", 150)
+    monkeypatch.setattr(search_plan, "OWN_QUERY_ROWS", 150)
 
 
 def find(app: AppTest) -> AppTest:
@@ -180,10 +180,10 @@ def find(app: AppTest) -> AppTest:
     press(app, "Find the best settings")
     asked = resources.request(app.session_state[KEY])
     kind = asked.proposal.kind if asked.proposal else ""
-    plan = SearchPlan.of(asked, SMALL, HERE, KINDS[kind].search.reach)
-    task = resources.searches().get(plan.name)
+    plan = SearchPlan.of(asked, SMALL, OWN_QUERY, KINDS[kind].search.reach)
+    task = resources.search_tasks().get(plan.name)
     assert task is not None
-    task.join(60)
+    task.wait(60)
     return app.run()
 
 
@@ -235,19 +235,23 @@ def test_the_plan_of_the_default_search_is_known() -> None:
     chosen = Settings()
     asked = resources.request(chosen)
     assert SearchPlan.of(asked, SMALL, PILOT, KINDS["steer"].search.reach).is_default
-    for grid, questions, reach in ((PAPER, PILOT, 2.8), (SMALL, HERE, 2.8), (SMALL, PILOT, 3.0)):
+    for grid, questions, reach in (
+        (PAPER, PILOT, 2.8),
+        (SMALL, OWN_QUERY, 2.8),
+        (SMALL, PILOT, 3.0),
+    ):
         assert not SearchPlan.of(asked, grid, questions, reach).is_default
     warmer = asked.model_copy(update={"generation": GenerationSpec(temperature=2.0)})
     assert not SearchPlan.of(warmer, SMALL, PILOT, KINDS["steer"].search.reach).is_default
     stronger = asked.model_copy(update={"proposal": SteerSpec(strength=3.0, layer=1)})
     same = (
-        SearchPlan.of(asked, SMALL, HERE, 2.8).name
-        == SearchPlan.of(stronger, SMALL, HERE, 2.8).name
+        SearchPlan.of(asked, SMALL, OWN_QUERY, 2.8).name
+        == SearchPlan.of(stronger, SMALL, OWN_QUERY, 2.8).name
     )
     assert same, "strength and layer are what the search is for"
     assert (
-        SearchPlan.of(asked, PAPER, HERE, 2.8).name
-        != SearchPlan.of(stronger, PAPER, HERE, 2.8).name
+        SearchPlan.of(asked, PAPER, OWN_QUERY, 2.8).name
+        != SearchPlan.of(stronger, PAPER, OWN_QUERY, 2.8).name
     )
 
 

@@ -30,6 +30,7 @@ from core.tails.remarks import Remark, sentence_of
 from core.tails.report import TAUS, forecast_report
 from core.tails.sentences import SENTENCES
 from core.tails.spec import TailSpec
+from core.tasks import FINISHED
 from pages.shared import audits as audit_state
 from pages.tails import source as tails_source
 from pages.tails import wording as tails_words
@@ -559,7 +560,12 @@ class AtWork:
 
     def snapshot(self) -> SimpleNamespace:
         rows = tuple(SimpleNamespace(model="briar", estimate=self) for _ in range(self.rows))
-        return SimpleNamespace(status=self.status, rows=rows, total=320)
+        partial = SimpleNamespace(rows=rows, total=320)
+        return SimpleNamespace(
+            status=self.status,
+            finished=self.status in FINISHED,
+            progress=SimpleNamespace(partial=partial),
+        )
 
 
 def test_an_audit_at_work_is_watched(audit: AuditFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -571,7 +577,7 @@ def test_an_audit_at_work_is_watched(audit: AuditFolder, monkeypatch: pytest.Mon
     monkeypatch.setattr(tails_source, "results_table", so_far)
     assert "No audit is running" in words(fresh(source=LIVE))
     work = AtWork(audit)
-    audit_state.works().start(audit.audit_id, lambda: work)  # type: ignore[arg-type, return-value]
+    audit_state.audit_tasks().start(audit.audit_id, lambda: work)  # type: ignore[arg-type, return-value]
     app = fresh(source=LIVE, horizon=50.0)
     assert app.info[0].value == "Waiting for 20 estimates: 0 so far."
     work.rows = 12
@@ -597,7 +603,7 @@ def test_an_audit_at_work_is_watched(audit: AuditFolder, monkeypatch: pytest.Mon
 
 def test_the_sessions_audit_is_watched_while_it_is_at_work(audit: AuditFolder) -> None:
     work = AtWork(audit)
-    audit_state.works().start(audit.audit_id, lambda: work)  # type: ignore[arg-type, return-value]
+    audit_state.audit_tasks().start(audit.audit_id, lambda: work)  # type: ignore[arg-type, return-value]
     app = fresh(session={"state.audit_id": audit.audit_id})
     assert source(app).value == LIVE
     work.status = "cancelled"

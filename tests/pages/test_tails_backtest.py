@@ -12,12 +12,14 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.tails import backtest_task
 from core.tails.backtest import Backtest, backtest, predictor_of
 from core.tails.backtest_task import REFITS, BacktestSpec, BacktestState, run_backtest
 from core.tails.sample import TailSample
 from core.tails.spec import TailSpec
+from core.tasks import Steps
 from pages.tails import backtest as tails_backtest
-from pages.tails.backtest import backtests
+from pages.tails.backtest import backtest_tasks
 from pages.tails.backtest_charts import reliability_rows, scatter, scatter_rows
 from pages.tails.backtest_result import (
     BY_GROUP,
@@ -90,9 +92,9 @@ def begin(app: AppTest, *, wait: bool = True) -> AppTest:
     assert not app.exception
     if wait:
         plan = app.session_state[tails_backtest.PLAN]
-        task = backtests().get(plan.name)
+        task = backtest_tasks().get(plan.name)
         assert task is not None
-        task.join(60)
+        task.wait(60)
         app.run()
         assert not app.exception
     return app
@@ -151,24 +153,28 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Holds the test after its third split until it is told to go on."""
     go_on = threading.Event()
 
-    def held(sample: TailSample, spec: BacktestSpec) -> Iterator[BacktestState]:
-        for at in run_backtest(sample, spec):
-            yield at
-            if at.done == 3:
+    def held(sample: TailSample, spec: BacktestSpec) -> Steps[BacktestState | None, BacktestState]:
+        last = None
+        for progress in run_backtest(sample, spec):
+            last = progress.partial
+            yield progress
+            if progress.done == 3:
                 go_on.wait(20)
+        assert last is not None
+        return last
 
-    monkeypatch.setattr(tails_backtest, "trial", held)
+    monkeypatch.setattr(backtest_task, "run_backtest", held)
     yield go_on
     go_on.set()
 
 
 def until_held(app: AppTest) -> AppTest:
-    task = backtests().get(app.session_state[tails_backtest.PLAN].name)
+    task = backtest_tasks().get(app.session_state[tails_backtest.PLAN].name)
     assert task is not None
     for _ in range(200):
-        if task.last is not None and task.last.done == 3:
+        if task.snapshot().progress.done == 3:
             return app.run()
-        task.join(0.05)
+        task.wait(0.05)
     raise AssertionError("never came to the third split")
 
 
@@ -180,13 +186,13 @@ def test_cancelled_it_keeps_what_it_has_and_the_page(slow: threading.Event) -> N
     assert "From 30 trials on" in words(app)
     app.button(key="tails.trial.cancel").click().run()
     slow.set()
-    task = backtests().get(app.session_state[tails_backtest.PLAN].name)
+    task = backtest_tasks().get(app.session_state[tails_backtest.PLAN].name)
     assert task is not None
-    task.join(20)
+    end = task.wait(20)
     app.run()
     assert not app.exception
-    assert task.last is not None
-    assert task.last.done < FEW
+    assert end.status == "cancelled"
+    assert 0 < end.progress.done < FEW
     said = words(app)
     assert "above" in said
     assert "below" in said

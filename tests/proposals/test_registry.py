@@ -32,7 +32,7 @@ from core.runs.prepare import proposal_context
 from core.runs.request import EstimateRequest
 from core.sampling.spec import SamplingSpec
 from core.search.pilot import default_rungs
-from core.search.plan import HERE, PAPER, SMALL, SearchPlan, search_grid
+from core.search.plan import OWN_QUERY, PAPER, SMALL, SearchPlan, search_grid
 from core.spec import ProposalSpec, within
 from pages.shared.proposal_words import component_names
 
@@ -123,7 +123,7 @@ def test_it_is_searched_at_its_own_strengths(whisper: WhisperSpec) -> None:
         (SMALL, [0.4, 0.8, 1.2, 1.6, 2.0]),
         (PAPER, [0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0]),
     ):
-        plan = SearchPlan.of(request, grid, HERE, WHISPER.search.reach)
+        plan = SearchPlan.of(request, grid, OWN_QUERY, WHISPER.search.reach)
         found = search_grid(plan, loaded)
         assert [rung.strength for rung in found.rungs] == strengths
         assert {type(rung) for rung in found.rungs} == {WhisperSpec}

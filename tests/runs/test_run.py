@@ -9,7 +9,7 @@ import pytest
 
 from cache import MemoryStore
 from core.cli.command_line import EstimateCommand, command_line
-from core.errors import SpecError, TailscopeError
+from core.errors import SpecError
 from core.judges import Judgement
 from core.proposals import SteerSpec
 from core.runs.convergence import checkpoints, convergence_table
@@ -22,7 +22,6 @@ from core.runs.run import (
     save_run,
 )
 from core.spec import GenerationSpec
-from core.tasks import Registry, Task
 from tests.models.tiny_models import tiny_model
 
 
@@ -105,20 +104,3 @@ def test_checkpoints_stay_where_they_are_as_the_sample_grows(samples: int) -> No
     assert sizes == sorted(set(sizes))
     assert set(sizes[:-1]) <= set(checkpoints(3_000_000))
     assert len(sizes) < 80
-
-
-def test_a_task_keeps_its_last_event_or_its_error() -> None:
-    task = Task(iter([1, 2, 3])).start()
-    task.join(10)
-    assert (task.last, task.error, task.running) == (3, "", False)
-
-    def failing():  # type: ignore[no-untyped-def]
-        yield 1
-        raise TailscopeError("no luck")
-
-    registry: Registry[Task[int]] = Registry()
-    bad = registry.start("bad", lambda: Task(failing()))
-    bad.join(10)
-    assert (bad.last, bad.error) == (1, "no luck")
-    assert registry.get("bad") is bad
-    assert registry.get("other") is None

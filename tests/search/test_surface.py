@@ -5,13 +5,13 @@ import pytest
 
 from core.proposals import target_arm
 from core.sampling.scoring import score_answers
-from core.search.progress import finished
 from core.search.surface import (
     MIN_RELATIVE_VARIANCE,
     Surface,
     ensemble_log_density,
     surface_steps,
 )
+from core.tasks import result_of
 from tests.exactness.kinds import arm_of
 from tests.exactness.toy import ANSWERS, LOADED, QUERY, Setting
 from tests.exactness.under_test import chi_square_excess, forced_answers, run
@@ -41,7 +41,7 @@ def surface(rows: int, seed: int = 1, defensive_share: float = 0.1, words: str =
         defensive_share=defensive_share,
         seed=seed,
     )
-    return finished(steps)
+    return result_of(steps)
 
 
 def scored_alone(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

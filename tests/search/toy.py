@@ -8,9 +8,9 @@ import numpy as np
 from core.judges import Judgement
 from core.models.chat import answer_text
 from core.search.grid import SearchGrid
-from core.search.progress import finished
 from core.search.surface import EnsembleDraws, ensemble_steps
 from core.spec import GenerationSpec
+from core.tasks import result_of
 from tests.exactness.kinds import ablate, context, ready, steer
 from tests.exactness.toy import ANSWERS, LOADED, QUERY, STEPS, FloatArray, Setting, brute_force
 
@@ -89,4 +89,4 @@ def exact() -> Exact:
 
 def ensemble(rows: int, seed: int) -> EnsembleDraws:
     steps = ensemble_steps(LOADED, PROPOSALS, GRID, QUERY, GENERATION, rows, seed)
-    return finished(steps)
+    return result_of(steps)

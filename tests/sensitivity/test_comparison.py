@@ -16,7 +16,7 @@ from core.sampling.shards import AnyStore
 from core.sensitivity.comparison import (
     Comparison,
     VariantRow,
-    estimated,
+    comparison_steps,
     keep,
     load,
     stored_rows,
@@ -38,9 +38,9 @@ def comparison(
 def run(asked: Comparison, store: AnyStore, *, rows: int | None = None) -> list[VariantRow]:
     """Returns the rows, in order of arrival; ends after so many."""
     found: list[VariantRow] = []
-    with closing(estimated(asked, SerialExecutor(), store)) as events:
-        for _, more in events:
-            found += more
+    with closing(comparison_steps(asked, SerialExecutor(), store)) as steps:
+        for progress in steps:
+            found = list(progress.partial.rows)
             if rows is not None and len(found) >= rows:
                 break
     return found

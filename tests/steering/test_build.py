@@ -49,12 +49,15 @@ def test_a_layer_that_is_not_there_is_named() -> None:
             direction.vector(layer)
 
 
-def test_progress_is_told_pair_by_pair_and_pairs_are_read_once() -> None:
+def test_progress_is_shown_pair_by_pair_and_pairs_are_read_once() -> None:
     model, seen = tiny_model(), []
     assert built_direction(model, PAIRS, "answer_mean") is None
-    first = build_direction(model, PAIRS, "answer_mean", lambda *at: seen.append(at))
-    assert seen == [(1, 2), (2, 2)]
-    assert build_direction(model, PAIRS, "answer_mean", lambda *at: seen.append(at)) is first
+    first = build_direction(model, PAIRS, "answer_mean", seen.append)
+    assert [(step.done, step.total, step.unit) for step in seen] == [
+        (1, 2, "pairs"),
+        (2, 2, "pairs"),
+    ]
+    assert build_direction(model, PAIRS, "answer_mean", seen.append) is first
     assert built_direction(model, list(PAIRS), "answer_mean") is first
     assert len(seen) == 2
     assert built_direction(model, PAIRS, "last_prompt") is None
