@@ -76,6 +76,7 @@ def direction(
     from core.behaviours.load import load_behaviour, load_contrast_pairs
     from core.models.loading import load_model
     from core.models.spec import LoadingSpec
+    from core.steering.build import direction_steps
     from core.steering.direction import DirectionMeta
     from core.steering.files import save_direction
     from core.tasks import named, result_of
