@@ -68,8 +68,8 @@ def page(maker: str) -> AppTest:
 
 def make(app: AppTest) -> AppTest:
     app.button(key="paraphrases.make").click().run()
-    for making in app.session_state[paraphrase_making.MAKING].values():
-        making.task.wait(60)
+    for task in app.session_state[paraphrase_making.MAKING].values():
+        task.wait(60)
     app.run()
     assert not app.exception
     return app
