@@ -47,7 +47,7 @@ def made_shard(stage: Stage, rows: range) -> JudgedShard:
             tokens=np.zeros((len(rows), 1), dtype=np.int32),
             lengths=np.ones(len(rows), dtype=np.int32),
             log_p=log_density[0][:, None],
-            log_q=log_density[1:][:, :, None],
+            log_q=log_density[1 : len(stage.spec.shares)][:, :, None],
         ),
         component=component,
         shares=stage.spec.shares,
