@@ -18,6 +18,7 @@ from pages.convergence import threshold as threshold_view
 from pages.shared import judge_picker, resources, state
 from pages.shared.answers import Line, _row
 from pages.shared.paid_judges import UnaskedJudge
+from pages.shared.run_arms import THRESHOLDS
 from tests.judges.chat_servers import Seen, says, server
 from tests.pages.driver import OpenPage, labels, press, words
 
@@ -246,7 +247,7 @@ def test_another_threshold_reads_the_same_shards(open_page: OpenPage, run: RunSp
     # Kept while other pages are looked at, and undone by one button.
     again = open_page("convergence")
     again.session_state[state.RUN_KEY] = run.run_id
-    again.session_state[threshold_view.KEPT] = app.session_state[threshold_view.KEPT]
+    again.session_state[THRESHOLDS] = app.session_state[THRESHOLDS]
     assert shown(again.run()) == shown(app)
     press(app, "Back to 0.75")
     assert shown(app) == before
