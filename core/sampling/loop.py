@@ -21,6 +21,7 @@ from core.sampling.token_distribution import (
     target_log_probs,
 )
 from core.spec import GenerationSpec
+from core.tasks import check_cancelled
 
 # Places of the batch that no row needs any more are given up when they are at least this share of it:
 # copying the cache costs too.
@@ -96,6 +97,7 @@ def run_rows(
             stream.drop(number)
 
     for step in range(steps):
+        check_cancelled()
         target, *mixed = _distributions(stream, generation, vocabulary, mixings)
         if forced is not None:
             chosen = forced[rows, step].astype(np.int64)
