@@ -1,10 +1,8 @@
 """An audit's folder: `results.parquet`, a row a query and model, and `manifest.json`, how it came to be."""
 
 import json
-import os
 import platform
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,6 +18,7 @@ from core.errors import SpecError, TailscopeError
 from core.estimation.estimate import Estimate
 from core.executors.worker import Prepared
 from core.queries.query import Query
+from core.settings.atomic import replacing
 
 RESULTS = "results.parquet"
 MANIFEST = "manifest.json"
@@ -118,13 +117,10 @@ def write_results(folder: Path, rows: Sequence[AuditRow]) -> None:
     Raises:
         TailscopeError: the folder cannot be written.
     """
-    beside = folder / f".{RESULTS}.{os.getpid()}"
     try:
-        pq.write_table(table(rows), beside)
-        beside.replace(folder / RESULTS)
+        with replacing(folder / RESULTS) as temporary:
+            pq.write_table(table(rows), temporary)
     except OSError as error:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
         raise TailscopeError(
             f"results could not be written to {str(folder)!r}: {error.strerror or error}"
         ) from error
@@ -182,14 +178,11 @@ def manifest(
 
 def write_manifest(folder: Path, content: dict[str, Any]) -> None:
     """Writes a manifest in place of an earlier one, whole or not at all. Raises: as `write_results`."""
-    beside = folder / f".{MANIFEST}.{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        beside.replace(folder / MANIFEST)
+        with replacing(folder / MANIFEST) as temporary:
+            temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
     except OSError as error:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
         raise TailscopeError(
             f"audit folder {str(folder)!r} could not be written: {error.strerror or error}"
         ) from error

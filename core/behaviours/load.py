@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +15,7 @@ from core.behaviours.spec import BehaviourSpec, Message, PairSpec, read_behaviou
 from core.errors import BehaviourError, SpecError
 from core.queries import read_query_file
 from core.queries.query import Query
+from core.settings.atomic import replacing
 from core.settings.operator import user_folder
 
 SAMPLE_DATA = Path(__file__).parents[2] / "sample_data"
@@ -188,11 +188,9 @@ def save_behaviour(spec: BehaviourSpec) -> Path:
     path = own_folder() / f"{spec.name}.json"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Written to a temporary file and renamed, so that an incomplete file never replaces a complete one.
-        temporary = path.with_suffix(f".{os.getpid()}.part")
         content = spec.model_dump(mode="json", exclude_none=True)
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
     except OSError as error:
         raise BehaviourError(f"{str(path)!r} cannot be written: {error.strerror}") from error
     return path

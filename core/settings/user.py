@@ -1,13 +1,13 @@
 """The user's settings on this machine, kept in `settings.json` in the user's folder."""
 
 import json
-import os
 from pathlib import Path
 
 from pydantic import ValidationError, field_validator
 
 from cache import MemoryStore, Store
 from core.errors import SpecError, TailscopeError, first_sentence
+from core.settings.atomic import replacing
 from core.settings.operator import user_folder
 from core.spec import Spec, Whole
 
@@ -50,11 +50,11 @@ def user_settings() -> UserSettings:
 def save_user_settings(settings: UserSettings) -> None:
     """Writes the settings, whole or not at all. Raises: TailscopeError if they cannot be written."""
     path = _path()
-    temporary = path.with_suffix(f".{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(settings.model_dump(mode="json"), indent=1) + "\n", "utf-8")
-        temporary.replace(path)
+        content = json.dumps(settings.model_dump(mode="json"), indent=1) + "\n"
+        with replacing(path) as temporary:
+            temporary.write_text(content, "utf-8")
     except OSError as error:
         raise TailscopeError(
             f"the settings {str(path)!r} could not be written: {error.strerror}"

@@ -1,11 +1,11 @@
 """Saving and loading directions, in the format that a file's ending names."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import BehaviourError
+from core.settings.atomic import replacing
 from core.steering.direction import MAX_FILE_BYTES, Direction, DirectionMeta, check_direction
 from core.steering.gguf_file import gguf_bytes, parse_gguf
 from core.steering.safetensors_file import parse_safetensors, safetensors_bytes
@@ -34,10 +34,8 @@ def save_direction(path: Path, direction: Direction, meta: DirectionMeta) -> Non
     """
     content = direction_bytes(direction, meta, path.suffix)
     try:
-        # Beside it and then renamed: half a file must never take a whole one's place.
-        beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-        beside.write_bytes(content)
-        beside.replace(path)
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
     except OSError as error:
         raise BehaviourError(f"{str(path)!r} cannot be written: {error.strerror}") from error
 
