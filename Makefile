@@ -1,4 +1,5 @@
-# make app    install what is missing and open the app on http://127.0.0.1:8501
+# make app    install what is missing, the tailscope command included, and open the app on
+#             http://127.0.0.1:8501
 # make test   install what is missing and run every test
 # make lint   format check, lint and types
 #
@@ -14,9 +15,9 @@ PYTEST_ARGS ?=
 # The first of these that is 3.11 or newer makes the environment.
 CANDIDATES := $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3 python
 
-# The stamps carry a checksum of the requirements, so an edit installs again and a plain second run does not.
-APP_SUM := $(shell cksum < requirements.txt | tr ' ' '-')
-DEV_SUM := $(shell cat requirements*.txt | cksum | tr ' ' '-')
+# The stamps carry a checksum of the requirements and of pyproject.toml, so an edit installs again and a plain second run does not.
+APP_SUM := $(shell cat requirements.txt pyproject.toml | cksum | tr ' ' '-')
+DEV_SUM := $(shell cat requirements*.txt pyproject.toml | cksum | tr ' ' '-')
 APP_STAMP := $(VENV)/.installed-app-$(APP_SUM)
 DEV_STAMP := $(VENV)/.installed-dev-$(DEV_SUM)
 
@@ -57,6 +58,7 @@ clean-venv:
 
 $(APP_STAMP): | $(PY)
 	$(PIP) -r requirements.txt
+	$(PIP) --no-deps -e .
 	@rm -f $(VENV)/.installed-app-*
 	@touch $@
 

@@ -1,11 +1,14 @@
-"""The command line: thin commands over the same calls the pages make.
+"""Starts the command line.
 
 Bad input ends with exit code 2 and one line on stderr; `--json` prints one object on stdout and nothing
 else.
 """
 
 import sys
+import tomllib
 from itertools import pairwise
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -13,47 +16,75 @@ import typer
 from typer._click.exceptions import ClickException
 
 from core.cli.audit import audit
+from core.cli.console import note
 from core.cli.direction import direction
 from core.cli.estimate import estimate
 from core.cli.preflight import preflight
+from core.cli.schema import schema
 from core.cli.sensitivity import sensitivity
 from core.cli.tails import tails
 from core.cli.tune import tune
 from core.errors import TailscopeError
 
 app = typer.Typer(
-    add_completion=False,
     help="Tailscope: how often does a language model give a harmful answer?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (estimate, tune, audit, sensitivity, tails, preflight, direction):
+for command in (estimate, tune, audit, sensitivity, tails, preflight, direction, schema):
     app.command()(command)
 
 
+INTERRUPTED = 130
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
+
+
+def version() -> str:
+    """Returns Tailscope's version."""
+    return str(tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["version"])
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(version())
+        raise typer.Exit
+
+
 @app.callback()
-def _tailscope() -> None:
+def _tailscope(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
     """Tailscope: how often does a language model give a harmful answer?"""
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line; ends the process."""
     try:
-        # typer answers Ctrl-C with a code here, and raises nothing.
+        # typer answers Ctrl-C with a code here, and seldom raises.
         code = app(args=arguments, standalone_mode=False)
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
-    except typer.Abort:
-        sys.exit(130)
+    except (typer.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
     except ClickException as error:
         _refuse(error.format_message() + _given(error, arguments or sys.argv[1:]))
     except TailscopeError as error:
         _refuse(str(error))
+    if code == INTERRUPTED:
+        note(
+            "interrupted; what was drawn is stored, and the same command goes on from there (audit: with "
+            "--resume)"
+        )
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _refuse(message: str) -> None:
-    print("tailscope: " + " ".join(message.split()), file=sys.stderr)
+    note(" ".join(message.split()))
     sys.exit(2)
 
 

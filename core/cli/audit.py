@@ -134,7 +134,7 @@ def audit(
     }
     store = open_disk_store(cache or default_folder())
     # Standard output is the report's alone: Ray says there that a worker died.
-    with redirect_stdout(sys.stderr), closing(store):
+    with redirect_stdout(sys.stderr), closing(store), progress(quiet=as_json) as show:
         steps = run_audit(
             spec,
             load_queries(behaviour) if file is None else file.queries,
@@ -146,7 +146,7 @@ def audit(
             about=about,
             notify=note,
         )
-        report = result_of(steps, progress(quiet=as_json))
+        report = result_of(steps, show)
     if file is not None:
         report = replace(report, left_out=file.left_out)
     print_report(report.to_dict() if as_json else report.to_text())

@@ -88,7 +88,8 @@ def direction(
         model, LoadingSpec.build(**loading_fields(revision, device, dtype, attention))
     )
     steps = named("building the direction", direction_steps(loaded, pairs, where))
-    built = result_of(steps, progress(quiet=as_json))
+    with progress(quiet=as_json) as show:
+        built = result_of(steps, show)
     meta = DirectionMeta.of(loaded, load_behaviour(behaviour).name)
     save_direction(out, built, meta)
     report = DirectionReport(out, built, meta, len(pairs))

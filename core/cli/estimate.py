@@ -140,7 +140,8 @@ def estimate(
         max_cost=max_cost,
         notify=note,
     )
-    report = result_of(steps, progress(quiet=as_json))
+    with progress(quiet=as_json) as show:
+        report = result_of(steps, show)
     if dump is not None:
         report.write_draws(dump)
     print_report(report.to_dict() if as_json else report.to_text())

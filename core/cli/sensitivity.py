@@ -128,7 +128,8 @@ def sensitivity(
         max_cost=max_cost,
         notify=note,
     )
-    report = result_of(steps, progress(quiet=as_json))
+    with progress(quiet=as_json) as show:
+        report = result_of(steps, show)
     print_report(report.to_dict() if as_json else report.to_text())
     if report.not_stored is not None:
         raise TailscopeError(report.not_stored)

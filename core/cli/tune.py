@@ -98,6 +98,8 @@ def tune(
     check_behaviour(behaviour)
     if query is not None and queries is not None:
         raise SpecError(f"query and queries exclude each other, got {query!r} and {str(queries)!r}")
+    if not 0.0 <= pilot_share <= 1.0:
+        raise SpecError(f"pilot_share must be in 0..1, got {pilot_share:g}")
     file = None if queries is None else read_query_file(queries)
     pilot = (query,) if query is not None else pilot_of(file, behaviour, pilot_share)
     spec = TuneSpec.build(
@@ -116,7 +118,8 @@ def tune(
     )
     check_dump(dump)
     steps = search(spec, open_store(cache or default_folder()), notify=note)
-    report = replace(result_of(steps, progress(quiet=as_json)), file=file)
+    with progress(quiet=as_json) as show:
+        report = replace(result_of(steps, show), file=file)
     if dump is not None:
         write_surface(dump, report.result)
     print_report(report.to_dict() if as_json else report.to_text())

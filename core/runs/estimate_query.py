@@ -8,6 +8,7 @@ from core.errors import SpecError
 from core.judges import behaviour_judge, load_judge
 from core.judges.base import Judge
 from core.judges.budget import check_cost
+from core.judges.identity import JudgeIdentity
 from core.judges.remembered import remembered
 from core.models.checked import load_checked
 from core.models.loading import LoadedModel
@@ -83,7 +84,7 @@ def estimate_query(
     return EstimateReport(
         request=request,
         model_fingerprint=loaded.fingerprint,
-        judge=judge.spec(),
+        judge=JudgeIdentity.of(judge.spec(), request.judge or request.behaviour),
         samples=samples,
         estimate=estimate_shards(shards, request, second),
         reference=find_reference(request),

@@ -1,6 +1,6 @@
 """An estimate's report: what was asked and found, as JSON and in a few lines for a person."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from cache import StoreEvent
 from core.errors import SpecError
 from core.estimation.estimate import Estimate
 from core.estimation.words import per_million
+from core.judges.identity import JudgeIdentity
 from core.models.loading import LoadedModel
 from core.runs.dump import write_dump
 from core.runs.request import EstimateRequest
@@ -22,13 +23,13 @@ NOT_KEPT = frozenset({"full", "read_only", "limit", "busy", "unsafe", "broken"})
 class EstimateReport:
     """An estimate with all that is needed to read it and to run it again.
 
-    judge: its spec. reference: of a large run, where there is one. events: of the store. loaded, shards: the
+    reference: of a large run, where there is one. events: of the store. loaded, shards: the
     model and its draws; none where the report was read and not made.
     """
 
     request: EstimateRequest
     model_fingerprint: str
-    judge: Mapping[str, Any]
+    judge: JudgeIdentity
     samples: int
     estimate: Estimate
     reference: float | None = None
@@ -56,7 +57,7 @@ class EstimateReport:
             "companions": [other.model_dump(mode="json") for other in request.companions],
             "defensive_share": None if proposal is None else request.defensive_share,
             "generation": request.generation.model_dump(mode="json"),
-            "judge": dict(self.judge),
+            "judge": self.judge.to_dict(),
             "threshold": request.threshold,
             "seed": request.seed,
             "model_fingerprint": self.model_fingerprint,

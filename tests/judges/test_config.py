@@ -14,6 +14,7 @@ from core.judges import RuleJudge, load_judge
 from core.judges.classifier import ClassifierJudge
 from core.judges.config import beside, shipped_judges
 from core.judges.grader import GraderJudge
+from core.judges.identity import JudgeIdentity
 from core.judges.rubric import RubricJudge
 from core.judges.rules import JUDGES, RuleSet
 from tests.judges.chat_servers import chat, says, send, server
@@ -155,7 +156,7 @@ def test_the_command_line_uses_the_judge_and_shows_it(
         assert err.startswith("tailscope: judging: At most 60 requests")
         found = json.loads(out)
         assert (found["hits"], found["unjudged"], found["reference"]) == (60, 0, None)
-        assert found["judge"] == load_judge(path).spec()
+        assert found["judge"] == JudgeIdentity.of(load_judge(path).spec(), str(path)).to_dict()
         sent = [body["messages"][1]["content"] for body in seen.bodies]
         assert len(set(sent)) == len(sent) <= 60
         # Stored by judge: nothing is asked again, and the rules have scores of their own.
@@ -163,7 +164,7 @@ def test_the_command_line_uses_the_judge_and_shows_it(
         assert len(seen) == len(sent)
     by_rules = json.loads(estimate(capsys, tmp_path / "cache")[1])
     assert by_rules["hits"] < 60
-    assert by_rules["judge"]["judge"] == "rules"
+    assert by_rules["judge"]["kind"] == "rules"
 
 
 def test_answers_that_could_not_be_judged_are_counted(

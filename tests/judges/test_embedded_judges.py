@@ -144,7 +144,7 @@ def test_an_estimate_with_the_judge_is_the_rules_one(
 ) -> None:
     by_rules = estimate(capsys, tmp_path)
     by_judge = estimate(capsys, tmp_path, "--judge", name)
-    assert by_judge["judge"]["judge"] == name
+    assert by_judge["judge"]["kind"] == name
     assert by_judge["hits"] > 20
     assert by_judge["unjudged"] == 0
     assert by_rules["ci_low"] <= by_judge["estimate"] <= by_rules["ci_high"]
