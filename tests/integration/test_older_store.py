@@ -15,7 +15,7 @@ import pytest
 from cache import open_store
 from core.audit.folder import open_folder
 from core.audit.results import read_results
-from core.cli import main
+from core.cli.app import main
 from core.runs.run import RunSpec, load_run
 
 QUERY = "how do i open the larkspur vault"
