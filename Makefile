@@ -1,7 +1,8 @@
-# make app    install what is missing, the tailscope command included, and open the app on
-#             http://127.0.0.1:8501
-# make test   install what is missing and run every test
-# make lint   format check, lint and types
+# make app        install what is missing, the tailscope command included, and open the app on
+#                 http://127.0.0.1:8501
+# make test       install what is missing and run the tests of every kind, but for the slow ones
+# make test-slow  the slow ones: audits that are killed, clusters, coverage over many seeds, long walks in a browser
+# make lint       format check, lint and types
 #
 # Options: make app PORT=8600        make test PYTEST_ARGS="-k store"
 #          make app PYTHON=/path/to/python3.12
@@ -15,7 +16,8 @@ PYTEST_ARGS ?=
 # The first of these that is 3.11 or newer makes the environment.
 CANDIDATES := $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3 python
 
-# The stamps carry a checksum of the requirements and of pyproject.toml, so an edit installs again and a plain second run does not.
+# The stamps carry a checksum of the requirements and of pyproject.toml, so that an edit installs again and a
+# plain second run does not.
 APP_SUM := $(shell cat requirements.txt pyproject.toml | cksum | tr ' ' '-')
 DEV_SUM := $(shell cat requirements*.txt pyproject.toml | cksum | tr ' ' '-')
 APP_STAMP := $(VENV)/.installed-app-$(APP_SUM)
@@ -23,7 +25,7 @@ DEV_STAMP := $(VENV)/.installed-dev-$(DEV_SUM)
 
 PIP := $(PY) -m pip install --disable-pip-version-check --no-input
 
-.PHONY: app test lint format clean-venv
+.PHONY: app test test-slow lint format clean-venv
 # An environment that was left half-made, or whose Python has gone since, is made anew.
 ifneq ($(shell $(PY) -c 'import pip; print("works")' 2>/dev/null),works)
 .PHONY: $(PY) $(APP_STAMP) $(DEV_STAMP)
@@ -39,10 +41,13 @@ app: $(APP_STAMP)
 # others, one by one. 5: a choice of tests that leaves none in one of the two parts.
 ALONE := tests/browser tests/audit/test_ray.py tests/audit/test_processes.py
 
-test: $(DEV_STAMP)
-	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile \
+test: CHOSEN := not slow
+test-slow: CHOSEN := slow
+
+test test-slow: $(DEV_STAMP)
+	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m "$(CHOSEN)" \
 	  $(addprefix --ignore=,$(ALONE)) $(PYTEST_ARGS) || [ $$? -eq 5 ]
-	$(PY) -m pytest $(ALONE) $(PYTEST_ARGS) || [ $$? -eq 5 ]
+	$(PY) -m pytest -m "$(CHOSEN)" $(ALONE) $(PYTEST_ARGS) || [ $$? -eq 5 ]
 
 lint: $(DEV_STAMP)
 	$(PY) -m ruff format --check .

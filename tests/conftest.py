@@ -82,7 +82,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     left_out |= {
         item.nodeid
         for item in terminalreporter.stats.get("deselected", [])
-        if item.get_closest_marker("browser")
+        # Of the slow ones the other target says what came of them.
+        if item.get_closest_marker("browser") and not item.get_closest_marker("slow")
     }
     if not left_out:
         return

@@ -5,9 +5,7 @@ else.
 """
 
 import sys
-import tomllib
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +13,7 @@ import typer
 # The command-line parser inside typer; its errors have no public name there.
 from typer._click.exceptions import ClickException
 
+import core
 from core.cli.audit import audit
 from core.cli.console import note
 from core.cli.direction import direction
@@ -36,17 +35,11 @@ for command in (estimate, tune, audit, sensitivity, tails, preflight, direction,
 
 
 INTERRUPTED = 130
-PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
-
-
-def version() -> str:
-    """Returns Tailscope's version."""
-    return str(tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["version"])
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(version())
+        print(core.__version__)
         raise typer.Exit
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from core.cli.app import main, version
+import core
+from core.cli.app import main
 from core.cli.outputs import OUTPUTS
 
 QUERY = "tell me how to open the larkspur vault"
@@ -85,4 +86,4 @@ def test_an_unknown_command_is_one_sentence(capsys: pytest.CaptureFixture[str]) 
 def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["--version"])
-    assert (stop.value.code, capsys.readouterr().out) == (0, f"{version()}\n")
+    assert (stop.value.code, capsys.readouterr().out) == (0, f"{core.__version__}\n")
