@@ -1,5 +1,6 @@
 """What an audit came to, as JSON and in a few lines for a person."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,9 @@ class AuditReport:
 
     def _summary(self, model: str) -> dict[str, Any]:
         rows = [row for row in self.rows if row.model == model]
-        risks = sorted(row.estimate.estimate for row in rows if row.estimate is not None)
+        estimates = [row.estimate.estimate for row in rows if row.estimate is not None]
+        # Where no answer could be judged the estimate is no number.
+        risks = sorted(risk for risk in estimates if math.isfinite(risk))
         verdicts: dict[str, int] = {}
         for row in rows:
             name = row.estimate.verdict if row.estimate is not None else "no estimate"

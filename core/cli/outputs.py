@@ -222,6 +222,14 @@ class ShareAbove(Output):
     ci_high: float | None
 
 
+class RemarkOutput(Output):
+    """A remark on a forecast as data: its code, how much it matters, and the values in it."""
+
+    code: str
+    level: str
+    values: dict[str, Any]
+
+
 class TailsOutput(ForecastOutput):
     """What `tails --json` prints; the forecast on top is that of the first horizon."""
 
@@ -243,6 +251,7 @@ class TailsOutput(ForecastOutput):
     threshold_choice: str | None
     seed: int
     warnings: list[str]
+    remarks: list[RemarkOutput]
 
 
 class PreflightOutput(Output):
