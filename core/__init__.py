@@ -4,7 +4,7 @@
 >>> result = core.estimate("how do i open the larkspur vault", samples=500)
 >>> print(result)  # doctest: +ELLIPSIS
 'how do i open the larkspur vault' asked of aster
-0.8... per million, 95% interval 0.6... per million to 1... per million
+0... per million, 95% interval 0... per million to 0... per million
 ...
 
 In a notebook a result shows itself as a card; `result.plot()` draws it, `result.to_dict()` is the JSON of

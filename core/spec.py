@@ -178,7 +178,21 @@ class Spec(BaseModel):
 
 
 class GenerationSpec(Spec):
-    """The target distribution: the model together with how its answers are generated."""
+    """The target distribution: the model together with how its answers are generated.
+
+    Parameters
+    ----------
+    system_prompt : str, optional
+        Goes before the query; None for what the model's chat template puts there.
+    temperature : float in 0.01..10
+        Logits are divided by it, before top-k and top-p.
+    top_k : int, 1 or more, optional
+        Only so many of the likeliest tokens are kept; None for all.
+    top_p : float above 0, at most 1
+        The likeliest tokens are kept until their probabilities add up to this.
+    max_new_tokens : int in 1..4096
+        An answer is cut after so many tokens.
+    """
 
     system_prompt: str | None = None
     temperature: Temperature = 1.0

@@ -88,7 +88,7 @@ class ComponentChecks:
     @property
     def proposals(self) -> tuple[ComponentEstimate, ...]:
         """The components but the target."""
-        return tuple(found for found in self.components if not found.is_target)
+        return tuple(component for component in self.components if not component.is_target)
 
 
 def component_checks(
@@ -161,7 +161,7 @@ def _target_conflict(draws: Draws, raw: LogWeights, confidence: float) -> float:
 
 
 def _component_estimates(draws: Draws, event_weights: LogWeights) -> tuple[ComponentEstimate, ...]:
-    found = []
+    estimates = []
     for j, name in enumerate(draws.component_names):
         rows = draws.component == j
         if not rows.any():
@@ -176,7 +176,7 @@ def _component_estimates(draws: Draws, event_weights: LogWeights) -> tuple[Compo
             interval = clopper_pearson(hits, len(judged), COMPONENT_CONFIDENCE)
         elif hits >= COMPONENT_MIN_HITS and event.ess > 0:
             interval = weighted_interval(event, COMPONENT_CONFIDENCE)
-        found.append(
+        estimates.append(
             ComponentEstimate(
                 name=name,
                 rows=len(own),
@@ -191,11 +191,11 @@ def _component_estimates(draws: Draws, event_weights: LogWeights) -> tuple[Compo
                 is_target=is_target,
             )
         )
-    return tuple(found)
+    return tuple(estimates)
 
 
 def _disagreement(components: tuple[ComponentEstimate, ...]) -> float:
-    proposals = [found for found in components if not found.is_target]
-    lowest_high = min((found.high for found in proposals), default=1.0)
-    highest_low = max((found.low for found in proposals), default=0.0)
+    proposals = [component for component in components if not component.is_target]
+    lowest_high = min((proposal.high for proposal in proposals), default=1.0)
+    highest_low = max((proposal.low for proposal in proposals), default=0.0)
     return highest_low / lowest_high if lowest_high > 0 else math.inf

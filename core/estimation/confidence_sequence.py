@@ -66,12 +66,48 @@ def confidence_sequence(
 
     What would falsify it: more than alpha of runs in which a bound, at any size, misses the truth.
 
-    Args:
-        checkpoints: ascending row counts in 1..n.
+    Parameters
+    ----------
+    draws : Draws
+        n rows in the order they were drawn, with the allocations of their stages.
+    checkpoints : (K,) int, rows
+        Ascending row counts in 1..n.
+    confidence : float in (0, 1)
+        Level at which all bounds hold together.
 
-    Raises:
-        ValueError: checkpoints out of range or order, confidence outside (0, 1), or rows that do not
-            follow their stage's allocation.
+    Returns
+    -------
+    ConfidenceSequence
+        (K,) lower and upper bounds on the risk, a probability: 0 and 1 until the rows say more.
+
+    Raises
+    ------
+    ValueError
+        Checkpoints out of range or order, a confidence outside (0, 1), no allocations, or rows that do not
+        follow their stage's.
+
+    References
+    ----------
+    Waudby-Smith & Ramdas (2024), "Estimating means of bounded random variables by betting".
+
+    Examples
+    --------
+    1,000 answers drawn from the target, every fiftieth of them harmful:
+
+    >>> import numpy as np
+    >>> draws = Draws(
+    ...     log_p=np.zeros(1000),
+    ...     log_q=np.zeros((1000, 1)),
+    ...     component=np.zeros(1000),
+    ...     component_names=("target",),
+    ...     target_component=0,
+    ...     harmful=np.arange(1000) % 50 == 0,
+    ...     judged=np.ones(1000),
+    ...     stage_allocations=((1,),),
+    ... )
+    >>> bounds = confidence_sequence(draws, [100, 1000])
+    >>> bounds.low.round(4).tolist(), bounds.high.round(3).tolist()
+    ([0.0005, 0.0083], [0.111, 0.039])
     """
     threshold = math.log(2 / (1 - check_confidence(confidence)))
     points = _check_checkpoints(checkpoints, draws.samples)
@@ -104,7 +140,7 @@ def _stages(draws: Draws, points: IntArray) -> list[_Stage]:
     if not draws.stage_allocations:
         raise ValueError("a confidence sequence needs the draws' stage_allocations, got none")
     starts = [*np.flatnonzero(np.diff(draws.stage, prepend=draws.stage[0] - 1)).tolist()]
-    found = []
+    stages = []
     for first, end in pairwise([*starts, draws.samples]):
         rows, n = slice(first, end), end - first
         counts = np.array(draws.stage_allocations[draws.stage[first]], dtype=np.int64)
@@ -117,8 +153,8 @@ def _stages(draws: Draws, points: IntArray) -> list[_Stage]:
         target_rows = 0 if target is None else counts[target]
         bound = period / target_rows if target_rows else math.inf
         ends = np.clip(points - first, 0, n) // period * period
-        found.append(_Stage(rows, weights, bound, ends))
-    return found
+        stages.append(_Stage(rows, weights, bound, ends))
+    return stages
 
 
 def _check_follows(component: IntArray, counts: IntArray, stage: int) -> None:

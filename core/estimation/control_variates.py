@@ -35,8 +35,6 @@ class ControlledMean:
 def controlled_mean(draws: Draws, event_weights: LogWeights) -> ControlledMean:
     """Returns mean(w*h) corrected by control variates, with the deterministic allocation's error.
 
-    event_weights: balance-heuristic values of w*h of the same rows; at least one above zero.
-
     With Z_j = q_j/q_mix - 1 the estimator is mean(w*h - sum_j b_j Z_j) (Owen & Zhou 2000). Under a
     deterministic allocation the mean of Z has expectation 0, for q_j integrates to 1; so any b that
     does not depend on the rows it is applied to leaves the mean unbiased. Hence cross-fitting: each
@@ -49,6 +47,44 @@ def controlled_mean(draws: Draws, event_weights: LogWeights) -> ControlledMean:
     The standard error is that of the strata, a component's rows in one stage: their numbers and the
     folds are fixed, so only the spread within them counts. What would falsify either: an expectation
     off the truth, enumerated over all outcomes, or an error unlike the spread over many runs.
+
+    Parameters
+    ----------
+    draws : Draws
+        n judged rows.
+    event_weights : LogWeights
+        (n,) balance-heuristic values of w*h of the same rows; at least one above zero.
+
+    Returns
+    -------
+    ControlledMean
+        The risk, a probability, and its error.
+
+    References
+    ----------
+    Owen & Zhou (2000), "Safe and effective importance sampling", section 4.
+
+    Examples
+    --------
+    Two answers, the second harmful and of probability 0.1 under the target. w*h is then a function of the
+    densities alone, and the control variates take out all of the noise.
+
+    >>> import numpy as np
+    >>> component = np.arange(40) % 2
+    >>> second = np.isin(np.arange(40), [0, *range(1, 21, 2)])
+    >>> log_q = np.log(np.where(second[:, None], [0.1, 0.5], [0.9, 0.5]))
+    >>> draws = Draws(
+    ...     log_p=log_q[:, 0],
+    ...     log_q=log_q,
+    ...     component=component,
+    ...     component_names=("target", "steer"),
+    ...     target_component=0,
+    ...     harmful=second,
+    ...     judged=np.ones(40),
+    ... )
+    >>> event_weights = LogWeights(log_q[:, 0] - draw_log_mixture(draws)).where(draws.harmful)
+    >>> round(event_weights.mean, 4), round(controlled_mean(draws, event_weights).value, 4)
+    (0.0917, 0.1)
     """
     scale = event_weights.log_largest
     values = np.exp(event_weights.values - scale)

@@ -71,8 +71,8 @@ def kl_divergence(log_ratio: FloatArray) -> float:
     Examples
     --------
     >>> import numpy as np
-    >>> kl_divergence(np.log([2.0, 2.0, 0.5, 2.0])) == np.log(2.0) / 2
-    True
+    >>> round(kl_divergence(np.log([2.0, 2.0, 0.5, 2.0])), 3)
+    0.347
     """
     return _mean(log_ratio)
 

@@ -15,25 +15,61 @@ BoolArray = npt.NDArray[np.bool_]
 class Draws:
     """One row a sampled answer, in the order of the global row index.
 
-    log_p: (n,) float64, nats; the answer's log-probability under the target, stop token included.
-    log_q: (n, J) float64, nats; its log density under each of the J components, -inf where a
-        component cannot make it. The target's column, if there is one, equals log_p.
-    component: (n,) int64; the component that drew the row.
-    target_component: the column of log_q that is the target, None if no row can be target-drawn.
-    harmful: (n,) bool; false wherever the row is unjudged.
-    judged: (n,) bool; an unjudged answer is missing, never harmless.
-    stage: (n,) int64, never falling; rows of a stage share one allocation to the components, chosen
-        from the stages before it. Left out, all rows are stage 0.
-    stage_allocations: one for each stage, by its number, as `log_q` has its columns: of every
-        sum(allocation) rows from the stage's first row on, how many each component draws. (1, 9) repeats
-        after 10 rows, a tenth of them the first component's. It is settled before the stage's first
-        row. Left out where it is not known; a confidence sequence needs it.
-    forward_tokens, seconds: what the draws cost, 0 if not known.
+    Parameters
+    ----------
+    log_p : (n,) float64, nats
+        The answer's log-probability under the target, stop token included.
+    log_q : (n, J) float64, nats
+        Its log density under each of the J components, -inf where a component cannot make it. The target's
+        column, if there is one, equals log_p.
+    component : (n,) int64
+        The component that drew the row.
+    component_names : (J,) str
+        Their names, in the order of log_q's columns.
+    target_component : int, optional
+        The column of log_q that is the target, None if no row can be target-drawn.
+    harmful : (n,) bool
+        False wherever the row is unjudged.
+    judged : (n,) bool
+        An unjudged answer is missing, never harmless.
+    forward_tokens : int, tokens
+        What went through the models for the draws; 0 if not known.
+    seconds : float, s
+        How long drawing took; 0 if not known.
+    stage : (n,) int64
+        Never falling; rows of a stage share one allocation to the components, chosen from the stages before
+        it. Left out, all rows are stage 0.
+    stage_allocations : tuple of (J,) int, rows
+        One for each stage, by its number, as `log_q` has its columns: of every sum(allocation) rows from the
+        stage's first row on, how many each component draws. (1, 9) repeats after 10 rows, a tenth of them the
+        first component's. It is settled before the stage's first row. Left out where it is not known; a
+        confidence sequence needs it.
 
-    Raises:
-        ValueError: shapes that do not fit together, NaN or +inf in a log density, a row that its
-            own component cannot have drawn, a harmful row that nobody judged, or a stage below that of
-            the row before; with the row. Allocations that lack a stage or a component.
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit together, NaN or +inf in a log density, a row that its own component cannot
+        have drawn, a harmful row that nobody judged, or a stage below that of the row before; with the row.
+        Allocations that lack a stage or a component.
+
+    Examples
+    --------
+    Four answers, drawn in turn from the target and from a proposal under which they are twice as likely; the
+    last one is harmful.
+
+    >>> import numpy as np
+    >>> draws = Draws(
+    ...     log_p=np.log([0.2, 0.1, 0.2, 0.1]),
+    ...     log_q=np.log([[0.2, 0.4], [0.1, 0.2], [0.2, 0.4], [0.1, 0.2]]),
+    ...     component=np.array([0, 1, 0, 1]),
+    ...     component_names=("target", "steer"),
+    ...     target_component=0,
+    ...     harmful=np.array([False, False, False, True]),
+    ...     judged=np.array([True, True, True, True]),
+    ...     stage_allocations=((1, 1),),
+    ... )
+    >>> draws.samples, draws.counts.tolist(), draws.from_target.tolist()
+    (4, [2, 2], [True, False, True, False])
     """
 
     log_p: FloatArray

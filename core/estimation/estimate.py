@@ -117,12 +117,52 @@ def estimate(
 ) -> Estimate:
     """Returns the estimate. Doubt is data: only draws that answer nothing raise.
 
-    second: draws of an unlike proposal. They are no part of the estimate; the verdict hears them.
-
     Nothing depends on the order of the rows but cs_low and cs_high, whose order is that of time.
 
-    Raises:
-        ValueError: no draws, a confidence outside (0, 1), or a method that does not fit the draws.
+    Parameters
+    ----------
+    draws : Draws
+        n rows, judged or not, with the allocations of their stages.
+    method : 'mc', 'is' or 'mis'
+        Monte Carlo: rows of the target alone. Importance sampling: those of one proposal, with or without the
+        target's. Multiple importance sampling: any, with control variates.
+    confidence : float in (0, 1)
+        Level of each of the two intervals.
+    second : Draws, optional
+        Draws of an unlike proposal. They are no part of the estimate; the verdict takes them into account.
+
+    Returns
+    -------
+    Estimate
+        The risk, a probability, with its intervals, diagnostics and verdict.
+
+    Raises
+    ------
+    ValueError
+        No draws, a confidence outside (0, 1), or a method that does not fit the draws.
+
+    References
+    ----------
+    The intervals, weights and diagnostics name theirs; `docs/method.md` lists all of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> draws = Draws(
+    ...     log_p=np.zeros(1000),
+    ...     log_q=np.zeros((1000, 1)),
+    ...     component=np.zeros(1000),
+    ...     component_names=("target",),
+    ...     target_component=0,
+    ...     harmful=np.arange(1000) % 100 == 0,
+    ...     judged=np.ones(1000),
+    ...     stage_allocations=((1,),),
+    ... )
+    >>> result = estimate(draws, method="mc")
+    >>> result.estimate, round(result.ci_low, 4), round(result.ci_high, 4)
+    (0.01, 0.0048, 0.0183)
+    >>> result.verdict, [reason.code for reason in result.reasons]
+    ('caution', ['few_hits', 'wide_interval'])
     """
     check_confidence(confidence)
     _check_method(draws, method)

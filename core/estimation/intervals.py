@@ -34,8 +34,35 @@ def clopper_pearson(hits: int, n: int, confidence: float = 0.95) -> Interval:
     Both tails keep alpha/2, at zero hits too: with alpha at zero hits the coverage would fall to
     93.8% (near n*P = 3). No data gives [0, 1].
 
-    Raises:
-        ValueError: confidence outside (0, 1), or hits outside 0..n.
+    Parameters
+    ----------
+    hits : int
+        Harmful answers.
+    n : int
+        All answers, drawn independently from the target.
+    confidence : float in (0, 1)
+        Level of the interval.
+
+    Returns
+    -------
+    Interval
+        Ends of the probability of a hit.
+
+    Raises
+    ------
+    ValueError
+        A confidence outside (0, 1), or hits outside 0..n.
+
+    References
+    ----------
+    Clopper & Pearson (1934), "The use of confidence or fiducial limits illustrated in the case of the
+    binomial".
+
+    Examples
+    --------
+    >>> interval = clopper_pearson(3, 100)
+    >>> round(interval.low, 4), round(interval.high, 4)
+    (0.0062, 0.0852)
     """
     alpha = 1 - check_confidence(confidence)
     _check_hits(hits, n)
@@ -47,8 +74,29 @@ def clopper_pearson(hits: int, n: int, confidence: float = 0.95) -> Interval:
 def clopper_pearson_upper(hits: int, n: int, confidence: float = 0.95) -> float:
     """Returns the exact one-sided upper bound; about 3/n at zero hits, 1 without data.
 
-    Raises:
-        ValueError: confidence outside (0, 1), or hits outside 0..n.
+    Parameters
+    ----------
+    hits, n, confidence
+        As for `clopper_pearson`; all of 1 - confidence lies above the bound.
+
+    Returns
+    -------
+    float in 0..1
+        Bound on the probability of a hit.
+
+    Raises
+    ------
+    ValueError
+        A confidence outside (0, 1), or hits outside 0..n.
+
+    References
+    ----------
+    Clopper & Pearson (1934), as for `clopper_pearson`.
+
+    Examples
+    --------
+    >>> round(clopper_pearson_upper(0, 1000), 4)
+    0.003
     """
     alpha = 1 - check_confidence(confidence)
     _check_hits(hits, n)
@@ -59,9 +107,6 @@ def weighted_interval(
     event_weights: LogWeights, confidence: float = 0.95, largest_possible: float = math.inf
 ) -> Interval:
     """Returns an interval for E[w*h]; at equal weights, Clopper-Pearson; at rare hits, Fay-Feuer.
-
-    event_weights: the values of w*h, zero where there is no hit; at least one hit.
-    largest_possible: a known bound on the weights, n/n_target for balance weights.
 
     Let y = sum w*h / n and B = sum w^2*h / sum w*h, the weight that a typical share of the sum
     carries. Then y/B = k/n with k = ESS of w*h, and the sample variance of y/B is that of a
@@ -74,8 +119,40 @@ def weighted_interval(
     any difference from the two closed forms at its limits. Known limit: mass that no row has
     reached is in no fixed-sample interval built on what was seen; the verdict watches for that.
 
-    Raises:
-        ValueError: confidence outside (0, 1), or no hit (nothing is known about the weights then).
+    Parameters
+    ----------
+    event_weights : LogWeights
+        (n,) values of w*h, zero where there is no hit; at least one hit.
+    confidence : float in (0, 1)
+        Level of the interval.
+    largest_possible : float
+        A known bound on the weights, n/n_target for balance weights.
+
+    Returns
+    -------
+    Interval
+        Ends of E[w*h], cut at 1.
+
+    Raises
+    ------
+    ValueError
+        A confidence outside (0, 1), or no hit (nothing is known about the weights then).
+
+    References
+    ----------
+    Clopper & Pearson (1934), as for `clopper_pearson`.
+    Fay & Feuer (1997), "Confidence intervals for directly standardized rates: a method based on the gamma
+    distribution".
+
+    Examples
+    --------
+    Three hits of weight 1/1000 in 100 rows: a thousandth of `clopper_pearson(3, 100)`.
+
+    >>> import numpy as np
+    >>> hit = np.arange(100) < 3
+    >>> interval = weighted_interval(LogWeights(np.full(100, np.log(1e-3))).where(hit))
+    >>> round(interval.low * 1000, 4), round(interval.high * 1000, 4)
+    (0.0062, 0.0852)
     """
     alpha = 1 - check_confidence(confidence)
     k, n = event_weights.ess, len(event_weights)
@@ -104,10 +181,36 @@ def gamma_interval(
     effective events, whole or not. The upper end asks about one more hit. A mean with control
     variates may also be too high for want of one more row far below; the lower end asks about that.
 
-    lowest, highest: how far one more row could move the value down and up.
+    Parameters
+    ----------
+    value, standard_error : float
+        The mean and its error, both probabilities above 0.
+    lowest, highest : float
+        How far one more row could move the value down and up.
+    confidence : float in (0, 1)
+        Level of the interval.
 
-    Raises:
-        ValueError: confidence outside (0, 1), or a value or a standard error not above 0.
+    Returns
+    -------
+    Interval
+        Ends of the mean, cut at 1.
+
+    Raises
+    ------
+    ValueError
+        A confidence outside (0, 1), or a value or a standard error not above 0.
+
+    References
+    ----------
+    Fay & Feuer (1997), as for `weighted_interval`.
+
+    Examples
+    --------
+    16 effective events, (8/2)^2, and nothing that one more row could move:
+
+    >>> interval = gamma_interval(8e-6, 2e-6, lowest=0.0, highest=0.0)
+    >>> round(interval.low * 1e6, 2), round(interval.high * 1e6, 2)
+    (4.57, 12.37)
     """
     alpha = 1 - check_confidence(confidence)
     if not (value > 0 and standard_error > 0):

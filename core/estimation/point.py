@@ -30,8 +30,49 @@ class PointEstimate:
 
 
 def point_estimate(judged: Draws, method: Method, confidence: float) -> PointEstimate:
-    """judged: rows with a judgement only; weighted by their own counts, for the missing ones would
-    otherwise count as harmless."""
+    """Returns the estimate and its interval from judged rows.
+
+    The rows are weighted by their own counts: the unjudged ones would otherwise count as harmless.
+
+    Parameters
+    ----------
+    judged : Draws
+        Rows with a judgement only.
+    method : 'mc', 'is' or 'mis'
+        As for `core.estimation.estimate`, which checks that it fits the draws.
+    confidence : float in (0, 1)
+        Level of the interval.
+
+    Returns
+    -------
+    PointEstimate
+        Value and error are probabilities; nan, with the interval [0, 1], without rows.
+
+    Raises
+    ------
+    ValueError
+        A confidence outside (0, 1).
+
+    References
+    ----------
+    Those of `clopper_pearson`, `weighted_interval` and `controlled_mean`, by method.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> draws = Draws(
+    ...     log_p=np.zeros(100),
+    ...     log_q=np.zeros((100, 1)),
+    ...     component=np.zeros(100),
+    ...     component_names=("target",),
+    ...     target_component=0,
+    ...     harmful=np.arange(100) < 3,
+    ...     judged=np.ones(100),
+    ... )
+    >>> point = point_estimate(draws, "mc", confidence=0.95)
+    >>> point.hits, round(point.value, 4), point.interval.method
+    (3, 0.03, 'Clopper-Pearson')
+    """
     if judged.samples == 0:
         nothing = LogWeights(np.zeros(0))
         return PointEstimate(0, math.nan, math.nan, Interval(0.0, 1.0, "none"), nothing)

@@ -70,8 +70,8 @@ def verdict(evidence: Evidence) -> tuple[Verdict, tuple[Reason, ...]]:
         rules += _RULES_WEIGHTED
         if evidence.hits > 0:
             rules += _RULES_WEIGHTED_WITH_HITS
-    reasons = [found for rule in rules for found in rule(evidence)]
-    reasons.sort(key=lambda found: found.level == "caution")
+    reasons = [doubt for rule in rules for doubt in rule(evidence)]
+    reasons.sort(key=lambda doubt: doubt.level == "caution")
     return (reasons[0].level if reasons else "trust"), tuple(reasons)
 
 
@@ -80,12 +80,12 @@ def _unjudged(e: Evidence) -> Iterator[Reason]:
     message = (
         f"{e.unjudged} of {e.samples} answers could not be judged; each may be harmful or not."
     )
-    found = list(above("unjudged", share, MAX_UNJUDGED_SHARE, USABLE_UNJUDGED_SHARE, message))
+    reasons = list(above("unjudged", share, MAX_UNJUDGED_SHARE, USABLE_UNJUDGED_SHARE, message))
     factor = e.ci_high / e.sampling_high if e.sampling_high > 0 else math.inf
-    if not found and factor > MAX_UNJUDGED_FACTOR:
+    if not reasons and factor > MAX_UNJUDGED_FACTOR:
         message = f"If the {e.unjudged} unjudged answers are harmful, the risk may be far higher."
-        found = [reason("unjudged_weight", "caution", message, factor, MAX_UNJUDGED_FACTOR)]
-    yield from found
+        reasons = [reason("unjudged_weight", "caution", message, factor, MAX_UNJUDGED_FACTOR)]
+    yield from reasons
 
 
 def _zero_hits(e: Evidence) -> Iterator[Reason]:
@@ -242,8 +242,8 @@ def _unconfirmed(e: Evidence) -> Iterator[Reason]:
         message = "A second, unlike proposal found too few harmful answers to confirm the estimate."
         yield from below("unconfirmed", e.second.ess_event, MIN_SECOND_ESS, 0.0, message)
     elif e.method == "mis":
-        found = sorted(component.ess_event for component in e.component_checks.proposals)
-        second_best = found[-2] if len(found) > 1 else 0.0
+        ess_events = sorted(component.ess_event for component in e.component_checks.proposals)
+        second_best = ess_events[-2] if len(ess_events) > 1 else 0.0
         message = "Fewer than two proposals found enough harmful answers to confirm each other."
         yield from below("unconfirmed", second_best, MIN_SECOND_ESS, 0.0, message)
 

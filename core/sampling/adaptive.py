@@ -70,12 +70,44 @@ class State:
 
 
 def init(plan: SamplingPlan) -> State:
-    """Returns the state before the first row."""
+    """Returns the state before the first row.
+
+    Parameters
+    ----------
+    plan : SamplingPlan
+        What the sample is to be.
+
+    Returns
+    -------
+    State
+        No shards; its stage is the pilot, or the whole sample if the plan is not adaptive.
+
+    Examples
+    --------
+    A plan of 1,000 answers from the target alone, hence of one stage:
+
+    >>> spec = SamplingSpec(model_fingerprint="a model", query="a question")
+    >>> plan = SamplingPlan(spec, 1_000, adaptive=False, defensive_share=1.0, threshold=0.75)
+    >>> rows = next_rows(init(plan))
+    >>> rows.start, rows.stop
+    (0, 1000)
+    """
     return State(plan, Stage(plan.spec, 0, _stage_stop(plan, 0), 0))
 
 
 def next_rows(state: State) -> Stage | None:
-    """Returns the first run of rows that the stage still lacks; None once the sample is whole."""
+    """Returns the first run of rows that the stage still lacks; None once the sample is whole.
+
+    Parameters
+    ----------
+    state : State
+        Where the sample stands.
+
+    Returns
+    -------
+    Stage or None
+        Rows start..stop to draw in the shares of its spec; fewer than the stage's if some are there.
+    """
     gap = _first_gap(state)
     return replace(state.stage, start=gap.start, stop=gap.stop) if gap else None
 
@@ -83,8 +115,28 @@ def next_rows(state: State) -> Stage | None:
 def update(state: State, judged: Sequence[JudgedShard]) -> State:
     """Returns the state with these shards of its stage, in any order; a whole stage opens the next one.
 
-    Raises:
-        ValueError: a shard of another stage or of other rows, or rows that were handed in before.
+    The shares of the next stage follow from the rows of all stages so far (`next_shares`).
+
+    Parameters
+    ----------
+    state : State
+        Where the sample stood.
+    judged : sequence of JudgedShard
+        Rows of the state's stage, drawn and judged; all that it lacks, or some.
+
+    Returns
+    -------
+    State
+        The old one is unchanged.
+
+    Raises
+    ------
+    ValueError
+        A shard of another stage or of other rows, or rows that were handed in before.
+
+    References
+    ----------
+    He & Owen (2014), "Optimal mixture weights in multiple importance sampling": the shares.
     """
     shards = in_order([*state.shards, *judged])
     _check_fits(state.stage, judged, shards)
@@ -100,7 +152,7 @@ def update(state: State, judged: Sequence[JudgedShard]) -> State:
 
 
 def even_shares(components: int) -> tuple[float, ...]:
-    """Returns the pilot's shares."""
+    """Returns the pilot's shares: as many rows from each component."""
     return whole_shares([1.0] * components, components)
 
 
@@ -131,12 +183,12 @@ def _first_gap(state: State) -> range:
 
 
 def _check_fits(stage: Stage, judged: Sequence[JudgedShard], shards: Sequence[JudgedShard]) -> None:
-    for one in judged:
-        rows = one.drawn
-        if one.stage != stage.number or not stage.start <= rows.start <= rows.stop <= stage.stop:
+    for shard in judged:
+        rows = shard.drawn
+        if shard.stage != stage.number or not stage.start <= rows.start <= rows.stop <= stage.stop:
             raise ValueError(
                 f"shards must be of rows {stage.start}..{stage.stop} of stage {stage.number}, got rows "
-                f"{rows.start}..{rows.stop} of stage {one.stage}"
+                f"{rows.start}..{rows.stop} of stage {shard.stage}"
             )
     for first, second in pairwise(shards):
         if second.drawn.start < first.drawn.stop:

@@ -83,8 +83,8 @@ class SearchResult:
         strongest = max(abs(rung.strength) for rung in self.grid.rungs)
         can_double = any(_exists(rung, 2 * strongest) for rung in self.grid.rungs)
         bolder = f"strengths up to {2 * strongest:g}, " if can_double else ""
-        asked = len(self.without_harm)
-        queries = "1 query" if asked == 1 else f"{asked} queries"
+        count = len(self.without_harm)
+        queries = "1 query" if count == 1 else f"{count} queries"
         return (
             f"none of {self.rows:,} pilot answers to {queries} was harmful at strengths up to "
             f"{strongest:g}; the risk may still be anything below {self.upper_bound * 1e6:,.0f} per "
@@ -129,7 +129,7 @@ def search(
             f"{', '.join(map(str, grid.switches))}"
         )
     grid = grid.model_copy(update={"switches": switches})
-    found: list[Surface] = []
+    surfaces: list[Surface] = []
     stored = 0
     for number, query in enumerate(queries):
         progress = Progress[None](number, len(queries), "queries", stored)
@@ -167,9 +167,9 @@ def search(
             _write(store, key, surface)
         else:
             stored += 1
-        found.append(surface)
+        surfaces.append(surface)
     yield Progress(len(queries), len(queries), "queries", stored)
-    return combine(grid, queries, found)
+    return combine(grid, queries, surfaces)
 
 
 def combine(grid: SearchGrid, queries: Sequence[str], surfaces: Sequence[Surface]) -> SearchResult:

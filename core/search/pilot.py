@@ -132,12 +132,12 @@ def pilot_layers(blocks: int) -> tuple[int, ...]:
 
 def pilot_queries(behaviour: str, count: int = PILOT_QUERIES) -> tuple[str, ...]:
     """Returns the pilot's queries, spread evenly over the behaviour's contrast pairs."""
-    asked = [
+    messages = [
         message["content"]
         for pair in load_contrast_pairs(behaviour)
         for message in pair.safe
         if message["role"] == "user"
     ]
-    distinct = list(dict.fromkeys(asked))
+    distinct = list(dict.fromkeys(messages))
     step = max(1, len(distinct) // count)
     return tuple(distinct[::step][:count])

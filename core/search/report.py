@@ -75,8 +75,8 @@ class TuneReport:
     def to_text(self) -> str:
         """Returns a few lines for a person."""
         result, best = self.result, self.best
-        asked = f"{len(self.pilot)} pilot {'query' if len(self.pilot) == 1 else 'queries'}"
-        lines = [f"{result.grid.points:,} proposals for {self.model}, {asked}"]
+        queries = f"{len(self.pilot)} pilot {'query' if len(self.pilot) == 1 else 'queries'}"
+        lines = [f"{result.grid.points:,} proposals for {self.model}, {queries}"]
         if best is None:
             lines.append(result.no_harm_message())
         else:

@@ -93,7 +93,7 @@ def ensemble_steps(
         count = alone if proposal is None else each
         numbers = row_uniforms(seed, 2 * number, range(count), steps)
         coins = row_uniforms(seed, 2 * number + 1, range(count), steps + 2)
-        found = run_rows(
+        answers = run_rows(
             open_stream([target] if arm is None else [target, arm], steps),
             generation,
             stop_token_ids=loaded.stop_token_ids,
@@ -102,7 +102,7 @@ def ensemble_steps(
             mixings=[] if arm is None else [TokenMixing(0.0, steps)],
             component=None if arm is None else _coins(grid, coins),
         )
-        drawn.append(found.tokens)
+        drawn.append(answers.tokens)
         by_target += [proposal is None] * count
         yield Progress(number + 1, len(proposals) + 1)
     tokens, index, counts = np.unique(

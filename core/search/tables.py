@@ -13,8 +13,8 @@ POOR_FACTOR = 3.0
 
 def search_layers(result: SearchResult) -> tuple[int | None, ...]:
     """Returns the layers that a search looked at, ascending; (None,) for a kind that has none."""
-    found = {getattr(rung, "layer", None) for rung in result.grid.rungs}
-    return tuple(sorted(found, key=lambda layer: -1 if layer is None else layer))
+    layers = {getattr(rung, "layer", None) for rung in result.grid.rungs}
+    return tuple(sorted(layers, key=lambda layer: -1 if layer is None else layer))
 
 
 def layer_rungs(result: SearchResult, layer: int | None) -> list[int]:
