@@ -138,7 +138,7 @@ def test_going_on_asks_no_paid_judge_unseen(tmp_path: Path) -> None:
     assert not app.exception
     assert comparison_tasks().get(asked.name) is task, "something was begun"
     assert "Ask the judge and compare" in labels(app)
-    assert "Nothing was sent yet" in words(app)
+    assert "Nothing has been sent yet" in words(app)
 
 
 @pytest.mark.parametrize("name", ["nonsense", "../../etc/passwd", "0" * 15, "<b>"])
