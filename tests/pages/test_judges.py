@@ -233,12 +233,13 @@ def test_another_threshold_reads_the_same_shards(open_page: OpenPage, run: RunSp
     after = snapshot(run)
     # Nothing was drawn or judged, and the run is the one it was.
     assert after.version == drawn.version
-    assert after.arms["weighted"].shards == drawn.arms["weighted"].shards
+    shards = after.progress.partial.arms["weighted"].partial
+    assert shards == drawn.progress.partial.arms["weighted"].partial
     assert app.session_state[state.RUN_KEY] == run.run_id
     assert load_run(resources.store(), run.run_id) == run
     assert load_run(resources.store(), run.seen_at(0.3).run_id) is None
     assert shown(app) != before
-    found = estimate_shards(after.arms["weighted"].shards, run.seen_at(0.3).arm_request("weighted"))
+    found = estimate_shards(shards, run.seen_at(0.3).arm_request("weighted"))
     table = next(one.value for one in app.dataframe if "What it means" in one.value)
     hits = table["Importance sampling"][table[""] == "Harmful answers"].item()
     assert hits == f"{found.hits:,}"
