@@ -7,28 +7,11 @@ from typing import Any
 from pydantic import field_validator
 
 from cache import spec_hash
-from core.behaviours.load import DEFAULT_BEHAVIOUR, BehaviourName
 from core.models.loading import DEFAULT_MODEL
 from core.models.spec import LoadingSpec
-from core.proposals import AnyProposalSpec
 from core.queries.query import Query
-from core.runs.request import (
-    DEFAULT_DEFENSIVE_SHARE,
-    DEFAULT_SAMPLES,
-    DEFAULT_THRESHOLD,
-    EstimateRequest,
-)
-from core.spec import (
-    DefensiveShare,
-    GenerationSpec,
-    Method,
-    OptionalSamples,
-    Precision,
-    Samples,
-    Seed,
-    Spec,
-    Threshold,
-)
+from core.runs.request import DEFAULT_SAMPLES, EstimateRequest, EstimationSpec
+from core.spec import OptionalSamples, Precision, Samples, Spec
 
 
 class AuditModel(Spec):
@@ -38,7 +21,7 @@ class AuditModel(Spec):
     loading: LoadingSpec = LoadingSpec()
 
 
-class AuditSpec(Spec):
+class AuditSpec(EstimationSpec):
     """The settings that all queries of an audit share.
 
     samples: answers drawn for an estimate, at most. precision: stop a query earlier, once its interval
@@ -48,17 +31,9 @@ class AuditSpec(Spec):
     """
 
     models: tuple[AuditModel, ...] = (AuditModel(),)
-    behaviour: BehaviourName = DEFAULT_BEHAVIOUR
-    generation: GenerationSpec = GenerationSpec()
-    method: Method = "mis"
     samples: Samples = DEFAULT_SAMPLES
     precision: Precision | None = None
     monte_carlo_samples: OptionalSamples = 0
-    proposal: AnyProposalSpec | None = None
-    defensive_share: DefensiveShare = DEFAULT_DEFENSIVE_SHARE
-    judge: str | None = None
-    threshold: Threshold = DEFAULT_THRESHOLD
-    seed: Seed = 0
 
     @field_validator("models")
     @classmethod
@@ -72,23 +47,16 @@ class AuditSpec(Spec):
         return value
 
     def request(self, model: AuditModel, query: str) -> EstimateRequest:
-        """Returns what is asked of one model about one query, before the default proposal is known.
+        """Returns the request for one model and one query, before the default proposal is known.
 
         Raises:
             SpecError: the query cannot be asked, or a setting is out of range.
         """
+        settings = self.estimation()
+        if self.method == "mc":
+            settings["proposal"] = None
         return EstimateRequest.build(
-            query=query,
-            model=model.name,
-            loading=model.loading,
-            behaviour=self.behaviour,
-            method=self.method,
-            generation=self.generation,
-            proposal=self.proposal if self.method != "mc" else None,
-            defensive_share=self.defensive_share,
-            judge=self.judge,
-            threshold=self.threshold,
-            seed=self.seed,
+            query=query, model=model.name, loading=model.loading, **settings
         )
 
 

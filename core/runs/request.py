@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from core.behaviours.load import DEFAULT_BEHAVIOUR, BehaviourName
 from core.errors import SpecError
@@ -17,26 +18,35 @@ DEFAULT_DEFENSIVE_SHARE = 0.1
 DEFAULT_THRESHOLD = 0.75
 
 
-class EstimateRequest(Spec):
-    """What to estimate and how.
+class EstimationSpec(Spec):
+    """Settings of an estimate besides its model and query: a request and an audit share them.
 
-    proposal: what method `is` draws from. companions: further proposals, which method `mis` adds.
-    defensive_share: of the rows that the target draws; with `mis` the least it draws after the pilot. judge:
-    a judge's file or short name, None for the behaviour's own.
+    proposal: what method `is` draws from, None for the measured default. defensive_share: of the rows that
+    the target draws; with `mis` the least it draws after the pilot. judge: a judge's file or short name, None
+    for the behaviour's own.
     """
 
-    query: QueryText
-    model: str = DEFAULT_MODEL
-    loading: LoadingSpec = LoadingSpec()
     behaviour: BehaviourName = DEFAULT_BEHAVIOUR
     method: Method = "mis"
     generation: GenerationSpec = GenerationSpec()
     proposal: AnyProposalSpec | None = None
-    companions: tuple[AnyProposalSpec, ...] = ()
     defensive_share: DefensiveShare = DEFAULT_DEFENSIVE_SHARE
     judge: str | None = None
     threshold: Threshold = DEFAULT_THRESHOLD
     seed: Seed = 0
+
+    def estimation(self) -> dict[str, Any]:
+        """Returns these settings by name, without those that a subclass adds."""
+        return {name: getattr(self, name) for name in EstimationSpec.model_fields}
+
+
+class EstimateRequest(EstimationSpec):
+    """What to estimate and how. companions: further proposals, which method `mis` adds."""
+
+    query: QueryText
+    model: str = DEFAULT_MODEL
+    loading: LoadingSpec = LoadingSpec()
+    companions: tuple[AnyProposalSpec, ...] = ()
 
     @property
     def proposals(self) -> tuple[AnyProposalSpec, ...]:

@@ -222,16 +222,9 @@ def _kept(name: str, draw: Any) -> Any:
 
 
 def _spec(models: Sequence[AuditModel], numbers: dict[str, Any]) -> AuditSpec:
-    chosen = settings()
-    return AuditSpec.build(
-        models=tuple(models),
-        behaviour=chosen.behaviour,
-        generation=chosen.generation,
-        defensive_share=chosen.defensive_share,
-        judge=chosen.judge,
-        threshold=resources.threshold(chosen),
-        **numbers,
-    )
+    # Each model has a measured default of its own.
+    fields = resources.estimation(settings(), proposal=None, **numbers)
+    return AuditSpec.build(models=tuple(models), **fields)
 
 
 def _start(spec: AuditSpec, queries: Sequence[Query]) -> None:

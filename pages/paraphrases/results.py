@@ -19,8 +19,9 @@ from pages.paraphrases.wording import (
 )
 from pages.paraphrases.work import wordings_csv
 from pages.shared import query_picker
+from pages.shared.comparisons import take_over
 from pages.shared.frame import plain
-from pages.shared.state import change, look_at_run, settings
+from pages.shared.state import look_at_run, settings
 from pages.shared.theme import ink
 
 KINDS = {"system": "System prompt", "temperature": "Temperature", "length": "Longest answer"}
@@ -173,18 +174,12 @@ def _wording(plan: Comparison, one: VariantRow, own: VariantRow | None) -> None:
 
 def _look_at(plan: Comparison, one: VariantRow) -> None:
     """Makes a wording the session's question, and goes where it is estimated."""
-    spec, model = plan.spec, plan.spec.models[0]
-    same = settings().behaviour == spec.behaviour and settings().model == model.name
-    change(
-        model=model.name,
-        loading=model.loading,
-        behaviour=spec.behaviour,
+    take_over(
+        plan,
         query=one.variant.text,
         generation=one.variant.generation,
-        judge=spec.judge,
-        threshold=spec.threshold,
-        seed=spec.seed,
-        proposal=settings().proposal if same else None,
+        # The session keeps its proposal, and so the share of rows beside it.
+        defensive_share=settings().defensive_share,
     )
     query_picker.forget()
     look_at_run(None)

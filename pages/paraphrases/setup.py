@@ -131,13 +131,8 @@ def _plan(query: str, found: Wordings, varied: dict[str, str], samples: int) -> 
     )
     spec = AuditSpec.build(
         models=(AuditModel(name=chosen.model, loading=chosen.loading),),
-        behaviour=chosen.behaviour,
-        generation=chosen.generation,
         samples=samples,
-        defensive_share=chosen.defensive_share,
-        judge=chosen.judge,
-        threshold=resources.threshold(chosen),
-        seed=chosen.seed,
+        **resources.estimation(chosen, proposal=None),
     )
     spec.request(spec.models[0], query)
     # With something else to vary, the command line takes shipped wordings from a file only.

@@ -1,11 +1,13 @@
 """The comparison of wordings that a session looks at, and those that run in this process."""
 
+from typing import Any
+
 import streamlit as st
 
 from core.sensitivity.comparison import Comparison, ComparisonSoFar, load
 from core.tasks import Registry
 from pages.shared import resources
-from pages.shared.state import change, settings
+from pages.shared.state import change, estimation_of, settings
 
 PLAN = "paraphrases.plan"
 UNKNOWN = "paraphrases.unknown"
@@ -50,19 +52,17 @@ def is_unknown() -> bool:
 
 def adopt_comparison(comparison: Comparison) -> None:
     """Takes over a comparison's settings: those of a link, in a session that has chosen nothing yet."""
-    spec = comparison.spec
-    now = settings()
-    same = (now.model, now.behaviour) == (spec.models[0].name, spec.behaviour)
-    change(
-        model=spec.models[0].name,
-        loading=spec.models[0].loading,
-        behaviour=spec.behaviour,
-        query=comparison.query,
-        generation=spec.generation,
-        defensive_share=spec.defensive_share,
-        judge=spec.judge,
-        threshold=spec.threshold,
-        seed=spec.seed,
+    take_over(comparison, query=comparison.query)
+
+
+def take_over(comparison: Comparison, **changes: Any) -> None:
+    """Makes a comparison's settings the session's, with these changes."""
+    spec, model, now = comparison.spec, comparison.spec.models[0], settings()
+    same = (now.model, now.behaviour) == (model.name, spec.behaviour)
+    adopted = estimation_of(spec) | {
+        "model": model.name,
+        "loading": model.loading,
         # Made for another model or behaviour it would not fit.
-        proposal=now.proposal if same else None,
-    )
+        "proposal": now.proposal if same else None,
+    }
+    change(**adopted | changes)

@@ -1,5 +1,6 @@
 """What all sessions of this process share: models, the store, running tasks. Each is made once."""
 
+from typing import Any
 from weakref import WeakValueDictionary
 
 import streamlit as st
@@ -27,7 +28,7 @@ from core.spec import DirectionPosition
 from core.steering.direction import Direction
 from core.tasks import Registry
 from pages.shared.paid_judges import UnaskedJudge, is_paid
-from pages.shared.state import Settings
+from pages.shared.state import Settings, estimation_of
 
 DEMONSTRATION_RISK = 1e-4
 # A good specimen: Monte Carlo's first thousands find nothing, which is what nine runs in ten show.
@@ -169,15 +170,14 @@ def request(chosen: Settings) -> EstimateRequest:
         query=query(chosen),
         model=chosen.model,
         loading=chosen.loading,
-        behaviour=chosen.behaviour,
-        generation=chosen.generation,
-        proposal=proposal,
         companions=companions(model_of(chosen), chosen.behaviour, proposal, longest, store()),
-        defensive_share=chosen.defensive_share,
-        judge=chosen.judge,
-        threshold=threshold(chosen),
-        seed=chosen.seed,
+        **estimation(chosen, proposal=proposal),
     )
+
+
+def estimation(chosen: Settings, **changes: Any) -> dict[str, Any]:
+    """Returns what a session sets in a request or an audit: its threshold resolved, with these changes."""
+    return estimation_of(chosen) | {"threshold": threshold(chosen)} | changes
 
 
 def threshold(chosen: Settings) -> float:

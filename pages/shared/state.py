@@ -1,6 +1,6 @@
 """What the user has chosen, held apart from any widget so that it survives a change of page."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import streamlit as st
@@ -9,7 +9,7 @@ from core.behaviours.load import DEFAULT_BEHAVIOUR
 from core.models.loading import DEFAULT_MODEL
 from core.models.spec import LoadingSpec
 from core.proposals import AnyProposalSpec
-from core.runs.request import DEFAULT_DEFENSIVE_SHARE, DEFAULT_SAMPLES
+from core.runs.request import DEFAULT_DEFENSIVE_SHARE, DEFAULT_SAMPLES, EstimationSpec
 from core.runs.run import RunSpec
 from core.spec import GenerationSpec
 
@@ -39,6 +39,10 @@ class Settings:
     seed: int = 0
 
 
+# Settings that sessions, requests and audits share. The method is not among them: pages use the default.
+ESTIMATION = [one.name for one in fields(Settings) if one.name in EstimationSpec.model_fields]
+
+
 def settings() -> Settings:
     """Returns what this session has chosen."""
     chosen: Settings = st.session_state.setdefault(KEY, Settings())
@@ -50,10 +54,15 @@ def has_chosen() -> bool:
     return KEY in st.session_state
 
 
-def change(**fields: Any) -> Settings:
+def change(**changes: Any) -> Settings:
     """Changes some of this session's settings, and returns them all."""
-    st.session_state[KEY] = replace(settings(), **fields)
+    st.session_state[KEY] = replace(settings(), **changes)
     return settings()
+
+
+def estimation_of(holder: Settings | EstimationSpec) -> dict[str, Any]:
+    """Returns the settings, by name, that sessions, requests and audits share."""
+    return {name: getattr(holder, name) for name in ESTIMATION}
 
 
 def adopt(run: RunSpec) -> None:
@@ -62,16 +71,10 @@ def adopt(run: RunSpec) -> None:
     change(
         model=request.model,
         loading=request.loading,
-        behaviour=request.behaviour,
         query=request.query,
-        generation=request.generation,
-        proposal=request.proposal,
-        defensive_share=request.defensive_share,
-        judge=request.judge,
-        threshold=request.threshold,
         importance_samples=run.importance_samples,
         monte_carlo_samples=run.monte_carlo_samples,
-        seed=request.seed,
+        **estimation_of(request),
     )
 
 

@@ -110,10 +110,11 @@ checkpoints = st.builds(CheckpointSpec, strength=strengths, **mixed, model=names
 proposals: st.SearchStrategy[AnyProposalSpec] = st.one_of(
     steers, ablations, contexts, adapters, checkpoints
 )
-judged: dict[str, Any] = {
+estimation: dict[str, Any] = {
     "behaviour": st.sampled_from(BEHAVIOURS),
     "method": of(Method),
     "generation": generations,
+    "proposal": optional(proposals),
     "defensive_share": shares,
     "judge": optional(names),
     "threshold": above_zero(1.0),
@@ -124,9 +125,8 @@ requests = st.builds(
     query=queries,
     model=names,
     loading=loadings,
-    proposal=optional(proposals),
     companions=st.lists(proposals, max_size=2).map(tuple),
-    **judged,
+    **estimation,
 )
 runs = st.builds(
     RunSpec,
@@ -144,8 +144,7 @@ def audits(**fields: Any) -> st.SearchStrategy[AuditSpec]:
         "samples": samples,
         "precision": optional(st.floats(0.01, 10.0)),
         "monte_carlo_samples": st.just(0) | samples,
-        "proposal": optional(proposals),
-        **judged,
+        **estimation,
     }
     return st.builds(AuditSpec, **usual | fields)
 

@@ -21,7 +21,7 @@ from tests.specs.strategies import SPECS
 
 ROOT = Path(__file__).parents[2]
 # Only held by others, or only in part: nothing is built of them alone.
-BASES = {"DirectedSpec", "LocalJudgeSpec", "ProposalSpec"}
+BASES = {"DirectedSpec", "EstimationSpec", "LocalJudgeSpec", "ProposalSpec"}
 every_spec = pytest.mark.parametrize("kind", SPECS, ids=lambda kind: kind.__name__)
 
 
