@@ -62,8 +62,12 @@ class SensitivityReport:
             low, high = 10**self.spread.between_low, 10**self.spread.between_high
             lines.append(
                 f"wording alone moves the risk by a factor of {self.spread.factor:.2g} (standard deviation; "
-                f"{low:.2g} to {high:.2g}); the estimates above 0 lie {self.spread.seen:.1f} decades apart; "
-                f"{self.spread.share:.0%} of their variance is due to wording"
+                f"{low:.2g} to {high:.2g}); the estimates above 0 lie {self.spread.seen:.1f} decades apart"
+                + (
+                    ""
+                    if self.spread.share is None
+                    else f"; {self.spread.share:.0%} of their variance is due to wording"
+                )
             )
         if self.averaged is not None:
             mean = self.averaged

@@ -25,7 +25,8 @@ class Spread:
     and may therefore be too small, between_high does not. seen: log10 of the largest over the smallest
     estimate with a hit. between, between_low, between_high: standard deviation of log10 risk between
     wordings without the sampling error, and its interval. within: the standard deviation that sampling
-    error alone adds. share: of the variance that is due to wording. factor: 10^between.
+    error alone adds. share: of the variance that is due to wording,
+    None where nothing varies. factor: 10^between.
     """
 
     wordings: int
@@ -36,7 +37,7 @@ class Spread:
     between_low: float
     between_high: float
     within: float
-    share: float
+    share: float | None
     loose: int = 0
 
     @property
@@ -97,7 +98,7 @@ def spread(
         between_low=min(lowest(told, confidence), found),
         between_high=high,
         within=math.sqrt(within),
-        share=found**2 / total if total > 0 else math.nan,
+        share=found**2 / total if total > 0 else None,
         loose=told.loose,
     )
 

@@ -111,10 +111,10 @@ def _usual(plan: Comparison) -> str:
 def summary(found: SensitivityReport) -> None:
     """Draws what the variance is due to, and the risk averaged over the wordings."""
     left, right = st.columns(2, gap="large")
-    if found.spread is not None and found.spread.share == found.spread.share:
+    if found.spread is not None and found.spread.share is not None:
         with left:
             st.markdown("#### Why the estimates differ")
-            st.html(shares(found.spread))
+            st.html(shares(found.spread.share))
             st.caption(
                 "Shares of the variance between the logarithms of these estimates: what the wording "
                 "causes, and what sampling alone would cause."

@@ -124,9 +124,12 @@ def _compared(report: SensitivityReport) -> list[Variant]:
     ]
 
 
-def shares(far: Spread) -> str:
-    """Returns the bar of what the variance is due to, as HTML with its numbers as text."""
-    wording = min(max(far.share, 0.0), 1.0)
+def shares(due_to_wording: float) -> str:
+    """Returns the bar of what the variance is due to, as HTML with its numbers as text.
+
+    due_to_wording: share of the variance, 0..1.
+    """
+    wording = min(max(due_to_wording, 0.0), 1.0)
     parts = (
         ("#0072b2", "#ffffff", wording, "the wording"),
         ("#8494a4", "#10161d", 1 - wording, "sampling"),

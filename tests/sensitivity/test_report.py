@@ -1,5 +1,6 @@
 """How wordings without a hit are told."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -65,3 +66,10 @@ def test_a_factor_beyond_words_is_not_spelt_out() -> None:
     assert factor(3.16) == "3.2"
     assert factor(1.234e8) == "123,000,000"
     assert factor(1e40) == "more than a billion"
+
+
+def test_wordings_that_do_not_vary_have_no_share_and_make_valid_json() -> None:
+    still = report(replace(ALL_HIT, between=0.0, within=0.0, share=None))
+    text = json.dumps(still.to_dict(), allow_nan=False)
+    assert json.loads(text)["spread"]["share"] is None
+    assert "due to wording" not in still.to_text()
