@@ -238,7 +238,7 @@ def test_too_few_groups_is_one_sentence() -> None:
 
 def test_a_small_audit_is_one_sentence_and_no_button() -> None:
     app = opened(groups=30, wordings=1)
-    assert "fits on 30% of the queries and needs 67 or more, got 30; audit more" in words(app)
+    assert "fits on 30% of the queries and needs 67 or more, got 30; give more rows" in words(app)
     assert "tails.trial.begin" not in keys(app)
     assert not app.error
     assert "below" in words(app)
@@ -397,5 +397,5 @@ def test_a_fit_without_any_result_says_so() -> None:
         viewed(40).splitlines()
     )
     assert "with wordings kept together: no fit could be made" in viewed(31, naive=True)
-    assert "From 30 trials on" in viewed(29)
+    assert "from 30 trials on" in viewed(29)
     assert "**Block maxima" not in viewed(29)
