@@ -234,10 +234,10 @@ def test_a_download_is_asked_about_and_survives_a_page_change(
     # Another page of the same session.
     elsewhere = open_in_app("start")
     elsewhere.session_state[model_loading.PENDING] = app.session_state[model_loading.PENDING]
-    assert "some/model is being loaded" in words(elsewhere.run())
+    assert "some/model is loading" in words(elsewhere.run())
     on_the_hub.set()
     arrive(elsewhere, "some/model")
-    assert "some/model has ended loading" in words(elsewhere)
+    assert "some/model has stopped loading" in words(elsewhere)
     app.run()
     assert not app.exception
     assert app.session_state[state.KEY].model == "some/model"

@@ -225,7 +225,7 @@ def test_a_search_that_fails_says_why(open_page: OpenPage, monkeypatch: pytest.M
         raise SpecError("the model returned NaN")
         yield
 
-    monkeypatch.setattr(search_view, "events", broken)
+    monkeypatch.setattr(search_view, "search_steps", broken)
     app = find(open_page("proposal"))
     assert not app.exception
     assert any("The model returned NaN." in one.value for one in app.markdown)

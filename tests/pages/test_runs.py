@@ -18,7 +18,7 @@ from core.models.loading import load_model
 from core.proposals import SteerSpec
 from core.runs.catalogue import entries, find, keys_of
 from core.runs.request import EstimateRequest
-from core.runs.run import RunSpec, load_run, make_job, save_run
+from core.runs.run import RunSpec, load_run, make_task, save_run
 from core.settings.user import user_settings
 from pages.runs import entry as runs_entry
 from pages.runs import listing as runs_list
@@ -41,9 +41,8 @@ def run_once(query: str, samples: int = 20) -> RunSpec:
     spec = RunSpec(request=request, importance_samples=samples, monte_carlo_samples=samples)
     with Store() as store:
         save_run(store, spec)
-        job = make_job(load_model("aster"), behaviour_judge("misuse"), store, spec)
-        job.start()
-        assert job.wait(120).status == "done"
+        task = make_task(load_model("aster"), behaviour_judge("misuse"), store, spec)
+        assert task.start().wait(120).status == "done"
     return spec
 
 

@@ -183,7 +183,7 @@ def test_cancelled_it_keeps_what_it_has_and_the_page(slow: threading.Event) -> N
     assert "tails.trial.begin" not in keys(app)
     # Of three trials a share says nothing yet.
     assert "trials it was" not in words(app)
-    assert "From 30 trials on" in words(app)
+    assert "from 30 trials on" in words(app)
     app.button(key="tails.trial.cancel").click().run()
     slow.set()
     task = backtest_tasks().get(app.session_state[tails_backtest.PLAN].name)
