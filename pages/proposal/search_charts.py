@@ -56,7 +56,7 @@ def surface(
         },
     }
     logarithmic = objective == "variance"
-    end = best_value * VARIANCE_REACH if logarithmic else best_value + ENTROPY_REACH
+    end = worst_shown(objective, best_value)
     scale: dict[str, Any] = {
         "type": "log" if logarithmic else "linear",
         "domain": [best_value, end],
@@ -125,6 +125,11 @@ def surface(
             _mark("best", place, {"type": "text", "text": "★", "fontSize": 24}, BEST_MARK),
         ],
     }
+
+
+def worst_shown(objective: str, best_value: float) -> float:
+    """Returns the value from which on all cells look equally bad."""
+    return best_value * VARIANCE_REACH if objective == "variance" else best_value + ENTROPY_REACH
 
 
 def _mark(name: str, place: Chart, mark: Chart, color: str) -> Chart:

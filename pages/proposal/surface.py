@@ -1,6 +1,7 @@
 """What a search has found: the surface, whose cells can be applied, and variance against strength."""
 
 from collections.abc import Container
+from typing import Any
 
 import streamlit as st
 
@@ -16,6 +17,7 @@ from core.search.tables import (
     surface_table,
 )
 from pages.proposal import search_charts
+from pages.proposal.search_relief import relief
 from pages.shared import charts
 from pages.shared.frame import plain, sentence
 from pages.shared.proposal_words import settings_of
@@ -25,6 +27,10 @@ OBJECTIVE = "surface_view.objective"
 LAYER = "surface_view.layer"
 ALPHA = "surface_view.alpha"
 SURFACE = "surface_view.surface"
+RELIEF = "surface_view.relief"
+VIEW = "surface_view.view"
+MAP, IN_3D = "map", "3d"
+VIEW_WORDS = {MAP: "Map", IN_3D: "3D"}
 APPLIED = "surface_view.applied"
 DRAWN_FOR = "surface_view.drawn_for"
 OBJECTIVE_WORDS: dict[Objective, str] = {"variance": "Variance", "cross_entropy": "Cross-entropy"}
@@ -74,25 +80,43 @@ def _surface(asked: EstimateRequest, plan: SearchPlan, found: SearchResult) -> N
     ink = charts.INK[st.context.theme.type or "light"]
     left, right = st.container(key="chart_pair_search").columns([3, 2], gap="large")
     with left:
-        st.vega_lite_chart(
-            search_charts.surface(
-                surface_table(found, layer, alpha, objective),
-                objective=objective,
-                best=_cell(found, best, layer, alpha),
-                applied=None if applied is None else _cell(found, applied, layer, alpha),
-                best_value=float(found.values(objective)[best]),
-                ink=ink,
-            ),
-            key=SURFACE,
-            on_select=lambda: _clicked(plan, found, alpha),
-            selection_mode="cell",
-            width="stretch",
-            alt="Heat map of the search over strength and number of steered tokens",
-        )
-        st.caption(
-            f"★ the best of all{_elsewhere(found, best, layer, alpha)} · outlined: in use · click a "
-            "cell to use its settings."
-        )
+        view = st.segmented_control(
+            "View", list(VIEW_WORDS), key=VIEW, default=MAP, required=True,
+            format_func=VIEW_WORDS.__getitem__, label_visibility="collapsed",
+        )  # fmt: skip
+        shown: dict[str, Any] = {
+            "objective": objective,
+            "best": _cell(found, best, layer, alpha),
+            "applied": None if applied is None else _cell(found, applied, layer, alpha),
+            "best_value": float(found.values(objective)[best]),
+            "ink": ink,
+        }
+        table = surface_table(found, layer, alpha, objective)
+        elsewhere = _elsewhere(found, best, layer, alpha)
+        if view == MAP:
+            st.vega_lite_chart(
+                search_charts.surface(table, **shown),
+                key=SURFACE,
+                on_select=lambda: _clicked(plan, found, alpha),
+                selection_mode="cell",
+                width="stretch",
+                alt="Heat map of the search over strength and number of steered tokens",
+            )
+            st.caption(
+                f"★ the best of all{elsewhere} · outlined: in use · click a cell to use its settings."
+            )
+        else:
+            st.plotly_chart(
+                relief(table, **shown),
+                key=RELIEF,
+                width="stretch",
+                config={"displaylogo": False},
+                alt="Relief of the search over strength and number of steered tokens",
+            )
+            st.caption(
+                f"◆ the best of all{elsewhere} · □ in use · drag to turn, scroll to zoom; a click on the "
+                "map uses a cell's settings."
+            )
     with right:
         profile = search_charts.with_meaning(strength_profile(found, layer))
         st.vega_lite_chart(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -205,6 +206,12 @@ def test_a_search_ends_in_settings_that_can_be_used(open_page: OpenPage) -> None
     app.segmented_control(key=surface_view.OBJECTIVE).set_value("cross_entropy").run()
     app.select_slider(key=surface_view.ALPHA).set_value(0.2).run()
     assert not app.exception
+    app.segmented_control(key=surface_view.VIEW).set_value(surface_view.IN_3D).run()
+    assert not app.exception
+    traces = json.loads(app.get("plotly_chart")[0].proto.spec)["data"]
+    assert traces[0]["type"] == "surface"
+    assert "Harmful among its draws" in str(traces[0]["text"][0][0])
+    assert len(app.get("vega_lite_chart")) == 1
 
 
 @pytest.mark.usefixtures("short_pilots")

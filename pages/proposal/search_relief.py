@@ -1,0 +1,121 @@
+"""The surface of a search in three dimensions, to turn and to zoom into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pages.proposal.search_charts import BEST_MARK, VALUE_TITLES, worst_shown
+from pages.shared.charts import INK
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+HEIGHT = 480
+GRID_LINE = "rgba(128, 128, 128, 0.35)"
+# From the side of few tokens and small strengths, a little from above: the valley is in sight.
+CAMERA = {"eye": {"x": -1.4, "y": -1.5, "z": 0.9}}
+
+
+def relief(
+    table: pd.DataFrame,
+    *,
+    objective: str,
+    best: Mapping[str, float] | None,
+    applied: Mapping[str, float] | None,
+    best_value: float,
+    ink: str = INK["light"],
+) -> Figure:
+    """Returns `core.search.tables.surface_table` as a relief, low where the objective is small.
+
+    best, applied, best_value: as of `search_charts.surface`. Variances stand as their log10.
+    """
+    # Only this view needs it, and the import takes a while.
+    from plotly import graph_objects
+
+    logarithmic = objective == "variance"
+    end = worst_shown(objective, best_value)
+
+    def height(values: Any) -> np.ndarray:
+        clipped = np.clip(np.asarray(values, dtype=np.float64), best_value, end)
+        return np.log10(clipped) if logarithmic else clipped
+
+    # Strengths cut off at the largest there is may come twice.
+    table = table.drop_duplicates(["strength", "switch"])
+    cells = table.pivot(index="strength", columns="switch", values="value")
+    low, high = height([best_value, end]).tolist()
+    figure = graph_objects.Figure(
+        graph_objects.Surface(
+            x=cells.columns.to_list(),
+            y=cells.index.to_list(),
+            z=height(cells.to_numpy()),
+            cmin=low,
+            cmax=high,
+            colorscale="Viridis",
+            reversescale=True,
+            showscale=False,
+            text=_notes(table, objective),
+            hoverinfo="text",
+        )
+    )
+    for mark, name, color, symbol in (
+        (applied, "in use", ink, "square-open"),
+        (best, "the best of all", BEST_MARK, "diamond"),
+    ):
+        if mark is not None:
+            value = cells[mark["switch"]][mark["strength"]]
+            figure.add_trace(_mark(mark, float(height(value)), name, color, symbol))
+    title = VALUE_TITLES[objective] + (", log10" if logarithmic else "")
+    figure.update_layout(
+        height=HEIGHT,
+        margin={"l": 0, "r": 0, "t": 0, "b": 0},
+        font={"color": ink, "size": 13},
+        legend={"orientation": "h", "y": 1.0, "x": 0, "font": {"color": ink}},
+        scene={
+            "xaxis": _axis("Tokens steered", ink),
+            "yaxis": _axis("Strength", ink),
+            "zaxis": _axis(title, ink),
+            "camera": CAMERA,
+        },
+    )
+    return figure
+
+
+def _notes(table: pd.DataFrame, objective: str) -> list[list[str]]:
+    """Returns what is shown at each cell: a row a strength, a column a switch."""
+    lines = [
+        f"Strength {cell['strength']:.3g}, {cell['switch']:.0f} tokens<br>"
+        f"{VALUE_TITLES[objective]}: {cell['value']:.3g}<br>"
+        f"Harmful among its draws: {cell['hit_rate']:.1%}"
+        for cell in table.to_dict("records")
+    ]
+    notes = table.assign(note=lines).pivot(index="strength", columns="switch", values="note")
+    return [[str(note) for note in row] for row in notes.to_numpy()]
+
+
+def _mark(
+    at: Mapping[str, float], height: float, name: str, color: str, symbol: str
+) -> dict[str, Any]:
+    return {
+        "type": "scatter3d",
+        "x": [at["switch"]],
+        "y": [at["strength"]],
+        "z": [height],
+        "mode": "markers",
+        "name": name,
+        "marker": {"color": color, "size": 7, "symbol": symbol, "line": {"width": 3}},
+        "hoverinfo": "name",
+    }
+
+
+def _axis(title: str, ink: str) -> dict[str, Any]:
+    return {
+        "title": {"text": title},
+        "color": ink,
+        "gridcolor": GRID_LINE,
+        "zeroline": False,
+        "showbackground": False,
+    }
