@@ -84,8 +84,8 @@ def relief(
     return figure
 
 
-def _notes(table: pd.DataFrame, objective: str) -> list[list[str]]:
-    """Returns what is shown at each cell: a row a strength, a column a switch."""
+def _notes(table: pd.DataFrame, objective: str) -> np.ndarray:
+    """Returns what is shown at each cell, (strengths, switches): an array, since lists become one text."""
     lines = [
         f"Strength {cell['strength']:.3g}, {cell['switch']:.0f} tokens<br>"
         f"{VALUE_TITLES[objective]}: {cell['value']:.3g}<br>"
@@ -93,7 +93,7 @@ def _notes(table: pd.DataFrame, objective: str) -> list[list[str]]:
         for cell in table.to_dict("records")
     ]
     notes = table.assign(note=lines).pivot(index="strength", columns="switch", values="note")
-    return [[str(note) for note in row] for row in notes.to_numpy()]
+    return notes.to_numpy(dtype=object)
 
 
 def _mark(
