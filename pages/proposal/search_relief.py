@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 HEIGHT = 480
-GRID_LINE = "rgba(128, 128, 128, 0.35)"
+GRID_LINE = "#8a96a3"
 # From above: the valley, where the best settings lie, must not hide behind a slope.
 CAMERA = {"eye": {"x": -1.0, "y": -1.1, "z": 1.7}}
 
