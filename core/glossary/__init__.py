@@ -42,8 +42,9 @@ TERMS = {
     "language model behind a server.",
     "k-hat": "The shape of the tail of the weights of harmful answers (Pareto k-hat). Above 0.7 a few "
     "answers can decide the estimate: a warning.",
-    "KL divergence": "How far the proposal is from the model, in nats: the mean of log(proposal / model) "
-    "over the proposal's answers. 0 means equal.",
+    "KL divergence": "How far one distribution is from another, in nats; 0 means equal. Model from "
+    "proposal: the mean of log(model / proposal) over the model's answers. Proposal from model: the mean of "
+    "log(proposal / model) over the proposal's answers.",
     "layer": "A block of the model, counted from 0.",
     "mean weight": "The mean of all weights, which must be close to 1; far from it the weights are not to "
     "be trusted.",
