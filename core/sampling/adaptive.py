@@ -158,6 +158,7 @@ def even_shares(components: int) -> tuple[float, ...]:
 
 def next_shares(draws: Draws, defensive_share: float) -> tuple[float, ...]:
     """Returns the shares of the next stage, the target first, that promise the least variance."""
+    # Draws list the target last, shares list it first.
     components = len(draws.component_names)
     target = max(defensive_share, PROPOSAL_FLOOR)
     floors = np.full(components, min(PROPOSAL_FLOOR, (1.0 - target) / (components - 1)))

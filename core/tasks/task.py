@@ -191,6 +191,8 @@ class Registry(Generic[Partial, Result]):
     ) -> Task[Partial, Result]:
         """Returns the running task under this name, else one made and started now.
 
+        A task that was cancelled counts as running until its step ends.
+
         keep_finished: Returns the finished task if its inputs are unchanged, else starts a new one; the name
         stands for all inputs. One that was cancelled or failed is started anew.
         """
@@ -200,7 +202,10 @@ class Registry(Generic[Partial, Result]):
                 task.running or (keep_finished and task.snapshot().status == "done")
             )
             if task is None or not kept:
-                task = self._tasks[name] = make().start()
+                task = make().start()
+                # Taken out first, so that the order is that of the last start.
+                self._tasks.pop(name, None)
+                self._tasks[name] = task
             return task
 
     def running(self) -> list[str]:

@@ -237,6 +237,14 @@ def test_the_registry_starts_a_task_once() -> None:
     gate.release(4)
     first.wait(5), second.wait(5)
     assert registry.running() == []
+    for name in ("b", "a"):
+        registry.start(name, lambda: Task(counting(2, gate)))
+    assert registry.running() == ["a", "b"], "the last started first, however often it was started"
+    gate.release(4)
+    for name in ("b", "a"):
+        ended = registry.get(name)
+        assert ended is not None
+        ended.wait(5)
     registry.forget("a")
     assert registry.get("a") is None
 
