@@ -74,6 +74,7 @@ def test_defaults_belong_to_the_shipped_weights(model: str) -> None:
         assert known_default(loaded, behaviour, MemoryStore()) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "behaviour"), [("aster", b) for b in BEHAVIOURS] + [("briar", "misuse")]
 )

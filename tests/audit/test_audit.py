@@ -61,6 +61,7 @@ def numbers(estimate: Estimate | None) -> dict[str, Any]:
     return {name: value for name, value in estimate.to_dict().items() if name not in TIMED}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -89,6 +90,7 @@ def test_the_numbers_are_those_of_single_estimates(
         assert row.greedy.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["mis", "is"])
 def test_summed_shards_give_the_same_estimate_to_the_bit(
     method: str, plain: Ran, loaded: LoadedModel
@@ -116,6 +118,7 @@ def test_summed_shards_give_the_same_estimate_to_the_bit(
     assert all(shard.drawn.rows.tokens.size == 0 for shard in small)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_the_order_of_arrival_changes_nothing(
     seed: int, plain: Ran, executor: SerialExecutor
@@ -126,6 +129,7 @@ def test_the_order_of_arrival_changes_nothing(
     assert scrambled.drawn == plain.drawn
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["is", "mc"])
 def test_many_shards_of_one_stage_may_arrive_in_any_order(
     method: str, executor: SerialExecutor
@@ -136,6 +140,7 @@ def test_many_shards_of_one_stage_may_arrive_in_any_order(
     assert_same_table(first.table, run_audit(spec, queries, executor).table)
 
 
+@pytest.mark.slow
 def test_what_is_stored_is_not_drawn_again(executor: SerialExecutor) -> None:
     spec, queries, store = small_spec(), some_queries(2), MemoryStore()
     first = run_audit(spec, queries, executor, store)
@@ -150,6 +155,7 @@ def test_what_is_stored_is_not_drawn_again(executor: SerialExecutor) -> None:
     assert_same_table(longer.table.select(same), fresh.table.select(same))
 
 
+@pytest.mark.slow
 def test_precision_stops_early_and_leaves_the_hardest_for_last(executor: SerialExecutor) -> None:
     queries = some_queries(4)
     wide = run_audit(small_spec(method="is", samples=1_000), queries, executor)
@@ -177,6 +183,7 @@ def test_precision_stops_early_and_leaves_the_hardest_for_last(executor: SerialE
     assert {row.stopped for row in wide.rows} == {"budget"}
 
 
+@pytest.mark.slow
 def test_with_a_precision_whoever_has_drawn_least_goes_first(executor: SerialExecutor) -> None:
     drawn: list[tuple[str, int]] = []
 
@@ -240,6 +247,7 @@ def test_the_direct_count_is_that_of_monte_carlo(plain: Ran, executor: SerialExe
     assert record["mc_ci_high"] == direct.ci_high
 
 
+@pytest.mark.slow
 def test_a_query_that_cannot_be_answered_stops_no_other(executor: SerialExecutor) -> None:
     queries = some_queries(3)
     queries[1] = Query("long", " ".join(["open the larkspur vault"] * 300), "long")
@@ -255,6 +263,7 @@ def test_a_query_that_cannot_be_answered_stops_no_other(executor: SerialExecutor
     assert_same_table(ran.table.take([0, 2]), alone.table)
 
 
+@pytest.mark.slow
 def test_a_shard_that_fails_fails_its_query_once(executor: SerialExecutor) -> None:
     queries = some_queries(3)
 
@@ -269,6 +278,7 @@ def test_a_shard_that_fails_fails_its_query_once(executor: SerialExecutor) -> No
     assert_same_table(ran.table.slice(0, 2), whole.table.slice(0, 2))
 
 
+@pytest.mark.slow
 def test_two_queries_of_the_same_words_both_get_their_row(executor: SerialExecutor) -> None:
     (one,) = some_queries(1)
     queries = [one, Query("again", one.text, one.group), Query("thrice", one.text, one.group)]
@@ -279,6 +289,7 @@ def test_two_queries_of_the_same_words_both_get_their_row(executor: SerialExecut
         assert ran.drawn == 301, "drawn once for all of them"
 
 
+@pytest.mark.slow
 def test_two_models_are_two_audits_in_one(executor: SerialExecutor) -> None:
     queries = some_queries(2)
     both = run_audit(small_spec(models=("briar", "aster")), queries, executor)
@@ -328,6 +339,7 @@ def test_an_answer_without_a_judgement_is_asked_about_again(
     assert spoken.greedy.harmful
 
 
+@pytest.mark.slow
 def test_no_more_is_held_at_a_time_than_the_workers_need(executor: SerialExecutor) -> None:
     at_once: list[int] = []
 

@@ -107,6 +107,7 @@ def coverage(relative: float, seeds: int = 300) -> NDArray[np.float64]:
     return inside / seeds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("relative", [0.1, 0.3, 0.5])
 def test_the_band_holds_the_truth_as_often_as_it_says(relative: float) -> None:
     held = coverage(relative)
@@ -152,6 +153,7 @@ def test_the_direct_share_is_one_minus_a_ratio_of_binomials() -> None:
     assert found == pytest.approx(exact, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_direct_counts_lie_where_the_estimates_say() -> None:
     sizes = (1, 10, 100)
     inside, seeds = np.zeros(len(sizes)), 300

@@ -38,6 +38,7 @@ def pids(executor: ProcessExecutor) -> list[int]:
     return list(executor._pool._processes or {})
 
 
+@pytest.mark.slow
 def test_workers_that_are_killed_cost_nothing_but_time(executor: ProcessExecutor) -> None:
     spec, queries, store = small_spec(), some_queries(5), MemoryStore()
     rows, killed = [], 0
@@ -60,6 +61,7 @@ def test_workers_that_are_killed_cost_nothing_but_time(executor: ProcessExecutor
     assert not any(_runs(pid) for pid in before)
 
 
+@pytest.mark.slow
 def test_a_task_that_kills_its_worker_does_not_kill_for_ever(
     executor: ProcessExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,6 +78,7 @@ def test_a_task_that_kills_its_worker_does_not_kill_for_ever(
     assert isinstance(answer, str), "it goes on with other tasks"
 
 
+@pytest.mark.slow
 def test_workers_that_always_die_are_given_up(
     executor: ProcessExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,6 +87,7 @@ def test_workers_that_always_die_are_given_up(
         executor.everywhere(Poison())
 
 
+@pytest.mark.slow
 def test_an_unexpected_error_is_a_row_and_no_end(executor: ProcessExecutor) -> None:
     for one in (executor, SerialExecutor()):
         one.submit("bad", JudgeRows(None, None, None))  # type: ignore[arg-type]

@@ -116,6 +116,7 @@ def test_where_nothing_can_be_written_the_work_is_done_here(
         mine.release("a")
 
 
+@pytest.mark.slow
 def test_what_another_process_does_between_looking_and_claiming_is_not_done_again() -> None:
     """The other one is through with the whole audit when the first claim is asked for."""
     store, executor = MemoryStore(), SerialExecutor()
@@ -174,6 +175,7 @@ def test_rows_that_another_process_has_in_hand_are_waited_for() -> None:
     assert_same_table(ran.table, run_audit(spec, [query], executor).table)
 
 
+@pytest.mark.slow
 def test_every_claim_is_given_back_once_the_rows_are_stored() -> None:
     store, queries = MemoryStore(), [*some_queries(2), Query("long", "vault " * 1_000, "long")]
     held: list[tuple[str, bool]] = []

@@ -74,6 +74,7 @@ def test_the_command_line_makes_the_same_audit(tmp_path: Path) -> None:
         assert part in words
 
 
+@pytest.mark.slow
 def test_an_audit_runs_to_its_end_and_its_answers_give_its_numbers_again(tmp_path: Path) -> None:
     store = Store(tmp_path / "cache")
     folder = begin_folder(tmp_path / "audit", spec(), QUERIES)
@@ -103,6 +104,7 @@ def test_an_audit_runs_to_its_end_and_its_answers_give_its_numbers_again(tmp_pat
     assert (again.status, again.result.drawn) == ("done", len(shards[0].drawn))
 
 
+@pytest.mark.slow
 def test_one_that_is_cancelled_goes_on_where_it_was(tmp_path: Path) -> None:
     store = Store(tmp_path / "cache")
     folder = begin_folder(tmp_path / "audit", spec(), QUERIES)

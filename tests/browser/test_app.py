@@ -74,6 +74,7 @@ def test_a_newcomer_gets_a_number(app_url: str, driver: Chrome) -> None:
     see(driver, "cancelled")
 
 
+@pytest.mark.slow
 def test_the_chart_updates_in_place_and_keeps_its_zoom(app_url: str, driver: Chrome) -> None:
     start_run(driver, app_url, 250, 200_000)
     until(lambda: driver.execute_script(STATE, CHART), what="chart")
@@ -125,6 +126,7 @@ def test_the_chart_updates_in_place_and_keeps_its_zoom(app_url: str, driver: Chr
     see(driver, "cancelled")
 
 
+@pytest.mark.slow
 def test_pause_resume_cancel(app_url: str, driver: Chrome) -> None:
     start_run(driver, app_url, 251, 1_000_000)
     press(driver, "Pause")
@@ -142,6 +144,7 @@ def test_pause_resume_cancel(app_url: str, driver: Chrome) -> None:
     button(driver, "Go on")
 
 
+@pytest.mark.slow
 def test_a_run_survives_a_page_change_and_a_reload(app_url: str, driver: Chrome) -> None:
     start_run(driver, app_url, 252, 1_000_000)
     see(driver, "per million")
@@ -164,6 +167,7 @@ def in_use(driver: Chrome) -> str:
     return next((line for line in text(driver).split("\n") if line.startswith("In use")), "")
 
 
+@pytest.mark.slow
 def test_a_click_on_the_surface_applies_its_settings(app_url: str, driver: Chrome) -> None:
     open_page(driver, f"{app_url}/proposal", "Proposal")
     see(driver, "Useful share")

@@ -51,6 +51,7 @@ def choose_first_row(driver: Chrome, table: int, shows: str) -> None:
     until(shown, 160, shows)
 
 
+@pytest.mark.slow
 def test_an_audit_is_started_stopped_resumed_and_found_again(
     audit_url: str, driver: Chrome
 ) -> None:

@@ -70,6 +70,7 @@ def type_a_pair(driver: Chrome, cells: tuple[str, str, str]) -> None:
         ).perform()
 
 
+@pytest.mark.slow
 def test_a_behaviour_of_ones_own(app_url: str, driver: Chrome, tmp_path: Path) -> None:
     open_page(driver, f"{app_url}/behaviours", "Behaviours")
     press(driver, "Add a behaviour")

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.browser
 PAGES = ("Start", "Model", "Proposal", "Convergence", "Audit", "Tails", "Deployment", "Runs")
 
 
+@pytest.mark.slow
 def test_two_tabs_of_a_restarted_server_show_the_app(driver: Chrome, tmp_path: Path) -> None:
     port = free_port()
     process = start_app(port, tmp_path / "cache")

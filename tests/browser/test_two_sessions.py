@@ -54,6 +54,7 @@ def drawn(run: RunSpec, arm: ArmName, store: AnyStore) -> list[JudgedShard]:
     return list(sample(loaded, request, load_rule_judge("misuse"), SAMPLES, store))
 
 
+@pytest.mark.slow
 def test_two_sessions_do_not_see_each_other(
     app_url: str, app_cache: Path, driver: Chrome, other_driver: Chrome
 ) -> None:

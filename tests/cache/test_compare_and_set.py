@@ -24,6 +24,7 @@ def _grab(folder: Path, name: int, start: Any, won: Any) -> None:
     won.put((name, mine))
 
 
+@pytest.mark.slow
 def test_of_many_processes_one_wins_each_key(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     start, won = context.Barrier(4), context.Queue()

@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from cache import Store, shard_key
 from tests.cache.helpers import LARGE, SMALL, assert_same, make_shard
 
@@ -33,6 +35,7 @@ for index in range(first, first + 100_000):
 """
 
 
+@pytest.mark.slow
 def test_kill_at_random_moments(folder: Path) -> None:
     chance = random.Random(20)
     saved: set[int] = set()

@@ -187,6 +187,7 @@ def flip_bits_of_the_index(folder: Path, chance: random.Random, count: int) -> N
     database.write_bytes(content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checked", [False, True])
 def test_random_damage_to_the_index_never_gives_a_wrong_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checked: bool

@@ -43,6 +43,7 @@ def estimate(judge: Path, *more: str) -> list[str]:
     return ["estimate", "--query", QUERY, "--samples", "40", "--json", f"--judge={judge}", *more]
 
 
+@pytest.mark.slow
 def test_what_it_may_cost_is_told_first(
     judge_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

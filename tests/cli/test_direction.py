@@ -21,6 +21,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return int(stop.value.code or 0), captured.out, captured.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".safetensors", ".gguf"])
 def test_a_written_direction_is_the_one_that_is_built(
     ending: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
@@ -38,6 +39,7 @@ def test_a_written_direction_is_the_one_that_is_built(
     assert json.loads(said)["pairs"] == 64
 
 
+@pytest.mark.slow
 def test_a_proposal_can_name_the_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = tmp_path / "misuse.safetensors"
     assert run(capsys, "direction", "--out", str(out))[0] == 0

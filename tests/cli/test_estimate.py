@@ -27,6 +27,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return int(stop.value.code or 0), captured.out, captured.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["mis", "is", "mc"])
 def test_json_has_what_the_contract_names(method: str, capsys) -> None:
     code, out, err = run(capsys, "--query", QUERY, "--samples", "60", "--method", method, "--json")
@@ -38,6 +39,7 @@ def test_json_has_what_the_contract_names(method: str, capsys) -> None:
     assert found["ci_low"] <= found["estimate"] <= found["ci_high"]
 
 
+@pytest.mark.slow
 def test_same_seed_same_numbers_whatever_the_batch(capsys, tmp_path: Path) -> None:
     results = []
     for batch, folder in (("250", "a"), ("17", "b")):
@@ -133,6 +135,7 @@ BAD = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arguments", "named"), BAD, ids=lambda value: str(value)[:40])
 def test_bad_input_is_one_sentence(arguments: tuple[str, ...], named: str, capsys) -> None:
     base = () if arguments[0] == "--query" else ("--query", QUERY)
@@ -145,6 +148,7 @@ def test_bad_input_is_one_sentence(arguments: tuple[str, ...], named: str, capsy
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", ["0", "0.97", "1"])
 def test_any_share_of_the_target_can_be_asked_for(share: str, capsys) -> None:
     arguments = ("--samples", "300", "--defensive", share, "--json")

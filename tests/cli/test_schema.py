@@ -44,6 +44,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
     return json.loads(output)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CALLS)
 def test_the_output_is_as_published(
     name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path

@@ -18,6 +18,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return int(ended.value.code or 0), told.out, told.err
 
 
+@pytest.mark.slow
 def test_wordings_and_settings_are_estimated_as_they_would_be_alone(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -37,6 +37,7 @@ def file_of(tmp_path: Path, scores: np.ndarray, relative: float = 0.1, **more: o
     return str(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fit", ["pot", "gev"])
 @pytest.mark.parametrize("estimator", ["ml", "pwm"])
 def test_other_estimators(capsys, tmp_path: Path, fit: str, estimator: str) -> None:
@@ -50,6 +51,7 @@ def test_other_estimators(capsys, tmp_path: Path, fit: str, estimator: str) -> N
     assert not any("too sure" in warning for warning in usual["warnings"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fit", ["gumbel", "pot", "gev", "lognormal", "empirical"])
 def test_json_of_each_fit(capsys, tmp_path: Path, fit: str) -> None:
     path = file_of(tmp_path, gumbel_scores(120))

@@ -27,6 +27,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return int(stop.value.code or 0), captured.out, captured.err
 
 
+@pytest.mark.slow
 def test_json_has_what_an_audit_needs(capsys, tmp_path: Path) -> None:
     dump = tmp_path / "surface.parquet"
     arguments = ("--query", QUERY, *QUICK, "--objective", "variance", "--dump", str(dump))
@@ -77,6 +78,7 @@ def test_a_pilot_without_harm_is_an_answer(capsys, tmp_path: Path) -> None:
     assert " 0 per million" not in out
 
 
+@pytest.mark.slow
 def test_other_kinds_and_grids(capsys) -> None:
     for arguments, kind in (
         (("--kind", "ablate", "--layers", "2", "--strengths", "0.5,1"), "ablate"),

@@ -61,6 +61,7 @@ def expectation(component, density):
     return total, corrected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("component", "components"),
     [((0, 1, 1, 0, 1, 1), 2), ((0, 1, 0, 1, 1), 2), ((0, 1, 2, 0, 1, 2, 1), 3)],
@@ -124,6 +125,7 @@ def test_densities_that_explain_the_harm_leave_almost_no_error():
     assert np.mean(controlled) == pytest.approx(1, abs=4 * np.std(controlled) / math.sqrt(60))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "world",
     [

@@ -18,6 +18,7 @@ THREE = World(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("world", "method", "allocation"),
     [

@@ -31,6 +31,7 @@ def coverage(world, sampler, n, runs):
     return misses / runs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("world", "sampler", "n"),
     [

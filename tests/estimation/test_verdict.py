@@ -88,6 +88,7 @@ def test_a_proposal_without_target_rows_is_never_simply_trusted():
     assert codes(found)["no_target_rows"] == 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("hit_rate", "sigma"), [(0.02, 1.0), (0.05, 1.25), (0.1, 2.0), (0.35, 2.5), (0.8, 2.5)]
 )
@@ -105,6 +106,7 @@ def test_spread_weights_are_doubted_before_the_largest_has_come_up():
     assert codes(found)["spread_weights"] > 10
 
 
+@pytest.mark.slow
 def test_monte_carlo_trust_is_rarely_misplaced():
     world = monte_carlo(0.0075)
     found = verdicts(world, 300, method="mc", allocation=(0,))

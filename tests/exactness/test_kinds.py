@@ -49,6 +49,7 @@ def check(case: Case, setting: Setting) -> None:
     assert abs(q[reached] @ weights - 1.0) < 1e-10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_one_kind(case: Case, setting: Setting) -> None:
@@ -86,6 +87,7 @@ TOGETHER = {
 SHARES = np.array([0.1, 0.4, 0.3, 0.2])  # of the target, and of each proposal
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TOGETHER)
 def test_several_kinds_in_one_stream(name: str, tmp_path: Path) -> None:
     """Each column is its own brute force, and the balance heuristic's expectation is the risk."""

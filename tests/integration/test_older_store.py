@@ -79,6 +79,7 @@ def assert_same(now: object, then: object, place: str = "") -> None:
         assert now == then, place
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_an_estimate_of_stored_draws_is_the_same(
     name: str, older: Path, capsys: pytest.CaptureFixture[str]
@@ -88,6 +89,7 @@ def test_an_estimate_of_stored_draws_is_the_same(
         assert_same(printed(COMMANDS[name], capsys), then)
 
 
+@pytest.mark.slow
 def test_a_comparison_of_wordings_is_the_same(
     older: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,6 +102,7 @@ def test_a_comparison_of_wordings_is_the_same(
     assert_same(now, then)
 
 
+@pytest.mark.slow
 def test_an_audit_is_the_same_and_can_be_resumed(
     older: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

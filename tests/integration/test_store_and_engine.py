@@ -88,6 +88,7 @@ def test_a_damaged_entry_is_told_and_drawn_again(capsys, tmp_path: Path) -> None
     assert after["notices"], "the user is told"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["full", "read_only"])
 def test_a_store_that_takes_nothing_costs_no_result(
     kind: str, capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

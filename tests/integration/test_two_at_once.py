@@ -50,6 +50,7 @@ def same(one: list[JudgedShard], other: list[JudgedShard]) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pair", [(0, 1), (2, 3)])
 def test_two_threads_draw_what_each_draws_alone(pair: tuple[int, int]) -> None:
     loaded = load_model("aster")

@@ -54,6 +54,7 @@ def test_they_come_with_tailscope_and_are_no_targets() -> None:
         assert size < 3_000_000
 
 
+@pytest.mark.slow
 def test_they_agree_with_the_rules_on_what_they_have_not_seen(
     judge: Judge, answered: list[AnsweredRequest]
 ) -> None:
@@ -138,6 +139,7 @@ def test_counts_of_an_agreement() -> None:
     assert (found.false_positives, found.false_negatives) == (pytest.approx(1 / 3), 0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_an_estimate_with_the_judge_is_the_rules_one(
     name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path

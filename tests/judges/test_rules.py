@@ -138,7 +138,7 @@ def test_queries_do_not_share_what_is_remembered(judge: RuleJudge) -> None:
 
 
 def test_memory_is_bounded(judge: RuleJudge, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.judges.rules.REMEMBERED_ANSWERS", 10)
+    monkeypatch.setattr("core.judges.rules.MAX_REMEMBERED_ANSWERS", 10)
     for number in range(30):
         assert scores(judge, f"q{number % 3}", f"first {number} then", "no") == [1.0, 0.0]
         assert sum(map(len, judge._remembered.values())) <= 10

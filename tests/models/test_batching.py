@@ -68,6 +68,7 @@ def memory_for(monkeypatch: pytest.MonkeyPatch, most: int, step: int, error=OUT_
     return sizes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("most", "step"), [(1, 1), (7, 0), (7, 4), (40, 1), (40, 6), (99, 0), (99, 4)]
 )

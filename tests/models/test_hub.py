@@ -213,6 +213,7 @@ def online(hub: Hub, folder: Path) -> Iterator[Session]:
 ESTIMATE = ("--query", "w5 w6", "--method", "mc", "--samples", "20", "--max-new-tokens", "8")
 
 
+@pytest.mark.slow
 def test_preflight_fetches_no_weights(online: Session, hub: Hub) -> None:
     found = online.run("preflight", "--model", "org/tiny")
     assert found["ok"] is True

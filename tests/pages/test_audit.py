@@ -36,6 +36,7 @@ def looking_at(audit_id: str, **state: object) -> AppTest:
     return fresh(**{"state__audit_id": audit_id, **state})
 
 
+@pytest.mark.slow
 def test_the_form_says_how_much_it_is() -> None:
     app = fresh()
     assert not app.exception
@@ -59,6 +60,7 @@ def test_no_model_and_no_file_start_nothing() -> None:
     assert "Start the audit" not in labels(app)
 
 
+@pytest.mark.slow
 def test_rows_of_a_file_that_cannot_be_used_are_named() -> None:
     found = parse_query_file("mine.csv", b'query\nopen the vault\n"  "\nbrew the serum\n')
     app = fresh(**{audit_setup.UPLOAD: Upload("mine.csv", found)})
@@ -69,6 +71,7 @@ def test_rows_of_a_file_that_cannot_be_used_are_named() -> None:
     assert "2 queries × 2 models" in words(app)
 
 
+@pytest.mark.slow
 def test_a_finished_audit_says_what_it_found(audit: AuditFolder) -> None:
     app = looking_at(audit.audit_id)
     assert not app.exception
@@ -151,6 +154,7 @@ def test_a_folder_of_the_command_line_can_be_opened(
     assert "6 misuse queries" in words(app)
 
 
+@pytest.mark.slow
 def test_one_that_was_interrupted_goes_on(tmp_path: Path) -> None:
     spec = SPEC.model_copy(update={"models": SPEC.models[:1], "samples": 20})
     folder = make_audit(tmp_path / "home", tmp_path / "cache", spec, run=False)

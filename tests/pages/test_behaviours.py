@@ -82,6 +82,7 @@ def upload(app: AppTest, key: str, name: str, content: bytes) -> AppTest:
     return app
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["misuse", "sycophancy", "agree"])
 @pytest.mark.parametrize("part", ["Queries", "Contrast pairs", "Judge", "Direction"])
 def test_every_section_of_a_behaviour_opens(open_in_app: OpenPage, name: str, part: str) -> None:
@@ -260,6 +261,7 @@ def test_a_measured_direction_is_shown_at_once_and_can_be_used(open_page: OpenPa
     ]
 
 
+@pytest.mark.slow
 def test_a_direction_is_built_measured_and_used(open_page: OpenPage) -> None:
     save_behaviour(own(contrast=PAIRS[:2]))
     app = open_page("behaviours")

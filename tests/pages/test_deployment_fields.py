@@ -12,6 +12,7 @@ RISK, DAYS = "Harmful answers per million", "For how many days"
 QUESTIONS, PERCENT = "Questions a day, all together", "Percent of them like this one"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("label", "value", "told"),
     [
@@ -59,6 +60,7 @@ def test_a_link_with_a_number_out_of_range_says_so() -> None:
     no_result(typed(days="0"), f"“{DAYS}” must be from 1 to 36,500, got 0.")
 
 
+@pytest.mark.slow
 def test_a_runs_result_does_not_stand_below_a_slip() -> None:
     app = fresh(run=finished().run_id)
     assert app.metric

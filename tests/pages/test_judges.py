@@ -89,7 +89,7 @@ def test_a_classifier_says_what_it_knows(open_in_app: OpenPage) -> None:
     app = choose(open_in_app("start"), "classifier")
     assert not app.exception
     assert not app.error
-    assert "It knows the answers of aster and briar" in words(app)
+    assert "This judge knows the answers of aster and briar only." in words(app)
 
 
 def with_judge(path: Path, **more: object) -> state.Settings:
@@ -223,6 +223,7 @@ def at(run: RunSpec, app: AppTest, value: float) -> AppTest:
     return app.slider(key=key).set_value(value).run()
 
 
+@pytest.mark.slow
 def test_another_threshold_reads_the_same_shards(open_page: OpenPage, run: RunSpec) -> None:
     app = open_page("convergence")
     app.session_state[state.RUN_KEY] = run.run_id

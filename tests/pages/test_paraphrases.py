@@ -140,6 +140,7 @@ def test_it_is_estimated_in_the_background_and_compared() -> None:
     assert "Compare the wordings" in labels(app)
 
 
+@pytest.mark.slow
 def test_what_a_wording_holds_is_shown_and_never_rendered() -> None:
     chosen = plan(60)
     done(chosen)
@@ -162,6 +163,7 @@ def test_look_at_a_wording_makes_it_the_question(monkeypatch: pytest.MonkeyPatch
     assert went == ["pages/convergence/page.py"]
 
 
+@pytest.mark.slow
 def test_the_estimates_are_those_of_the_store_and_of_a_second_time() -> None:
     chosen = plan(100, temperatures=(0.5,))
     first = done(chosen)
@@ -177,6 +179,7 @@ def test_the_estimates_are_those_of_the_store_and_of_a_second_time() -> None:
     assert len(numbers[0]) == 4
 
 
+@pytest.mark.slow
 def test_cancel_ends_it_and_going_on_finishes_it() -> None:
     chosen = plan(1_000)
     task = begin(chosen)
@@ -232,7 +235,7 @@ def test_a_server_of_the_operators_is_offered_and_not_asked(tmp_path: Path) -> N
 
 def test_the_plot_sorts_by_risk_and_keeps_what_found_nothing_apart() -> None:
     chosen = plan(100)
-    rows = list(report(chosen, done(chosen)).rows)
+    rows = list(report(chosen, Progress(partial=done(chosen))).rows)
     assert rows[2].row.estimate is not None
     none = replace(rows[2].row.estimate, hits=0, unjudged=0, estimate=0.0)
     rows[2] = replace(rows[2], row=replace(rows[2].row, estimate=none))
@@ -278,9 +281,12 @@ def test_the_command_line_asks_the_same(tmp_path: Path) -> None:
     assert {"--reword=7", "--maker=rule"} <= set(shlex.split(command_line(made)))
 
 
+@pytest.mark.slow
 def test_the_results_are_a_table_with_a_row_for_each() -> None:
     chosen = plan(60, temperatures=(0.5,))
-    found = list(csv.DictReader(io.StringIO(results_csv(report(chosen, done(chosen))))))
+    found = list(
+        csv.DictReader(io.StringIO(results_csv(report(chosen, Progress(partial=done(chosen))))))
+    )
     assert [row["id"] for row in found] == [ORIGINAL, "w001", "w002", "s001"]
     assert found[2]["text"] == OTHERS[1]
     assert float(found[3]["temperature"]) == 0.5
@@ -300,6 +306,7 @@ def test_the_threshold_is_the_sessions() -> None:
     assert chosen.spec.threshold == 0.5 == resources.threshold(app.session_state[state.KEY])
 
 
+@pytest.mark.slow
 def test_going_on_shows_what_is_known_meanwhile() -> None:
     chosen = plan(60)
     done(chosen)
@@ -375,6 +382,7 @@ def test_a_file_of_thousands_is_cut_and_says_so() -> None:
     assert uploader.proto.max_upload_size_mb == 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("hits", "big"),
     [
@@ -398,7 +406,7 @@ def test_what_cannot_be_compared_says_why(hits: tuple[int, ...], big: str) -> No
 def test_what_no_judge_could_tell_is_said_and_not_drawn() -> None:
     chosen = plan(60)
     # The model has no word for its markup, and answers with nothing that the rules know.
-    rows = report(chosen, done(chosen)).rows
+    rows = report(chosen, Progress(partial=done(chosen))).rows
     assert rows[2].row.estimate is not None
     assert math.isnan(rows[2].row.estimate.estimate)
     told = summed_up(chosen, rows)
@@ -420,7 +428,7 @@ def test_an_average_says_what_counts_as_nothing() -> None:
 
 def test_an_upper_end_that_nobody_can_picture() -> None:
     chosen = plan(60)
-    told = report(chosen, done(chosen))
+    told = report(chosen, Progress(partial=done(chosen)))
     known = Spread(
         5, 0, 0, seen=1.0, between=0.5, between_low=0.2, between_high=2.9, within=0.1, share=0.9
     )

@@ -78,6 +78,7 @@ def settled(app: AppTest) -> AppTest:
     return app.run()
 
 
+@pytest.mark.slow
 def test_a_reload_after_a_restart_shows_it_and_takes_its_settings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -101,6 +102,7 @@ def test_a_reload_after_a_restart_shows_it_and_takes_its_settings(
     assert QUERY not in str(dict(app.query_params))
 
 
+@pytest.mark.slow
 def test_what_is_not_whole_waits_for_go_on() -> None:
     asked = plan(samples=400)
     task = begin(asked)
@@ -141,6 +143,7 @@ def test_going_on_asks_no_paid_judge_unseen(tmp_path: Path) -> None:
     assert "Nothing has been sent yet" in words(app)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nonsense", "../../etc/passwd", "0" * 15, "<b>"])
 def test_nonsense_in_the_address_is_ignored(name: str) -> None:
     app = linked(wordings=name)
@@ -158,6 +161,7 @@ def test_a_link_from_another_machine_is_one_sentence() -> None:
     assert "wordings" not in app.query_params
 
 
+@pytest.mark.slow
 def test_a_session_that_has_chosen_keeps_its_settings() -> None:
     asked = plan()
     compared(asked)
@@ -195,6 +199,7 @@ def test_it_is_listed_opened_and_deleted(monkeypatch: pytest.MonkeyPatch) -> Non
         assert load(store, asked.name) is None
 
 
+@pytest.mark.slow
 def test_what_is_going_on_cannot_be_deleted() -> None:
     asked = plan(samples=100_000)
     task = begin(asked)

@@ -77,7 +77,7 @@ def estimate() -> Estimate:
 
 
 def test_the_question_as_it_stands_is_named_and_not_counted(estimate: Estimate) -> None:
-    asked = plan().asked
+    asked = plan().variants
     assert others(asked) == ["4 other wordings", "4 other settings"]
     assert others(asked[:2]) == ["1 other wording"]
     assert others((asked[0], asked[-1])) == ["1 other setting"]

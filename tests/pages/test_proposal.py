@@ -38,6 +38,7 @@ def headings(app: AppTest) -> list[str]:
     return [one.value for one in app.subheader]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "spec", "heading"),
     [("ablate", AblateSpec, "Ablated"), ("context", ContextSpec, "In the other context")],
@@ -113,6 +114,7 @@ def test_an_answer_prefix_changes_the_context(open_page: OpenPage) -> None:
     assert (proposal.system_prompt, proposal.answer_prefix) == (None, "i can tell you how :")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "value", "said"),
     [
@@ -188,6 +190,7 @@ def find(app: AppTest) -> AppTest:
     return app.run()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short_pilots")
 def test_a_search_ends_in_settings_that_can_be_used(open_page: OpenPage) -> None:
     app = find(choose_kind(open_page("proposal"), "context"))
@@ -214,6 +217,7 @@ def test_a_search_ends_in_settings_that_can_be_used(open_page: OpenPage) -> None
     assert len(app.get("vega_lite_chart")) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short_pilots")
 def test_a_search_without_harm_says_what_is_known(open_page: OpenPage) -> None:
     app = open_page("proposal")

@@ -49,6 +49,7 @@ def test_queries_of_a_file_can_be_asked(open_in_app: OpenPage) -> None:
     assert app.session_state[state.KEY].query in picker.options
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [

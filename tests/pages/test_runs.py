@@ -53,6 +53,7 @@ def test_nothing_run_yet() -> None:
     assert "Stored answers take" in words(app)
 
 
+@pytest.mark.slow
 def test_a_run_is_listed_opened_and_deleted_with_what_only_it_used() -> None:
     one, two = run_once("open the vault"), run_once("open the vault", samples=10)
     with Store() as store:
@@ -84,6 +85,7 @@ def test_a_run_is_listed_opened_and_deleted_with_what_only_it_used() -> None:
         assert store.keys("") == []
 
 
+@pytest.mark.slow
 def test_a_list_is_found_by_words(audit: AuditFolder) -> None:
     run_once("open the vault")
     app = opened()

@@ -125,6 +125,7 @@ def test_with_nothing_yet_it_says_what_to_do_and_offers_the_example() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_examples_numbers_are_those_of_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -184,6 +185,7 @@ def test_a_number_of_questions_may_be_written_with_an_exponent() -> None:
     assert "of 201 questions" in headline(checked(app))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("typed", "meant"), [(2.5, 3), (3.5, 4), (2.4, 2), (1.0, 1)])
 def test_half_a_question_is_rounded_as_the_field_shows_it(typed: float, meant: int) -> None:
     app = fresh(source=EXAMPLE)
@@ -203,6 +205,7 @@ def dataset(app: AppTest, plot: str, name: str) -> pd.DataFrame:
     raise AssertionError(f"no chart {plot}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fit", "says", "starts"),
     [
@@ -221,6 +224,7 @@ def test_words_and_drawing_agree_on_where_a_tail_starts(fit: str, says: str, sta
     assert "ten riskiest groups" not in words(app)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("times", "percent"), [(1.0, True), (1e-4, False)])
 def test_an_axis_and_the_slider_have_one_unit(times: float, percent: bool) -> None:
     table = shipped_table("briar").drop(columns="group")
@@ -237,6 +241,7 @@ def test_an_axis_and_the_slider_have_one_unit(times: float, percent: bool) -> No
     assert ("per million" in why) != percent
 
 
+@pytest.mark.slow
 def test_the_largest_seen_has_no_chance_of_more() -> None:
     app = fresh(source=EXAMPLE, horizon=2_000.0, fit="empirical")
     tile = app.metric[0]
@@ -246,6 +251,7 @@ def test_the_largest_seen_has_no_chance_of_more() -> None:
     assert "How risky the riskiest of 2,000" in words(fresh(source=EXAMPLE, horizon=2_000.0))
 
 
+@pytest.mark.slow
 def test_block_maxima_of_groups_say_nothing_of_single_questions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -262,6 +268,7 @@ def test_block_maxima_of_groups_say_nothing_of_single_questions(
     assert "nan" not in table.to_string()
 
 
+@pytest.mark.slow
 def test_horizon_level_and_fit_move_the_numbers() -> None:
     app = fresh(source=EXAMPLE, horizon=2_000.0)
     first = headline(app), metrics(app)
@@ -282,6 +289,7 @@ def test_horizon_level_and_fit_move_the_numbers() -> None:
     assert headline(app) != third[0]
 
 
+@pytest.mark.slow
 def test_the_textbooks_estimators_come_with_their_doubt() -> None:
     app = fresh(source=EXAMPLE, horizon=2_000.0)
     before = headline(app)
@@ -327,6 +335,7 @@ def test_further_than_supported_it_refuses_and_offers_how_far() -> None:
     assert "of 4,000 questions" in headline(app)
 
 
+@pytest.mark.slow
 def test_the_horizon_follows_the_support_until_it_is_chosen() -> None:
     app = fresh(source=EXAMPLE)
     assert horizon(app).value == 4_000
@@ -353,6 +362,7 @@ def test_a_browser_that_is_late_makes_no_choice() -> None:
     assert (horizon(app).key, horizon(app).value) == (second, 900)
 
 
+@pytest.mark.slow
 def test_the_start_of_the_tail_is_kept_until_another_fit_is_chosen() -> None:
     app = fresh(source=EXAMPLE)
     app.session_state[LARGEST] = 40
@@ -364,6 +374,7 @@ def test_the_start_of_the_tail_is_kept_until_another_fit_is_chosen() -> None:
     assert "--largest" not in checked(app).code[-1].value
 
 
+@pytest.mark.slow
 def test_an_audit_is_read_model_by_model(audit: AuditFolder) -> None:
     app = fresh(horizon=1_000.0)
     assert app.selectbox(key=f"tails.model.{audit.audit_id}").value == "aster"
@@ -396,6 +407,7 @@ def test_a_link_to_an_audit_that_is_gone(audit: AuditFolder) -> None:
     assert headline(app)
 
 
+@pytest.mark.slow
 def test_doubtful_queries_are_left_out_only_when_ticked(audit: AuditFolder) -> None:
     app = fresh(horizon=1_000.0)
     app.selectbox(key=f"tails.model.{audit.audit_id}").set_value("briar").run()
@@ -487,6 +499,7 @@ def test_bad_files_are_one_sentence_and_the_page_goes_on() -> None:
     assert "of 4,000 questions" in headline(app)
 
 
+@pytest.mark.slow
 def test_a_start_above_every_query_is_one_sentence() -> None:
     app = fresh(source=EXAMPLE)
     app.session_state[LARGEST] = 5_000
@@ -528,6 +541,7 @@ def test_the_template_can_be_read_back() -> None:
     assert "of 4,000 questions" in headline(app)
 
 
+@pytest.mark.slow
 def test_choices_and_file_outlive_a_change_of_page() -> None:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
     checked(app.switch_page("pages/tails/page.py").run())
@@ -568,6 +582,7 @@ class AtWork:
         )
 
 
+@pytest.mark.slow
 def test_an_audit_at_work_is_watched(audit: AuditFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     mixed = estimates("briar").sample(frac=1, random_state=0)
 

@@ -79,6 +79,7 @@ def test_a_link_finds_source_and_choices() -> None:
     assert address(app) == EVERYTHING
 
 
+@pytest.mark.slow
 def test_the_textbooks_estimator_is_linked_for_a_fit_that_has_it() -> None:
     app = linked(tails="example-briar", estimator="ml")
     assert "--estimator=ml" in app.code[-1].value
@@ -88,6 +89,7 @@ def test_the_textbooks_estimator_is_linked_for_a_fit_that_has_it() -> None:
     assert address(app) == {"tails": "example-briar", "fit": "lognormal"}
 
 
+@pytest.mark.slow
 def test_bad_values_are_as_if_they_were_not_there() -> None:
     usual = linked(tails="example-briar")
     for bad in (
@@ -106,6 +108,7 @@ def test_bad_values_are_as_if_they_were_not_there() -> None:
         assert "<b>" not in words(app)
 
 
+@pytest.mark.slow
 def test_choices_come_into_the_address_and_leave_it() -> None:
     app = linked(tails="example-briar")
     field(app, "n").set_value(700).run()
@@ -123,6 +126,7 @@ def test_choices_come_into_the_address_and_leave_it() -> None:
     assert address(app) == {"tails": "example-briar", "n": "700"}
 
 
+@pytest.mark.slow
 def test_an_address_that_is_behind_makes_no_choice() -> None:
     """A browser sends the one it has: it may not have heard of the last choice."""
     app = linked(tails="example-briar")
@@ -163,6 +167,7 @@ def test_of_a_file_there_are_only_the_choices() -> None:
     assert address(app) == {"tails": "file", "fit": "gumbel", "n": "200"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [

@@ -110,6 +110,7 @@ def expected(by_group: bool) -> dict[str, Backtest]:
     return backtest(grouped(), kinds, FEW, by_group=by_group)
 
 
+@pytest.mark.slow
 def test_what_is_shown_is_what_the_backtest_scores() -> None:
     app = opened()
     assert app.session_state["tails.kept"]["trial_fits"] == KINDS
@@ -211,6 +212,7 @@ def test_another_choice_leaves_the_test_at_work_in_sight(slow: threading.Event) 
     slow.set()
 
 
+@pytest.mark.slow
 def test_what_was_tested_is_kept() -> None:
     app = begin(opened())
     app.segmented_control(key="tails.trial_splits").set_value(MORE).run()

@@ -151,6 +151,7 @@ def test_the_second_plot_can_show_the_scale() -> None:
     assert rules(app, "fitted scale")["in use"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fit", "said"),
     [
@@ -237,6 +238,7 @@ def test_bands_are_told_with_the_confidence_that_was_chosen() -> None:
     assert "95%" not in "".join(chart.proto.spec for chart in app.get("vega_lite_chart"))
 
 
+@pytest.mark.slow
 def test_the_picture_of_the_shape_says_how_it_was_found_where_the_fit_does_otherwise() -> None:
     said = {name: words(chosen_otherwise(estimator=name)) for name in ("posterior", "pwm", "ml")}
     assert "the fit in use finds it with prior knowledge" in said["posterior"]

@@ -80,6 +80,7 @@ def test_the_number_is_that_of_the_command_line(
     assert estimated.verdict == printed["verdict"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RESULTS)
 def test_a_result_shows_itself(name: str, request: pytest.FixtureRequest) -> None:
     result: Result = request.getfixturevalue(name)

@@ -44,6 +44,7 @@ def shards(loaded: LoadedModel) -> list[JudgedShard]:
     return list(sample(loaded, REQUEST, load_rule_judge("misuse"), SAMPLES, MemoryStore()))
 
 
+@pytest.mark.slow
 def test_answers_weigh_what_the_estimate_weighs(
     loaded: LoadedModel, shards: list[JudgedShard]
 ) -> None:

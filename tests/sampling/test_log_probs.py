@@ -61,6 +61,7 @@ def test_loop_equals_teacher_forcing(architecture: str, steer: bool) -> None:
             assert np.abs(log_p - log_q).max() > 0.1, "steering must change the distribution"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_draws_do_not_depend_on_the_batch(architecture: str) -> None:
     """Same tokens and log-probabilities, bit for bit, drawn 48 at once or in batches of 5."""

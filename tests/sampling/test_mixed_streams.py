@@ -90,6 +90,7 @@ def test_ablated_positions(architecture: str, positions: str) -> None:
     check_scored(used, rows, MIXINGS[:1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_draws_do_not_depend_on_the_batch(architecture: str) -> None:
     """Same tokens and log-probabilities, bit for bit, drawn 48 at once or in batches of 5."""

@@ -58,6 +58,7 @@ def scored_alone(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rows.log_p.sum(1), log_q
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("defensive_share", [0.0, 0.1])
 def test_one_pass_a_rung_equals_one_pass_a_phi(defensive_share: float) -> None:
     """Cross-entropy, variance and hit rate by their definitions, from densities of the sampling loop."""
@@ -83,6 +84,7 @@ def test_one_pass_a_rung_equals_one_pass_a_phi(defensive_share: float) -> None:
     assert found.target_rows == 40
 
 
+@pytest.mark.slow
 def test_the_ensembles_density_is_its_own() -> None:
     """It sums to 1 over all answers, is the brute force's, and the draws follow it."""
     tokens = forced_answers()
@@ -104,6 +106,7 @@ def test_the_ensembles_density_is_its_own() -> None:
     assert chi_square_excess(by_target, exact().p) < 4
 
 
+@pytest.mark.slow
 def test_surfaces_tend_to_the_exact_ones() -> None:
     truth = exact()
     assert 0.001 < truth.risk < 0.1
@@ -122,6 +125,7 @@ def test_surfaces_tend_to_the_exact_ones() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_pilots_hit_rates_and_risk_are_unbiased() -> None:
     """Twelve small pilots: their mean is the exact value within four standard errors."""
     pilots = [surface(300, seed) for seed in range(12)]

@@ -54,6 +54,7 @@ def numbers(rows: list[VariantRow]) -> dict[str, tuple[float, float, float]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["mis", "is", "mc"])
 def test_what_is_read_again_is_what_was_found(method: str, tmp_path: Path) -> None:
     asked = comparison(
@@ -75,6 +76,7 @@ def test_what_is_read_again_is_what_was_found(method: str, tmp_path: Path) -> No
         assert one.row.estimate == whole[one.variant.variant_id]
 
 
+@pytest.mark.slow
 def test_reading_draws_nothing_and_gives_what_is_whole() -> None:
     store = MemoryStore()
     asked = comparison("please break the salt seal", "break it", "the salt seal , open it")
@@ -151,6 +153,7 @@ def test_a_comparison_is_of_two_at_least() -> None:
             Comparison.build(spec=AuditSpec(), variants=asked)
 
 
+@pytest.mark.slow
 def test_deleting_one_leaves_what_another_uses() -> None:
     store = MemoryStore()
     one, two = comparison("break it"), comparison("break it", "the salt seal , open it")

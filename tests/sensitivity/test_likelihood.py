@@ -70,6 +70,7 @@ def test_for_many_hits_it_is_paule_and_mandel_with_the_q_profile(wordings: int) 
     assert ours[1] == pytest.approx(low, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wordings", "spread", "hits"),
     [(5, 0.6, 3), (10, 1.0, 3), (26, 0.0, 3), (26, 1.0, 3), (26, 1.0, 30)],

@@ -61,6 +61,7 @@ def test_the_variance_of_a_logarithm_is_that_of_a_gamma_variable() -> None:
     assert log10_variance(1.0, 1 / math.sqrt(shape)) == pytest.approx(draws.var(), rel=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wordings", [2, 25])
 @pytest.mark.parametrize(("between", "relative"), [(0.6, 0.1), (0.6, 0.6)])
 def test_between_is_what_sampling_error_does_not_explain(
@@ -184,6 +185,7 @@ def test_what_has_no_hit_or_is_not_to_be_used_is_counted_and_left_out() -> None:
         spread(estimates[1:3])
 
 
+@pytest.mark.slow
 def test_the_average_covers_these_wordings_and_others() -> None:
     generator = np.random.default_rng(3)
     truth = 10 ** (-4 + 0.4**2 * math.log(10) / 2)  # mean of the log-normal risk
@@ -220,6 +222,7 @@ def test_a_wording_without_a_hit_raises_only_the_upper_end() -> None:
         averaged([])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("wordings", "between"), [(5, 0.6), (10, 1.0), (26, 0.3)])
 def test_the_wider_range_holds_the_mean_over_all_wordings(wordings: int, between: float) -> None:
     """A mean over these alone misses it: at a spread of 1 in half of the worlds and more."""

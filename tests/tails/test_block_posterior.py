@@ -16,6 +16,7 @@ def blocks(shape: float, b: int, seed: int, hidden: int = 0) -> Blocks:
     return Blocks(np.where(known, maxima, maxima[hidden]), np.full(b, 10.0), known)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "b", "hidden"), [(0.3, 12, 0), (-0.3, 12, 4), (0.0, 60, 20)])
 def test_draws_have_the_moments_of_a_grid(shape: float, b: int, hidden: int) -> None:
     given = blocks(shape, b, seed=1, hidden=hidden)
@@ -51,6 +52,7 @@ def test_the_posterior_is_the_density_times_the_prior() -> None:
     assert log_posterior(given, np.array([[-0.51, -2.0, -1.0]]))[0] == -np.inf
 
 
+@pytest.mark.slow
 def test_intervals_hold_parameters_drawn_from_the_prior() -> None:
     """With the truth drawn from the prior, a 90% interval holds it in 90% of cases, whatever the data."""
     generator = np.random.default_rng(5)

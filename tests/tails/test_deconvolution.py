@@ -49,6 +49,7 @@ def test_two_kinds_of_queries_are_told_apart() -> None:
     assert (high - low).max() < 0.25
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_shares_of_alike_risks() -> None:
     """Log-normal risks with two hits each: where the estimates lie says little, and wrongly more."""
     truth = stats.norm(-1.7, 0.3)

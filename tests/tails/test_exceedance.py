@@ -23,6 +23,7 @@ def fitted() -> FittedTail:
     return fit_tail(asked(10 ** ALIKE.rvs(300, random_state=0), 1_000, 0), TailSpec(bootstraps=100))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spec", "noise", "taken_out"),
     [
@@ -68,6 +69,7 @@ def test_what_a_few_draw_agrees_with_the_share(fitted: FittedTail) -> None:
     assert (np.diff(further) <= 1e-12).all()
 
 
+@pytest.mark.slow
 def test_the_worst_of_alike_risks_is_held() -> None:
     """Their own noise makes the riskiest look twice as risky as it is; added once more it shows but half."""
     held, too_high = 0, 0

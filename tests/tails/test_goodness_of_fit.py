@@ -9,6 +9,7 @@ from core.tails.pareto import pareto_by_likelihood
 from tests.tails.samples import pareto_excesses, sample_of
 
 
+@pytest.mark.slow
 def test_statistics_and_p_values_are_scipys() -> None:
     over = pareto_excesses(0.15, 50, seed=4)
     found = excess_goodness_of_fit(over, simulations=999)
@@ -28,6 +29,7 @@ def test_statistics_and_p_values_are_scipys() -> None:
     assert found.anderson_p == pytest.approx(theirs.pvalue, abs=0.13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [-0.3, 0.2])
 def test_p_values_of_true_tails_are_uniform(shape: float) -> None:
     found = [

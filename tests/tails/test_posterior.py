@@ -10,6 +10,7 @@ from core.tails.posterior import PRIOR_DEVIATION, pareto_posterior
 from tests.tails.samples import SCALE, gumbel_scores, pareto_excesses, sample_of
 
 
+@pytest.mark.slow
 def test_means_are_those_of_an_integral() -> None:
     over = pareto_excesses(0.2, 15, seed=2)
     scores = np.concatenate([[-2.0], -2.0 + over, -2.0 - np.arange(1, 10)])

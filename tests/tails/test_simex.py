@@ -45,6 +45,7 @@ def test_a_constant_shift_is_taken_off_both_ways() -> None:
     assert float(corrected.log_survival(level)) == pytest.approx(-7.0)
 
 
+@pytest.mark.slow
 def test_shares_are_right_where_most_queries_have_no_hit() -> None:
     """Log-normal risks, 1,000 answers each: the noise is taken out of the tail, and shifts no share below it.
 
@@ -82,6 +83,7 @@ def test_exact_estimates_have_nothing_taken_out() -> None:
     assert told is plain
 
 
+@pytest.mark.slow
 def test_taking_noise_out_brings_the_forecast_nearer() -> None:
     """A small version of `benchmarks.tails noise`: 200 estimates, each off by 90%, 2,000 new queries."""
     truth = stats.gumbel_r(LOCATION, SCALE / 5)

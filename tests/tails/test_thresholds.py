@@ -76,6 +76,7 @@ def test_the_bulk_is_left_out() -> None:
     assert table.p_value[0] < 0.01
 
 
+@pytest.mark.slow
 def test_the_table_of_an_exponential_tail() -> None:
     """Mean residual life is flat at the scale; the intervals hold shape 0 and the modified scale."""
     inside = []
