@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 HEIGHT = 480
 GRID_LINE = "#8a96a3"
 # From above: the valley, where the best settings lie, must not hide behind a slope.
-CAMERA = {"eye": {"x": -1.0, "y": -1.1, "z": 1.7}}
+# Far enough away that the axes' names are whole.
+CAMERA = {"eye": {"x": -1.35, "y": -1.5, "z": 2.2}, "center": {"x": 0.0, "y": 0.0, "z": -0.15}}
+# The whole name of an objective is too long for an upright axis; it stands at each cell.
+SHORT_TITLES = {"variance": "Variance, log10", "cross_entropy": "Cross-entropy"}
 
 
 def relief(
@@ -68,7 +71,6 @@ def relief(
         if mark is not None:
             value = cells[mark["switch"]][mark["strength"]]
             figure.add_trace(_mark(mark, float(height(value)), name, color, symbol))
-    title = VALUE_TITLES[objective] + (", log10" if logarithmic else "")
     figure.update_layout(
         height=HEIGHT,
         margin={"l": 0, "r": 0, "t": 0, "b": 0},
@@ -77,7 +79,7 @@ def relief(
         scene={
             "xaxis": _axis("Tokens steered", ink),
             "yaxis": _axis("Strength", ink),
-            "zaxis": _axis(title, ink),
+            "zaxis": _axis(SHORT_TITLES[objective], ink),
             "camera": CAMERA,
         },
     )
