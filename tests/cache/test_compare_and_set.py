@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +16,28 @@ from cache import MemoryStore, Store, StoreError
 KEYS = 40
 
 
-def _grab(folder: Path, name: int, start: Any, won: Any) -> None:
-    mine = []
+def _wait_for(all_processes: Barrier) -> None:
+    all_processes.wait()
+
+
+def _grab(folder: Path, name: int) -> list[int]:
     with Store(folder) as store:
-        start.wait()
-        for key in range(KEYS):
-            if store.put_json_if(f"key/{key}", name, lambda present: present is None):
-                mine.append(key)
-    won.put((name, mine))
+        return [
+            key
+            for key in range(KEYS)
+            if store.put_json_if(f"key/{key}", name, lambda present: present is None)
+        ]
 
 
 @pytest.mark.slow
 def test_of_many_processes_one_wins_each_key(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    start, won = context.Barrier(4), context.Queue()
-    processes = [
-        context.Process(target=_grab, args=(tmp_path / "store", name, start, won))
-        for name in range(4)
-    ]
-    for process in processes:
-        process.start()
-    found = dict(won.get(timeout=120) for _ in processes)
-    for process in processes:
-        process.join()
-    assert sorted(key for keys in found.values() for key in keys) == list(range(KEYS))
+    spawn = multiprocessing.get_context("spawn")
+    together = spawn.Barrier(4, timeout=300)
+    with ProcessPoolExecutor(4, spawn, _wait_for, (together,)) as pool:
+        won = list(pool.map(_grab, [tmp_path / "store"] * 4, range(4)))
+    assert sorted(key for keys in won for key in keys) == list(range(KEYS))
     with Store(tmp_path / "store") as store:
-        for name, keys in found.items():
+        for name, keys in enumerate(won):
             assert all(store.get_json(f"key/{key}") == name for key in keys)
 
 
