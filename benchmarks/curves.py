@@ -12,9 +12,10 @@ import time
 
 import numpy as np
 
-from core.audit.curves import rankings, repeated_sampling
+from core.audit.curves import repeated_sampling
 from core.audit.driver import Audit
 from core.audit.leases import Leases
+from core.audit.ranking import rankings
 from core.audit.results import in_table_order, table
 from core.audit.spec import AuditModel, AuditSpec
 from core.behaviours.load import load_queries
@@ -75,7 +76,8 @@ def main() -> None:
                 f"{'':<8}{size:>8,}{curve.share[place]:>9.2%}{band:>18}{direct:>10.2%}{where:>18}"
             )
         print(f"{'':<8}{sum(inside)} of {len(inside)} counts where they should lie")
-    print(rankings(curves).to_string())
+    ranks = rankings(curves)
+    print("best rank", ranks.best.to_string(), "worst rank", ranks.worst.to_string(), sep="\n")
 
 
 if __name__ == "__main__":

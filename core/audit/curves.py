@@ -6,12 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import special
+from scipy import special, stats
 
-# A band's ends move by less than a line's width from one set of so many draws to another.
-BAND_DRAWS = 2_000
-# A relative error of 1e-5 is rounding, not knowledge.
-MAX_SHAPE = 1e10
+from core.audit.chances import Chances, Evidence, chances
+from core.estimation.gamma_interval import gamma_high, gamma_low
 
 Array = NDArray[np.float64]
 
@@ -20,11 +18,13 @@ Array = NDArray[np.float64]
 class Curve:
     """One model's curve; all arrays are (len(n),), shares of its queries.
 
-    share: from the estimates, mean of 1-(1-p)^n over queries. low, high: its band from the
-    estimates' own errors. queries: with an estimate. greedy: share whose likeliest answer is harmful, nan if
-    not known. zero_hits: queries without a hit, which `share` takes as harmless and `high` does not.
-    doubtful: queries whose estimate should not be used. direct: from Monte Carlo draws, nan from where n
-    exceeds them; None if none were made. direct_low, direct_high: where the estimates say that it lies.
+    share: from the estimates, mean of 1-(1-p)^n over queries. low, high: its band from what the estimates do
+    not know of these queries. choice_low, choice_high: its band over the choice of queries too, as if these
+    were drawn at random from many alike. queries: with an estimate. greedy: share whose likeliest answer is
+    harmful, nan if not known. zero_hits: queries without a hit, which `share` takes as harmless and `high`
+    does not. doubtful: queries whose estimate should not be used. direct: from Monte Carlo draws, nan from
+    where n exceeds them; None if none were made. direct_low, direct_high: where the estimates say that it
+    lies. each: a row a query, see `each_query`.
     """
 
     model: str
@@ -32,29 +32,26 @@ class Curve:
     share: Array
     low: Array
     high: Array
+    choice_low: Array
+    choice_high: Array
     queries: int
     greedy: float
     zero_hits: int
     doubtful: int
+    each: pd.DataFrame
     direct: Array | None = None
     direct_low: Array | None = None
     direct_high: Array | None = None
 
 
 def repeated_sampling(
-    table: pd.DataFrame,
-    n: Sequence[int] = (1, 10, 100, 1_000, 10_000),
-    confidence: float = 0.95,
-    draws: int = BAND_DRAWS,
-    seed: int = 0,
+    table: pd.DataFrame, n: Sequence[int] = (1, 10, 100, 1_000, 10_000), confidence: float = 0.95
 ) -> Curve:
     """Returns the curve of one model's rows of an audit's results.
 
-    An estimate is taken as a gamma variable around the risk, as its interval takes it. The chance of harm
-    among n is a bent function of the risk, so that the noise of the estimates pulls its plain value down;
-    the same noise put on once more shows by how much, and is taken off (basic bootstrap; Davison & Hinkley
-    1997, section 5.2). A query without a hit has an exponential risk whose upper end is the bound that the
-    target's own draws give.
+    The band treats the sum over queries as one of rare events (`core.estimation.gamma_interval`), so that
+    queries without a hit add to its upper end what their target draws leave possible of all of them
+    together, and nothing to its lower end.
 
     Raises:
         ValueError: no row, rows of several models, or an n below 1.
@@ -66,26 +63,116 @@ def repeated_sampling(
         raise ValueError(f"n must be 1 or more, got {min(n)}")
     known = table[table["estimate"].notna()]
     sizes = np.asarray(n, dtype=np.int64)
-    tails = (1 - confidence) / 2
-    noise = _Noise.draw(known, draws, confidence, np.random.default_rng(seed))
-    share = np.array([_unbiased(known, size) for size in sizes])
-    low, high = np.array([_band(noise.shares(size), tails) for size in sizes]).T
+    tail = (1 - confidence) / 2
+    evidence = Evidence.of(known)
+    by_size = [chances(evidence, size) for size in sizes.tolist()]
     greedy = table["greedy_harmful"].dropna()
-    found = Curve(
+    direct = _direct(known, by_size, sizes, tail)
+    low, high = np.array([band(one, tail) for one in by_size]).T
+    choice_low, choice_high = np.array([band_of_choice(one, tail) for one in by_size]).T
+    return Curve(
         model=str(models[0]),
         n=sizes,
-        share=share,
-        low=np.minimum(low, share),
-        high=np.maximum(high, share),
+        share=np.array([_mean(one.low) for one in by_size]),
+        low=low,
+        high=high,
+        choice_low=np.minimum(choice_low, low),
+        choice_high=np.maximum(choice_high, high),
         queries=len(known),
         greedy=float(greedy.astype(float).mean()) if len(greedy) else float("nan"),
         zero_hits=int((known["hits"] == 0).sum()),
         doubtful=int((table["verdict"] == "do not use").sum()),
+        each=each_query(known, sizes, by_size),
+        direct=None if direct is None else direct[0],
+        direct_low=None if direct is None else direct[1],
+        direct_high=None if direct is None else direct[2],
     )
-    counted = known["mc_samples"].fillna(0).to_numpy() > 0
-    if not counted.any():
-        return found
-    return _with_direct(found, known[counted], noise.of(counted), tails)
+
+
+def each_query(
+    known: pd.DataFrame, sizes: NDArray[np.int64], by_size: Sequence[Chances]
+) -> pd.DataFrame:
+    """Returns a row a query, indexed by its id.
+
+    Columns: greedy (0, 1 or nan), and for each n "low N", "high N", "high_variance N" and "event N" of the
+    `Chances`.
+    """
+    found = {"greedy": known["greedy_harmful"].astype(float).to_numpy()}
+    for size, one in zip(sizes.tolist(), by_size, strict=True):
+        for name in ("low", "high", "high_variance", "event"):
+            found[f"{name} {size}"] = getattr(one, name)
+    return pd.DataFrame(found, index=pd.Index(known["query_id"], name="query_id"))
+
+
+def band(found: Chances, tail: float, events: float = 0.0) -> tuple[float, float]:
+    """Returns the ends between which the mean over these very queries lies.
+
+    tail: chance beyond each end. events: size of an event that may be missed, where it is more than theirs.
+    """
+    queries = len(found.low)
+    if not queries:
+        return float("nan"), float("nan")
+    low = gamma_low(tail, found.low.sum(), found.low_variance.sum())
+    event = max(float(found.event.max()), events)
+    high = gamma_high(tail, found.high.sum(), found.high_variance.sum(), event)
+    return _within(found, low, min(high, _most(found, tail)))
+
+
+def missed(each: pd.DataFrame, n: int, tail: float) -> float:
+    """Returns by how much events that may have been missed raise the upper end of the mean over queries.
+
+    each: rows as `each_query` gives them.
+    """
+    if each.empty:
+        return float("nan")
+    high, variance = each[f"high {n}"].sum(), each[f"high_variance {n}"].sum()
+    with_event = gamma_high(tail, high, variance, float(each[f"event {n}"].max()))
+    raised = (with_event - gamma_high(tail, high, variance, 0.0)) / len(each)
+    return float(min(raised, (each[f"event {n}"] > 0).mean()))
+
+
+def band_of_choice(found: Chances, tail: float) -> tuple[float, float]:
+    """Returns the ends between which the mean over all queries lies that these are a random sample of.
+
+    Their spread holds what is not known of each as well. Near 1 it is the share without harm that is rare,
+    and a query that stays harmless can always be imagined; near 0 the event that may have been missed is
+    one like the worst seen, so that nothing is said of kinds of query that were not asked at all.
+    """
+    queries = len(found.low)
+    if queries < 2:
+        return (0.0, 1.0) if queries else (float("nan"), float("nan"))
+    student = stats.t.ppf(1 - tail, queries - 1) / stats.norm.ppf(1 - tail)
+
+    def spread(of: Array) -> float:
+        return float(queries * of.var(ddof=1) * student**2)
+
+    if found.low.mean() <= 0.5:
+        low = gamma_low(tail, found.low.sum(), spread(found.low))
+        worst = max(float(found.event.max()), float(found.high.clip(max=1.0).max()))
+        high = gamma_high(tail, found.high.sum(), spread(found.high), worst)
+        return _within(found, low, min(high, _most(found, tail, spread(found.low))))
+    rest = 1 - found.low
+    low = queries - gamma_high(tail, rest.sum(), spread(rest), 1.0)
+    least = 1 - found.high.clip(max=1.0)
+    high = queries - gamma_low(tail, least.sum(), spread(least))
+    return _within(found, low, max(high, band(found, tail)[1] * queries))
+
+
+def _most(found: Chances, tail: float, variance: float | None = None) -> float:
+    """Returns the most that the sum can be: however little is known of some, each query counts once."""
+    sure = found.some(found.sure)
+    spread = sure.low_variance.sum() if variance is None else variance
+    return gamma_high(tail, sure.low.sum(), spread, 0.0) + float((~found.sure).sum())
+
+
+def _within(found: Chances, low: float, high: float) -> tuple[float, float]:
+    """Returns the ends of a sum as shares, about what is estimated."""
+    queries, share = len(found.low), _mean(found.low)
+    return min(max(low / queries, 0.0), share), max(min(high / queries, 1.0), share)
+
+
+def _mean(of: Array) -> float:
+    return float(of.mean()) if len(of) else float("nan")
 
 
 def direct_share(hits: Array, samples: Array, n: int) -> Array:
@@ -105,109 +192,39 @@ def direct_share(hits: Array, samples: Array, n: int) -> Array:
     return np.where(samples < n, np.nan, found)
 
 
-def rankings(curves: Sequence[Curve]) -> pd.DataFrame:
-    """Returns the models' ranks, 1 the safest: a row a model; columns "greedy" and each n."""
-    shares = {"greedy": [curve.greedy for curve in curves]}
-    for index, size in enumerate(curves[0].n):
-        shares[f"{size}"] = [float(curve.share[index]) for curve in curves]
-    table = pd.DataFrame(shares, index=[curve.model for curve in curves])
-    return table.rank(method="min").astype("Int64")
-
-
-def _unbiased(known: pd.DataFrame, n: int) -> float:
-    """Returns the mean over queries of 1-(1-p)^n, without the pull of the estimates' noise.
-
-    E[1-(1-p)^n] of a gamma p is 1 - (1 + n variance / mean)^(-mean^2 / variance) for small p.
-    """
-    if known.empty:
-        return float("nan")
-    mean = known["estimate"].to_numpy(dtype=float)
-    error = known["standard_error"].fillna(0.0).to_numpy(dtype=float)
-    shape = _shapes(mean, error)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pulled = -np.expm1(-shape * np.log1p(n * _rate(mean) / shape))
-    corrected = np.clip(2 * _at_least_one(mean, n) - pulled, 0.0, 1.0)
-    return float(np.where(mean > 0, corrected, 0.0).mean())
-
-
-def _rate(p: Array) -> Array:
-    """Returns -log(1-p), of which n make the chance of no harm exp(-n rate)."""
-    return -np.log1p(-np.minimum(p, 1 - 1e-12))
-
-
-def _shapes(mean: Array, error: Array) -> Array:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shape = np.where(error > 0, (mean / error) ** 2, MAX_SHAPE)
-    return np.clip(shape, 1e-6, MAX_SHAPE)
-
-
-@dataclass(frozen=True, eq=False)
-class _Noise:
-    """Simulations of what the estimates may have been, (queries, draws).
-
-    mean: (queries, 1) estimates. again: with their noise put on once more. unhit: risks of those without a
-    hit. hit: (queries, 1) which is which.
-    """
-
-    mean: Array
-    again: Array
-    unhit: Array
-    hit: NDArray[np.bool_]
-
-    @classmethod
-    def draw(
-        cls, known: pd.DataFrame, draws: int, confidence: float, generator: np.random.Generator
-    ) -> "_Noise":
-        mean = known["estimate"].to_numpy(dtype=float)[:, None]
-        error = known["standard_error"].fillna(0.0).to_numpy(dtype=float)[:, None]
-        size = (len(known), draws)
-        shape = _shapes(mean, error)
-        again = mean * generator.gamma(np.broadcast_to(shape, size)) / shape
-        bound = known["upper_bound_free"].fillna(1.0).to_numpy(dtype=float)[:, None]
-        unhit = bound / -np.log1p(-confidence) * generator.exponential(size=size)
-        return cls(mean, np.minimum(again, 1.0), np.minimum(unhit, 1.0), mean > 0)
-
-    def of(self, rows: NDArray[np.bool_]) -> "_Noise":
-        """Returns that of some of the queries."""
-        return _Noise(self.mean[rows], self.again[rows], self.unhit[rows], self.hit[rows])
-
-    def shares(self, n: int) -> Array:
-        """Returns (draws,) shares of queries that the estimates leave possible."""
-        if not len(self.mean):
-            return np.full(self.again.shape[1], np.nan)
-        turned = 2 * _at_least_one(self.mean, n) - _at_least_one(self.again, n)
-        return np.asarray(np.where(self.hit, turned, _at_least_one(self.unhit, n)).mean(0))
-
-
-def _band(shares: Array, tails: float) -> tuple[float, float]:
-    if np.isnan(shares).all():
-        return float("nan"), float("nan")
-    low, high = np.clip(np.quantile(shares, [tails, 1 - tails]), 0.0, 1.0)
-    return float(low), float(high)
-
-
-def _at_least_one(risks: Array, n: int) -> Array:
-    found: Array = -np.expm1(n * np.log1p(-np.minimum(risks, 1 - 1e-12)))
-    return found
-
-
-def _with_direct(curve: Curve, counted: pd.DataFrame, noise: _Noise, tails: float) -> Curve:
-    samples = counted["mc_samples"].to_numpy(dtype=float)
-    hits = counted["mc_hits"].to_numpy(dtype=float)
-    risks = np.where(noise.hit, noise.mean, noise.unhit)
-    generator = np.random.default_rng(len(counted))
-    simulated = generator.binomial(samples.astype(np.int64)[:, None], risks).astype(float)
+def _direct(
+    known: pd.DataFrame, by_size: Sequence[Chances], sizes: NDArray[np.int64], tail: float
+) -> tuple[Array, Array, Array] | None:
+    """Returns the count's share at each n and where it should lie; None if nothing was counted."""
+    samples = known["mc_samples"].fillna(0).to_numpy(dtype=float)
+    if not (samples > 0).any():
+        return None
+    hits = known["mc_hits"].fillna(0).to_numpy(dtype=float)
+    risk = known["estimate"].to_numpy(dtype=float)
     found = []
-    for size in curve.n.tolist():
+    for size, one in zip(sizes.tolist(), by_size, strict=True):
         seen = samples >= size
         if not seen.any():
             found.append((np.nan, np.nan, np.nan))
             continue
-        direct = direct_share(hits[seen], samples[seen], size).mean()
-        # The counts' own luck comes on top of what is not known of the risks.
-        counts = direct_share(simulated[seen], samples[seen][:, None], size)
-        luck = (counts - _at_least_one(risks[seen], size)).mean(0)
-        low, high = _band(noise.of(seen).shares(size) + luck, tails)
-        found.append((direct, low, high))
-    direct_all, low_all, high_all = np.array(found).T
-    return replace(curve, direct=direct_all, direct_low=low_all, direct_high=high_all)
+        share = direct_share(hits[seen], samples[seen], size).mean()
+        luck = _luck(risk[seen], samples[seen], size)
+        found.append((share, *_predicted(one.some(seen), luck, size / samples[seen].min(), tail)))
+    return tuple(np.array(found).T)
+
+
+def _luck(risk: Array, samples: Array, n: int) -> Array:
+    """Returns the variance of `direct_share` for Poisson hits."""
+    return np.exp(-2 * n * risk + n * n * risk / samples) - np.exp(-2 * n * risk)
+
+
+def _predicted(found: Chances, luck: Array, event: float, tail: float) -> tuple[float, float]:
+    """Returns the ends between which a count lies. event: what one hit adds to a query that had none."""
+    noisy = replace(
+        found,
+        low_variance=found.low_variance + luck,
+        high_variance=found.high_variance + luck,
+    )
+    low, high = band(noisy, tail, event)
+    # Counts go in steps, of which the quantile may be the upper end.
+    return max(low - event / len(luck), 0.0), high

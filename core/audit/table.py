@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.audit.curves import Curve, rankings
+from core.audit.curves import Curve
+from core.audit.ranking import rankings
 from core.queries.query import Query
 
 VERDICTS = ("trust", "caution", "do not use")
@@ -114,16 +115,16 @@ class Flip:
 def flip(curves: Sequence[Curve]) -> Flip | None:
     """Returns how the safest model changes between the fewest questions and the most.
 
-    None if it does not, or where one of the two has no single safest model.
+    None if it does not, or where chance may explain who is safest at one of the two.
     """
     if len(curves) < 2:
         return None
-    table = rankings(curves)
-    safest = {}
-    for column in table.columns:
-        first = table.index[table[column].eq(1).fillna(False).astype(bool)]
-        if len(first) == 1 and table[column].notna().all():
-            safest[column] = str(first[0])
+    ranks = rankings(curves)
+    safest = {
+        column: model
+        for column in ranks.worst.columns
+        if (model := ranks.safest(column)) is not None
+    }
     columns = list(safest)
     if len(columns) < 2 or safest[columns[0]] == safest[columns[-1]]:
         return None

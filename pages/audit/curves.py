@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from core.audit.curves import Curve, rankings
+from core.audit.curves import Curve
 from core.audit.folder import AuditFolder
+from core.audit.ranking import Ranking, difference, rankings
 from core.audit.table import risk_bins
 from pages.shared import audit_charts
 from pages.shared.audit_words import times
@@ -40,7 +41,10 @@ def curves_view(folder: AuditFolder, curves: Sequence[Curve]) -> None:
 
 
 def _notes(curves: Sequence[Curve], names: dict[str, str]) -> list[str]:
-    notes = ["Lines: from the estimates, with a 95% band."]
+    notes = [
+        "Lines: from the estimates. Inner band: where these queries' share lies, 95%. "
+        "Outer band: where it lies for all queries of which these are a random sample, 95%."
+    ]
     if any(curve.direct is not None for curve in curves):
         notes.append("Circles: counted among the Monte Carlo answers, and where they should lie.")
     notes.append("Diamonds: the likeliest answer alone.")
@@ -48,7 +52,8 @@ def _notes(curves: Sequence[Curve], names: dict[str, str]) -> list[str]:
         if curve.zero_hits:
             notes.append(
                 f"{plain(names[curve.model])}: {curve.zero_hits:,} queries without a harmful answer "
-                "count as harmless in the line, and not in the band's upper end."
+                "count as harmless in the line, and with all that their answers leave possible in the "
+                "band's upper end."
             )
         if curve.doubtful:
             notes.append(
@@ -60,55 +65,67 @@ def _notes(curves: Sequence[Curve], names: dict[str, str]) -> list[str]:
 def _ranking(curves: Sequence[Curve], names: dict[str, str]) -> None:
     ranks = rankings(curves)
     table: dict[str, list[str]] = {"Model": [names[curve.model] for curve in curves]}
-    changed = False
-    before: pd.Series | None = None
-    for place, column in enumerate(ranks.columns):
+    for place, column in enumerate(ranks.best.columns):
         shares = [curve.greedy if place == 0 else curve.share[place - 1] for curve in curves]
-        moved = [False] * len(curves)
-        if before is not None:
-            moved = [
-                pd.notna(old) and pd.notna(new) and old != new
-                for old, new in zip(before, ranks[column], strict=True)
-            ]
-        changed |= any(moved)
         heading = "Greedy" if column == "greedy" else f"{int(column):,} ×"
         table[heading] = [
-            _cell(None if pd.isna(rank) else int(rank), float(share), mark)
-            for rank, share, mark in zip(ranks[column], shares, moved, strict=True)
+            "not known" if pd.isna(best) else _cell(best, worst, float(share))
+            for best, worst, share in zip(
+                ranks.best[column], ranks.worst[column], shares, strict=True
+            )
         ]
-        before = ranks[column]
-    st.markdown(
-        "**Ranks, 1 the safest**" + (" · ⇅ another rank than to the left" if changed else "")
-    )
+    st.markdown("**Ranks, 1 the safest** · two ranks where chance may explain the difference")
     st.dataframe(pd.DataFrame(table), hide_index=True, width="stretch", key="audit_curves.ranks")
-    said = _sentence(ranks, names)
-    if said:
-        st.markdown(said)
+    st.markdown(_sentence(ranks, names))
+    if len(curves) == 2:
+        st.caption(_differences(curves, ranks, names))
 
 
-def _cell(rank: int | None, share: float, moved: bool) -> str:
-    if rank is None:
-        return "not known"
-    return f"{rank}  ({share:.2%})" + ("  ⇅" if moved else "")
+def _cell(best: int, worst: int, share: float) -> str:
+    rank = f"{best}" if best == worst else f"{best} or {worst}"
+    return f"{rank}  ({share:.2%})"
 
 
-def _sentence(ranks: pd.DataFrame, names: dict[str, str]) -> str:
-    """Returns who is safest for how long, in one sentence; empty where nothing is known."""
-    spans: list[tuple[list[str], str, str]] = []
-    for column in ranks.columns:
-        if ranks[column].isna().any():
+def _sentence(ranks: Ranking, names: dict[str, str]) -> str:
+    """Returns who is safest for how long, in one sentence."""
+    spans: list[tuple[str | None, str, str]] = []
+    for column in ranks.best.columns:
+        if ranks.best[column].isna().any():
             continue
-        safest = [plain(names[str(model)]) for model in ranks.index[ranks[column] == 1]]
+        safest = ranks.safest(column)
         if spans and spans[-1][0] == safest:
             spans[-1] = (safest, spans[-1][1], column)
         else:
             spans.append((safest, column, column))
+    if all(safest is None for safest, _, _ in spans):
+        return "None of these models is shown to be the safest: chance explains the differences."
     parts = []
     for safest, first, last in spans:
-        verb = "are equally safe" if len(safest) > 1 else "is safest"
         until = "" if first == last else f", and up to {int(last):,} times"
-        parts.append(f"**{' and '.join(safest)}** {verb} when {times(first)}{until}")
-    return "; ".join(parts) + "." if parts else ""
+        who = "no model is shown to be the safest"
+        if safest is not None:
+            who = f"**{plain(names[safest])}** is safest"
+        parts.append(f"{who} when {times(first)}{until}")
+    text = "; ".join(parts) + "."
+    return text[0].upper() + text[1:] if text.startswith("no ") else text
+
+
+def _differences(curves: Sequence[Curve], ranks: Ranking, names: dict[str, str]) -> str:
+    """Returns the paired differences of two models, each with its interval."""
+    first, second = curves
+    parts = []
+    for column in ranks.best.columns[1:]:
+        found = difference(first, second, column)
+        if found.low <= found.high:
+            parts.append(
+                f"{int(column):,} ×: {found.estimate:+.1%} ({found.low:+.1%} to {found.high:+.1%})"
+            )
+    if not parts:
+        return ""
+    return (
+        f"Share of {plain(names[first.model])} less that of {plain(names[second.model])}, over the "
+        f"queries that both answered, with the 95% interval over the choice of queries: {' · '.join(parts)}."
+    )
 
 
 def histogram_view(folder: AuditFolder, table: pd.DataFrame) -> None:

@@ -27,8 +27,6 @@ from pages.shared.consent import AT_MOST
 from pages.shared.frame import plain, sentence
 
 POLL_SECONDS = 1.0
-# While rows still come in, a band's ends may move by a line's width.
-LIVE_DRAWS, FINAL_DRAWS = 300, 2_000
 BUTTON_WIDTH = 140
 
 
@@ -106,15 +104,14 @@ def _read(path: str, stamp: int, _folder: AuditFolder) -> pd.DataFrame:
 
 def _curves(folder: AuditFolder, table: pd.DataFrame, *, live: bool) -> list[Curve]:
     stamp = f"{folder.audit_id}.{len(table)}.{live}"
-    found: list[Curve] = _curves_of(stamp, table, [one.name for one in folder.spec.models], live)
+    found: list[Curve] = _curves_of(stamp, table, [one.name for one in folder.spec.models])
     return found
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _curves_of(stamp: str, _table: pd.DataFrame, names: list[str], live: bool) -> list[Curve]:
-    draws = LIVE_DRAWS if live else FINAL_DRAWS
+def _curves_of(stamp: str, _table: pd.DataFrame, names: list[str]) -> list[Curve]:
     return [
-        repeated_sampling(part, draws=draws)
+        repeated_sampling(part)
         for name in names
         if (part := _table[_table["model"] == name])["estimate"].notna().any()
     ]

@@ -55,7 +55,15 @@ def repeated(curves: Sequence[Curve], names: Mapping[str, str], ink: str) -> Cha
         "layer": [
             {
                 "transform": [{"filter": "isValid(datum.low)"}],
-                "mark": {"type": "area", "opacity": 0.2},
+                "mark": {"type": "area", "opacity": 0.1},
+                "encoding": {
+                    "y": {"field": "choice_low", **share, "stack": None},
+                    "y2": {"field": "choice_high"},
+                },
+            },
+            {
+                "transform": [{"filter": "isValid(datum.low)"}],
+                "mark": {"type": "area", "opacity": 0.25},
                 "encoding": {
                     "y": {"field": "low", **share, "stack": None},
                     "y2": {"field": "high"},
@@ -88,6 +96,8 @@ def _curve_rows(curves: Sequence[Curve], names: Mapping[str, str]) -> pd.DataFra
                     "share": [curve.greedy, *curve.share],
                     "low": [np.nan, *curve.low],
                     "high": [np.nan, *curve.high],
+                    "choice_low": [np.nan, *curve.choice_low],
+                    "choice_high": [np.nan, *curve.choice_high],
                     "direct": [np.nan, *(none if curve.direct is None else curve.direct)],
                     "direct_low": [
                         np.nan, *(none if curve.direct_low is None else curve.direct_low)
@@ -106,8 +116,10 @@ def _tips(*, direct: bool) -> list[Chart]:
         {"field": "model", "title": "Model"},
         {"field": "n", "title": "Asked"},
         {"field": "share", "title": "Share of queries", "format": ".3~p"},
-        {"field": "low", "title": "95% from", "format": ".3~p"},
+        {"field": "low", "title": "These queries, 95% from", "format": ".3~p"},
         {"field": "high", "title": "to", "format": ".3~p"},
+        {"field": "choice_low", "title": "All such queries, 95% from", "format": ".3~p"},
+        {"field": "choice_high", "title": "up to", "format": ".3~p"},
     ]
     if direct:
         found.append({"field": "direct", "title": "Counted by Monte Carlo", "format": ".3~p"})

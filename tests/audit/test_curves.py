@@ -10,9 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from core.audit.curves import Curve, direct_share, rankings, repeated_sampling
+from benchmarks.coverage.repeated_sampling import SIZES, World, measure, spread
+from core.audit.chances import Evidence, chances
+from core.audit.curves import direct_share, repeated_sampling
 
-SIZES = (1, 10, 100, 1_000, 10_000)
 QUERIES = 60
 SAMPLES = 1_000
 # Monte Carlo's upper bound at zero hits, of the tenth of the rows that the target has drawn.
@@ -87,32 +88,61 @@ def test_the_share_is_right_on_average(relative: float) -> None:
     risks = true_risks(np.random.default_rng(4), 4_000)
     exact = np.array([truth(risks, n) for n in SIZES])
     table = estimated(risks, np.random.default_rng(5), relative)
-    curve = repeated_sampling(table, SIZES, draws=10)
+    curve = repeated_sampling(table, SIZES)
     plain = np.array([truth(table["estimate"].clip(upper=1).to_numpy(), n) for n in SIZES])
     assert curve.share[2:] == pytest.approx(exact[2:], abs=0.0035)
     if relative == 0.5:
         assert (exact[2:4] - plain[2:4] > 0.006).all()
 
 
-def coverage(relative: float, seeds: int = 300) -> NDArray[np.float64]:
-    """How often the band holds the truth, at each n."""
-    inside = np.zeros(len(SIZES))
-    for seed in range(seeds):
-        generator = np.random.default_rng(seed)
-        risks = true_risks(generator)
-        table = estimated(risks, generator, relative)
-        curve = repeated_sampling(table, SIZES, draws=400, seed=seed)
-        exact = np.array([truth(risks, n) for n in SIZES])
-        inside += (curve.low <= exact) & (exact <= curve.high)
-    return inside / seeds
+HARD_WORLDS = (
+    World("all hit", 60, spread(-6, -1), relative=0.3),
+    World("5% without a hit, below what is knowable", 60, spread(-6, -1), 0.05, spread(-9, -5)),
+    World("70% without a hit, some with risk", 60, spread(-6, -1), 0.7, spread(-4, -2)),
+    World("counted", 60, spread(-6, -1), monte_carlo=1_000),
+    World("counted, three hits in all", 300, spread(-5, -5), monte_carlo=1_000),
+)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("relative", [0.1, 0.3, 0.5])
-def test_the_band_holds_the_truth_as_often_as_it_says(relative: float) -> None:
-    held = coverage(relative)
-    assert (held >= 0.90).all(), held
-    assert (held <= 0.985).all(), held
+@pytest.mark.parametrize("world", HARD_WORLDS, ids=[world.name for world in HARD_WORLDS])
+def test_the_bands_hold_the_truth_as_often_as_they_say(world: World) -> None:
+    """`python -m benchmarks.coverage` has the whole table; 150 audits are off by 1.8 points."""
+    for name, missed in measure(world, 150):
+        assert (missed.sum(1) <= 0.105).all(), (name, missed)
+        # Neither end is missed by far more than its half of 5%.
+        assert (missed.max(1) <= 0.085).all(), (name, missed)
+
+
+def test_the_chances_are_unbiased_and_beyond_the_hits_they_bound() -> None:
+    """Over all Poisson counts, exactly: also over those queries that happen to have no hit."""
+    counts = np.arange(200.0)
+    for risk in (1e-4, 3e-3, 0.02):
+        step = 0.01
+        weight = stats.poisson(-np.log1p(-risk) / step).pmf(counts)
+        evidence = Evidence(counts, np.full(200, step))
+        for n in (1, 10, 100):
+            found = chances(evidence, n)
+            assert (weight * found.low).sum() == pytest.approx(1 - (1 - risk) ** n, rel=1e-9)
+            assert (found.low == found.high).all()
+        for n in (101, 1_000, 100_000):
+            found = chances(evidence, n)
+            true = 1 - (1 - risk) ** n
+            assert (weight * found.low).sum() <= true <= (weight * found.high).sum()
+
+
+def test_the_variance_of_a_chance_is_not_too_small() -> None:
+    """On average over the counts it is at least the true one, and the true one where n is small."""
+    counts = np.arange(200.0)
+    for rate in (0.1, 1.0, 5.0, 30.0):
+        weight = stats.poisson(rate).pmf(counts)
+        for reach in (1e-3, 0.3, 1.0):
+            found = chances(Evidence(counts, np.full(200, reach)), 1)
+            mean = (weight * found.low).sum()
+            true = (weight * (found.low - mean) ** 2).sum()
+            assert (weight * found.low_variance).sum() >= true * (1 - 1e-9)
+            if reach == 1e-3:
+                assert (weight * found.low_variance).sum() == pytest.approx(true, rel=0.05)
 
 
 def test_queries_without_a_hit_widen_the_band_upwards_only() -> None:
@@ -128,11 +158,32 @@ def test_queries_without_a_hit_widen_the_band_upwards_only() -> None:
     assert curve.high[-1] - without.high[-1] == pytest.approx(12 / QUERIES, abs=0.01)
 
 
-def test_the_upper_end_at_zero_hits_is_the_free_bound() -> None:
-    """One query alone: 95% of its possible risks lie below the bound that the target's draws give."""
-    curve = repeated_sampling(results([0.0]), (1,), confidence=0.90, draws=100_000)
-    scale = FREE_BOUND / -np.log(0.10)
-    assert curve.high[0] == pytest.approx(scale * -np.log(0.05), rel=0.02)
+def test_the_upper_end_at_zero_hits_is_monte_carlos() -> None:
+    """Nothing was hit: the bound of the target's draws of one query, or of all of them put together."""
+    for count in (1, 50):
+        curve = repeated_sampling(results(np.zeros(count)), (1,), confidence=0.90)
+        bound = 1 - (1 - FREE_BOUND) ** (1 / count)
+        assert curve.high[0] == pytest.approx(bound, rel=0.02)
+        assert (curve.low[0], curve.share[0]) == (0.0, 0.0)
+
+
+def test_all_draws_harmful_is_not_harm_for_sure() -> None:
+    curve = repeated_sampling(results([1.0], hits=20, ci_low=0.025 ** (1 / 20)), (1, 10))
+    assert 0.75 < curve.low[0] < 0.95
+    assert curve.high[0] == pytest.approx(1.0)
+    assert curve.low[1] > 0.999
+
+
+def test_the_choice_of_queries_is_a_band_of_its_own() -> None:
+    """Risks that are known exactly leave no doubt of these queries, and as much as ever of others."""
+    risks = true_risks(np.random.default_rng(2), 30)
+    curve = repeated_sampling(results(risks), SIZES)
+    assert (curve.high - curve.low < 1e-3).all()
+    shares = 1 - (1 - risks) ** 100
+    reach = stats.t.ppf(0.975, 29) * shares.std(ddof=1) / np.sqrt(30)
+    assert curve.choice_high[2] - curve.choice_low[2] == pytest.approx(2 * reach, rel=0.15)
+    alone = repeated_sampling(results([0.01]), (1,))
+    assert (alone.choice_low[0], alone.choice_high[0]) == (0.0, 1.0)
 
 
 def test_the_direct_share_is_unbiased() -> None:
@@ -151,26 +202,6 @@ def test_the_direct_share_is_one_minus_a_ratio_of_binomials() -> None:
     found = direct_share(np.array([0.0, 3.0, 9.0, 10.0]), np.full(4, 10.0), 4)
     exact = [1 - special.comb(10 - h, 4) / special.comb(10, 4) for h in (0, 3, 9, 10)]
     assert found == pytest.approx(exact, abs=1e-12)
-
-
-@pytest.mark.slow
-def test_direct_counts_lie_where_the_estimates_say() -> None:
-    sizes = (1, 10, 100)
-    inside, seeds = np.zeros(len(sizes)), 300
-    for seed in range(seeds):
-        generator = np.random.default_rng(seed)
-        risks = true_risks(generator)
-        table = estimated(risks, generator, 0.2)
-        table["mc_samples"] = 1_000
-        table["mc_hits"] = generator.binomial(1_000, risks)
-        curve = repeated_sampling(table, sizes, draws=400, seed=seed)
-        assert curve.direct is not None
-        assert curve.direct_low is not None
-        assert curve.direct_high is not None
-        inside += (curve.direct_low <= curve.direct) & (curve.direct <= curve.direct_high)
-    held = inside / seeds
-    assert (held >= 0.90).all(), held
-    assert (held <= 0.985).all(), held
 
 
 def test_there_is_no_direct_count_beyond_the_draws() -> None:
@@ -202,23 +233,3 @@ def test_no_row_with_an_estimate_gives_no_number() -> None:
     curve = repeated_sampling(results([np.nan]), (1, 10))
     assert curve.queries == 0
     assert np.isnan(curve.share).all()
-
-
-def curve_of(model: str, shares: Sequence[float], greedy: float) -> Curve:
-    share = np.array(shares)
-    sizes = np.array([1, 100], dtype=np.int64)
-    return Curve(model, sizes, share, share, share, 10, greedy, 0, 0)
-
-
-def test_ranks_flip_and_ties_share_the_better_rank() -> None:
-    curves = [curve_of("a", [0.1, 0.9], 0.0), curve_of("b", [0.2, 0.5], 0.0)]
-    table = rankings([*curves, curve_of("c", [0.2, 0.7], 0.3)])
-    assert list(table.loc["a"]) == [1, 1, 3]
-    assert list(table.loc["b"]) == [1, 2, 1]
-    assert list(table.loc["c"]) == [3, 2, 2]
-    assert list(table.columns) == ["greedy", "1", "100"]
-
-
-def test_a_rank_that_is_not_known_is_missing() -> None:
-    table = rankings([curve_of("a", [0.1, 0.9], float("nan")), curve_of("b", [0.2, 0.5], 0.0)])
-    assert table["greedy"].isna().tolist() == [True, False]

@@ -6,12 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.audit.curves import Curve
 from core.audit.progress import AuditStep, answers_a_query, audit_progress
 from core.audit.spec import AuditSpec
 from core.audit.table import (
     chosen_rows,
-    flip,
     risk_bins,
     shown,
     some_of,
@@ -77,23 +75,6 @@ def test_verdicts_are_counted_by_model() -> None:
     found = verdict_counts(TABLE)
     assert found.loc["one"].to_dict() == {"trust": 1, "caution": 1, "do not use": 0}
     assert found.loc["two"].to_dict() == {"trust": 0, "caution": 1, "do not use": 1}
-
-
-def curve(model: str, greedy: float, *share: float) -> Curve:
-    values = np.array(share)
-    return Curve(model, np.array([1, 100]), values, values, values, 10, greedy, 0, 0)
-
-
-def test_a_flip_is_between_the_fewest_and_the_most_questions() -> None:
-    found = flip([curve("a", 0.0, 0.1, 0.9), curve("b", 0.2, 0.2, 0.5)])
-    assert found is not None
-    assert (found.first, found.first_model) == ("greedy", "a")
-    assert (found.last, found.last_model) == ("100", "b")
-    assert flip([curve("a", 0.0, 0.1, 0.2), curve("b", 0.2, 0.2, 0.5)]) is None
-    tied = flip([curve("a", 0.0, 0.1, 0.9), curve("b", 0.0, 0.2, 0.5)])
-    assert tied is not None
-    assert tied.first == "1"
-    assert flip([curve("a", 0.0, 0.1, 0.9)]) is None
 
 
 def test_time_left_is_of_what_is_not_drawn_yet() -> None:
