@@ -75,7 +75,7 @@ def test_an_audit_is_started_stopped_resumed_and_found_again(
     press(driver, "Go on")
     until(lambda: "New audit" in text(driver) and not rows_done(driver), 300, "the end")
     assert "so far" not in text(driver)
-    see(driver, "is safest when")
+    see(driver, "Ranks, 1 the safest")
 
     choose_first_row(driver, -1, "Answers that carry the weight")
     see(driver, "Harmful answers, the heaviest first")
