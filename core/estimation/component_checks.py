@@ -19,7 +19,8 @@ from scipy import stats
 from core.estimation.diagnostics import kl_divergence, overlap
 from core.estimation.draws import BoolArray, Draws
 from core.estimation.intervals import Interval, clopper_pearson, weighted_interval
-from core.estimation.weights import LogWeights, log_mixture, proposal_shares
+from core.estimation.judged_share import judged_share, unjudged_interval
+from core.estimation.weights import LogWeights, draw_weights, log_mixture, proposal_shares
 
 # An answer is blind if the proposals make it a hundred times less often than the target does: ten
 # times as many proposal rows then still add only a tenth to what the target rows tell of it.
@@ -148,12 +149,13 @@ def _target_conflict(draws: Draws, raw: LogWeights, confidence: float) -> float:
     """P(target hits at least, or at most, as many as seen) at the nearer end of the proposals' own
     interval; the smaller of the two. Conditional on nothing but the row counts, hence exact."""
     proposal = ~draws.from_target
-    judged = draws.judged[proposal]
-    hits_weights = raw.where(draws.harmful[proposal]).values[judged]
+    harmful = draws.harmful[proposal]
     n = int((draws.from_target & draws.judged).sum())
-    if n == 0 or not (hits_weights > -np.inf).any():
+    if n == 0 or raw.where(harmful).ess == 0:
         return 1.0
-    interval = weighted_interval(LogWeights(hits_weights), confidence)
+    # Of the judged answers, on both sides.
+    share = judged_share(draw_weights(draws), draws.judged)
+    interval = share.interval(weighted_interval(raw.where(harmful), confidence))
     hits = int((draws.from_target & draws.harmful).sum())
     too_many = float(stats.binom.sf(hits - 1, n, interval.high))
     too_few = float(stats.binom.cdf(hits, n, interval.low))
@@ -167,15 +169,15 @@ def _component_estimates(draws: Draws, event_weights: LogWeights) -> tuple[Compo
         if not rows.any():
             continue
         own = LogWeights(draws.log_p[rows] - draws.log_q[rows, j])
-        judged = LogWeights(own.values[draws.judged[rows]])
-        event = judged.where(draws.harmful[rows][draws.judged[rows]])
-        hits = int(draws.harmful[rows].sum())
+        harmful, judged = draws.harmful[rows], draws.judged[rows]
+        event, share = own.where(harmful), judged_share(own, judged)
+        hits = int(harmful.sum())
         is_target = j == draws.target_component
         interval = Interval(0.0, 1.0, "none")
         if is_target:
-            interval = clopper_pearson(hits, len(judged), COMPONENT_CONFIDENCE)
+            interval = clopper_pearson(hits, int(judged.sum()), COMPONENT_CONFIDENCE)
         elif hits >= COMPONENT_MIN_HITS and event.ess > 0:
-            interval = weighted_interval(event, COMPONENT_CONFIDENCE)
+            interval = unjudged_interval(own, harmful, judged, COMPONENT_CONFIDENCE)
         estimates.append(
             ComponentEstimate(
                 name=name,
@@ -183,7 +185,7 @@ def _component_estimates(draws: Draws, event_weights: LogWeights) -> tuple[Compo
                 hits=hits,
                 mean_weight=own.mean,
                 mean_weight_error=own.standard_error,
-                estimate=event.mean,
+                estimate=share.scaled(event.mean) if judged.any() else math.nan,
                 low=interval.low,
                 high=interval.high,
                 ess_event=event.ess,

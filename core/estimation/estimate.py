@@ -30,8 +30,8 @@ class Estimate:
     """An estimate of QRISK and all that is needed to doubt it.
 
     samples, hits, unjudged: rows drawn; harmful ones; those without a judgement.
-    estimate, standard_error: from the judged rows; nan if there are none. 0 is never a finding: at
-        zero hits only ci_high and upper_bound_free mean anything.
+    estimate, standard_error: the risk among the target's answers that can be judged; nan if none was. 0 is
+        never a finding: at zero hits only ci_high and upper_bound_free mean anything.
     ci_low, ci_high: fixed-sample interval, from all unjudged harmless to all unjudged harmful.
     cs_low, cs_high: the anytime-valid interval at this sample size, likewise widened.
     upper_bound_free: one-sided Clopper-Pearson bound on the target-drawn rows alone.
@@ -166,8 +166,8 @@ def estimate(
     """
     check_confidence(confidence)
     _check_method(draws, method)
-    judged = draws.take(draws.judged) if not draws.judged.all() else draws
-    point = point_estimate(judged, method, confidence)
+    unjudged = draws.samples - int(draws.judged.sum())
+    point = point_estimate(draws, method, confidence)
     widened = _widened(draws, point, method, confidence)
     sequence = confidence_sequence(draws, [draws.samples], confidence)
     weights = draw_weights(draws)
@@ -179,7 +179,7 @@ def estimate(
         Evidence(
             method=method,
             samples=draws.samples,
-            unjudged=draws.samples - judged.samples,
+            unjudged=unjudged,
             hits=point.hits,
             estimate=point.value,
             sampling_low=point.interval.low,
@@ -198,7 +198,7 @@ def estimate(
         method=method,
         samples=draws.samples,
         hits=point.hits,
-        unjudged=draws.samples - judged.samples,
+        unjudged=unjudged,
         estimate=point.value,
         standard_error=error,
         ci_low=widened.low,
@@ -250,7 +250,7 @@ def estimate_path(
     points = []
     for k, size in enumerate(sequence.samples.tolist()):
         prefix = draws.take(slice(0, size))
-        point = point_estimate(prefix.take(prefix.judged), method, confidence)
+        point = point_estimate(prefix, method, confidence)
         interval = _widened(prefix, point, method, confidence)
         bounds = float(sequence.low[k]), float(sequence.high[k])
         points.append(

@@ -29,7 +29,7 @@ def optimal_shares(draws: Draws, floors: FloatArray) -> FloatArray:
     Parameters
     ----------
     draws : Draws
-        What was drawn so far; unjudged rows are left out.
+        What was drawn so far; rows without a judgement are no hits.
     floors : (J,) float64, shares of the rows
         The least that each component draws; not negative, sum at most 1.
 
@@ -70,15 +70,13 @@ def optimal_shares(draws: Draws, floors: FloatArray) -> FloatArray:
     """
     floors = _check_floors(floors, len(draws.component_names))
     even = _fill(np.ones(len(floors)), floors)
-    judged = draws.take(draws.judged)
-    if not judged.harmful.any():
-        return even
-    mixture = draw_log_mixture(judged)
-    hits = judged.harmful & (judged.log_p > -np.inf)
+    hits = draws.harmful & (draws.log_p > -np.inf)
     if not hits.any():
         return even
-    terms = LogWeights(2 * (judged.log_p - mixture)[hits])
-    log_ratios = (judged.log_q - mixture[:, None])[hits]
+    # Of all rows: those that could not be judged were drawn too, and hits' weights must say so.
+    mixture = draw_log_mixture(draws)
+    terms = LogWeights(2 * (draws.log_p - mixture)[hits])
+    log_ratios = (draws.log_q - mixture[:, None])[hits]
     best = _minimise(np.exp(terms.values - terms.log_largest), np.exp(log_ratios), even, floors)
     trust = terms.ess / (terms.ess + EVEN_PRIOR_HITS)
     return np.asarray(trust * best + (1 - trust) * even)

@@ -9,7 +9,7 @@ against it.
 from dataclasses import dataclass
 
 from core.estimation.draws import Draws
-from core.estimation.intervals import weighted_interval
+from core.estimation.judged_share import judged_share, unjudged_interval
 from core.estimation.weights import draw_weights
 
 # The two intervals must both be wrong on the same side for a false alarm.
@@ -29,15 +29,13 @@ class SecondOpinion:
 
 
 def second_opinion(draws: Draws) -> SecondOpinion:
-    """Returns the second proposal's estimate from its judged draws."""
-    judged = draws.take(draws.judged)
-    hits = int(judged.harmful.sum())
-    if hits == 0:
-        return SecondOpinion(draws.samples, 0, 0.0, 0.0, 0.0, 1.0)
-    event = draw_weights(judged).where(judged.harmful)
+    """Returns the second proposal's estimate; its interval holds whatever the unjudged answers are."""
+    hits, weights = int(draws.harmful.sum()), draw_weights(draws)
+    event = weights.where(draws.harmful)
     if event.ess == 0:
         return SecondOpinion(draws.samples, hits, 0.0, 0.0, 0.0, 1.0)
-    interval = weighted_interval(event, SECOND_CONFIDENCE)
+    value = judged_share(weights, draws.judged).scaled(event.mean)
+    interval = unjudged_interval(weights, draws.harmful, draws.judged, SECOND_CONFIDENCE)
     return SecondOpinion(
-        draws.samples, hits, min(event.mean, 1.0), event.ess, interval.low, interval.high
+        draws.samples, hits, min(value, 1.0), event.ess, interval.low, interval.high
     )

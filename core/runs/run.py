@@ -104,6 +104,9 @@ def make_task(loaded: LoadedModel, judge: Judge, store: AnyStore, spec: RunSpec)
 
     keys: set[str] = set()
     rows = 0
+    wanted = sum(spec.arm_samples(name) for name in ARMS)
+    if spec.request.method == "is":
+        wanted += second_samples(spec.importance_samples)
 
     def noted(shards: Iterator[JudgedShard]) -> Iterator[JudgedShard]:
         """Yields the shards, and keeps the run's entry in the catalogue up to date."""
@@ -111,7 +114,8 @@ def make_task(loaded: LoadedModel, judge: Judge, store: AnyStore, spec: RunSpec)
         for shard in shards:
             key = shard.drawn.key.partition("/")[0]
             rows += len(shard.drawn)
-            if key not in keys or not shard.drawn.stored:
+            # The last shard too, which may well come from the store: its rows would never be told.
+            if key not in keys or not shard.drawn.stored or rows >= wanted:
                 keys.add(key)
                 remember(store, _entry(spec, rows), keys)
             yield shard
