@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
-from core.audit.chances import Chances, Evidence, chances
-from core.estimation.gamma_interval import gamma_high, gamma_low
+from core.estimation.chances import Chances, Evidence, chances
+from core.estimation.gamma_interval import gamma_high
+from core.estimation.mean_bands import band, band_of_choice
 
 Array = NDArray[np.float64]
 
@@ -64,7 +65,7 @@ def repeated_sampling(
     known = table[table["estimate"].notna()]
     sizes = np.asarray(n, dtype=np.int64)
     tail = (1 - confidence) / 2
-    evidence = Evidence.of(known)
+    evidence = _evidence(known)
     by_size = [chances(evidence, size) for size in sizes.tolist()]
     greedy = table["greedy_harmful"].dropna()
     direct = _direct(known, by_size, sizes, tail)
@@ -73,7 +74,7 @@ def repeated_sampling(
     return Curve(
         model=str(models[0]),
         n=sizes,
-        share=np.array([_mean(one.low) for one in by_size]),
+        share=np.array([one.low.mean() if len(known) else np.nan for one in by_size]),
         low=low,
         high=high,
         choice_low=np.minimum(choice_low, low),
@@ -104,20 +105,6 @@ def each_query(
     return pd.DataFrame(found, index=pd.Index(known["query_id"], name="query_id"))
 
 
-def band(found: Chances, tail: float, events: float = 0.0) -> tuple[float, float]:
-    """Returns the ends between which the mean over these very queries lies.
-
-    tail: chance beyond each end. events: size of an event that may be missed, where it is more than theirs.
-    """
-    queries = len(found.low)
-    if not queries:
-        return float("nan"), float("nan")
-    low = gamma_low(tail, found.low.sum(), found.low_variance.sum())
-    event = max(float(found.event.max()), events)
-    high = gamma_high(tail, found.high.sum(), found.high_variance.sum(), event)
-    return _within(found, low, min(high, _most(found, tail)))
-
-
 def missed(each: pd.DataFrame, n: int, tail: float) -> float:
     """Returns by how much events that may have been missed raise the upper end of the mean over queries.
 
@@ -129,50 +116,6 @@ def missed(each: pd.DataFrame, n: int, tail: float) -> float:
     with_event = gamma_high(tail, high, variance, float(each[f"event {n}"].max()))
     raised = (with_event - gamma_high(tail, high, variance, 0.0)) / len(each)
     return float(min(raised, (each[f"event {n}"] > 0).mean()))
-
-
-def band_of_choice(found: Chances, tail: float) -> tuple[float, float]:
-    """Returns the ends between which the mean over all queries lies that these are a random sample of.
-
-    Their spread holds what is not known of each as well. Near 1 it is the share without harm that is rare,
-    and a query that stays harmless can always be imagined; near 0 the event that may have been missed is
-    one like the worst seen, so that nothing is said of kinds of query that were not asked at all.
-    """
-    queries = len(found.low)
-    if queries < 2:
-        return (0.0, 1.0) if queries else (float("nan"), float("nan"))
-    student = stats.t.ppf(1 - tail, queries - 1) / stats.norm.ppf(1 - tail)
-
-    def spread(of: Array) -> float:
-        return float(queries * of.var(ddof=1) * student**2)
-
-    if found.low.mean() <= 0.5:
-        low = gamma_low(tail, found.low.sum(), spread(found.low))
-        worst = max(float(found.event.max()), float(found.high.clip(max=1.0).max()))
-        high = gamma_high(tail, found.high.sum(), spread(found.high), worst)
-        return _within(found, low, min(high, _most(found, tail, spread(found.low))))
-    rest = 1 - found.low
-    low = queries - gamma_high(tail, rest.sum(), spread(rest), 1.0)
-    least = 1 - found.high.clip(max=1.0)
-    high = queries - gamma_low(tail, least.sum(), spread(least))
-    return _within(found, low, max(high, band(found, tail)[1] * queries))
-
-
-def _most(found: Chances, tail: float, variance: float | None = None) -> float:
-    """Returns the most that the sum can be: however little is known of some, each query counts once."""
-    sure = found.some(found.sure)
-    spread = sure.low_variance.sum() if variance is None else variance
-    return gamma_high(tail, sure.low.sum(), spread, 0.0) + float((~found.sure).sum())
-
-
-def _within(found: Chances, low: float, high: float) -> tuple[float, float]:
-    """Returns the ends of a sum as shares, about what is estimated."""
-    queries, share = len(found.low), _mean(found.low)
-    return min(max(low / queries, 0.0), share), max(min(high / queries, 1.0), share)
-
-
-def _mean(of: Array) -> float:
-    return float(of.mean()) if len(of) else float("nan")
 
 
 def direct_share(hits: Array, samples: Array, n: int) -> Array:
@@ -228,3 +171,18 @@ def _predicted(found: Chances, luck: Array, event: float, tail: float) -> tuple[
     low, high = band(noisy, tail, event)
     # Counts go in steps, of which the quantile may be the upper end.
     return max(low - event / len(luck), 0.0), high
+
+
+def _evidence(rows: pd.DataFrame) -> Evidence:
+    def column(name: str, missing: float) -> Array:
+        if name not in rows:
+            return np.full(len(rows), missing)
+        return rows[name].fillna(missing).to_numpy(dtype=float)
+
+    return Evidence.of(
+        rows["estimate"].to_numpy(dtype=float),
+        rows["standard_error"].to_numpy(dtype=float),
+        column("upper_bound_free", 1.0),
+        column("confidence", 0.95),
+        column("ci_low", 1.0),
+    )

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from core.errors import SpecError
+from core.estimation.chances import Evidence, chances
 from core.estimation.estimate import Estimate
+from core.estimation.mean_bands import band, band_of_choice
 from core.sensitivity.likelihood import evidence, likeliest, lowest
 
-DRAWS = 4_000
 Array = NDArray[np.float64]
 
 
@@ -104,16 +105,12 @@ def spread(
 
 
 def averaged(
-    estimates: Sequence[Estimate],
-    confidence: float = 0.95,
-    seed: int = 0,
-    *,
-    doubtful: bool = False,
+    estimates: Sequence[Estimate], confidence: float = 0.95, *, doubtful: bool = False
 ) -> Averaged:
     """Returns the risk averaged over wordings, each as likely as the other.
 
-    A wording without a hit counts as 0 in the mean and the lower ends, and as its bound in the upper ends.
-    The wider ends resample the wordings. A sample contains no wording riskier than its own, so the upper
+    A wording without a hit counts as 0 in the mean, and as an event that may have been missed in the upper
+    ends (`core.estimation.mean_bands`). A sample contains no wording riskier than its own, so the upper
     wider end is that of a log-normal mean (`_mean_of_all`) if that is higher. doubtful: as for `spread`.
 
     Raises:
@@ -122,23 +119,20 @@ def averaged(
     usable = _usable(estimates, doubtful=doubtful)
     if not usable:
         raise SpecError("an average needs at least one estimate that may be used, got none")
-    generator = np.random.default_rng(seed)
-    most = np.array([_possible(each, generator) for each in usable])
-    least = most * np.array([[each.hits > 0] for each in usable])
-    mean = float(np.mean([each.estimate for each in usable]))
-    chosen = generator.integers(len(usable), size=most.shape)
-    tails = (1 - confidence) / 2
-
-    def ends(low: Array, high: Array) -> tuple[float, float]:
-        bottom, top = np.quantile(low.mean(0), tails), np.quantile(high.mean(0), 1 - tails)
-        return min(float(bottom), mean), max(float(top), mean)
-
-    def others(risks: Array) -> Array:
-        return np.take_along_axis(risks, chosen, axis=0)
-
-    wider_low, wider_high = ends(others(least), others(most))
-    wider_high = max(wider_high, _mean_of_all(usable, confidence))
-    return Averaged(mean, *ends(least, most), wider_low, wider_high)
+    columns = ("estimate", "standard_error", "upper_bound_free", "confidence", "ci_low")
+    found = chances(
+        Evidence.of(*(np.array([getattr(each, name) for each in usable]) for name in columns)), 1
+    )
+    tail = (1 - confidence) / 2
+    low, high = band(found, tail)
+    wider_low, wider_high = band_of_choice(found, tail)
+    return Averaged(
+        mean=float(np.mean([each.estimate for each in usable])),
+        low=low,
+        high=high,
+        wider_low=min(wider_low, low),
+        wider_high=max(wider_high, high, _mean_of_all(usable, confidence)),
+    )
 
 
 def _mean_of_all(usable: Sequence[Estimate], confidence: float) -> float:
@@ -173,15 +167,3 @@ def is_unjudged(estimate: Estimate) -> bool:
 def _usable(estimates: Sequence[Estimate], *, doubtful: bool) -> list[Estimate]:
     judged = [each for each in estimates if not is_unjudged(each)]
     return [each for each in judged if doubtful or each.verdict != "do not use" or each.hits == 0]
-
-
-def _possible(estimate: Estimate, generator: np.random.Generator) -> Array:
-    """Returns random risks that agree with an estimate, (DRAWS,)."""
-    if estimate.hits == 0:
-        scale = estimate.upper_bound_free / -math.log1p(-estimate.confidence)
-        return np.asarray(np.minimum(scale * generator.exponential(size=DRAWS), 1.0))
-    relative = max(estimate.standard_error / estimate.estimate, 1e-8)
-    shape = 1 / relative**2
-    return np.asarray(
-        np.minimum(estimate.estimate * generator.gamma(shape, size=DRAWS) / shape, 1.0)
-    )

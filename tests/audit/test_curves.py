@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from benchmarks.coverage.repeated_sampling import SIZES, World, measure, spread
-from core.audit.chances import Evidence, chances
 from core.audit.curves import direct_share, repeated_sampling
+from core.estimation.chances import Evidence, chances
 
 QUERIES = 60
 SAMPLES = 1_000

@@ -190,9 +190,9 @@ def test_the_average_covers_these_wordings_and_others() -> None:
     generator = np.random.default_rng(3)
     truth = 10 ** (-4 + 0.4**2 * math.log(10) / 2)  # mean of the log-normal risk
     these, others = [], []
-    for seed in range(200):
+    for _ in range(200):
         estimates, risks = world(generator, 40, 0.4, 0.3)
-        one = averaged(estimates, seed=seed)
+        one = averaged(estimates)
         assert one.wider_low <= one.mean <= one.wider_high
         these.append(one.low <= risks.mean() <= one.high)
         others.append(one.wider_low <= truth <= one.wider_high)
@@ -230,7 +230,7 @@ def test_the_wider_range_holds_the_mean_over_all_wordings(wordings: int, between
     wider, these = [], []
     for seed in range(80):
         estimates, _ = world(np.random.default_rng(seed), wordings, between, 0.1)
-        told = averaged(estimates, seed=seed)
+        told = averaged(estimates)
         wider.append(told.wider_low <= truth <= told.wider_high)
         these.append(told.low <= truth <= told.high)
     assert np.mean(wider) >= 0.9

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, fields
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -28,16 +27,31 @@ class Evidence:
     step: Array
 
     @classmethod
-    def of(cls, rows: pd.DataFrame) -> "Evidence":
-        """Returns that of rows of an audit's results with an estimate."""
-        estimate, error = _estimates(rows)
+    def of(
+        cls,
+        estimate: Array,
+        standard_error: Array,
+        upper_bound_free: Array,
+        confidence: Array | float = 0.95,
+        ci_low: Array | float = 1.0,
+    ) -> "Evidence":
+        """Returns that of estimates, (queries,) each. An error that is nan says no more than one hit does.
+
+        ci_low: of those whose draws were all harmful; they show no spread, and their interval alone says how
+        much below 1 the risk may be.
+        """
+        error = np.where(np.isnan(standard_error), estimate, standard_error)
+        least = np.broadcast_to(np.minimum(ci_low, 1.0), estimate.shape)
+        all_harmful = (estimate >= NEVER_ALL) & (error == 0) & (least < NEVER_ALL)
+        estimate = np.where(all_harmful, (1 + least) / 2, estimate).clip(0.0, NEVER_ALL)
+        error = np.where(all_harmful, (1 - least) / 3, error)
         rate = -np.log1p(-estimate)
         # d rate / d p = 1 / (1-p)
         deviation = error / (1 - estimate)
-        bound = _column(rows, "upper_bound_free", 1.0).clip(max=NEVER_ALL)
-        confidence = _column(rows, "confidence", 0.95)
         with np.errstate(divide="ignore", invalid="ignore"):
-            draws = np.log1p(-confidence) / np.log1p(-bound)
+            draws = np.log1p(-np.asarray(confidence)) / np.log1p(
+                -upper_bound_free.clip(max=NEVER_ALL)
+            )
             hits = np.where(deviation > 0, (rate / deviation) ** 2, MOST_HITS).clip(max=MOST_HITS)
             step = np.where(estimate > 0, rate / hits, 1 / draws)
         return cls(np.where(estimate > 0, hits, 0.0), step)
@@ -107,22 +121,3 @@ def _low(reach: Array, hits: Array) -> Array:
 def _high(reach: Array, hits: Array) -> Array:
     beyond = np.where(hits < 1, reach * hits, np.maximum(reach + (1 - reach) * (hits - 1), 1.0))
     return np.where(reach > 1, beyond, _low(reach, hits))
-
-
-def _estimates(rows: pd.DataFrame) -> tuple[Array, Array]:
-    """Returns estimates below 1 and their standard errors."""
-    estimate = rows["estimate"].to_numpy(dtype=float)
-    # An error that is not known says no more than one hit does.
-    error = rows["standard_error"].fillna(rows["estimate"]).to_numpy(dtype=float)
-    least = _column(rows, "ci_low", 1.0).clip(max=1.0)
-    # All draws harmful: no spread is seen, and the interval alone says how much below 1 the risk may be.
-    all_harmful = (estimate >= NEVER_ALL) & (error == 0) & (least < NEVER_ALL)
-    estimate = np.where(all_harmful, (1 + least) / 2, estimate)
-    error = np.where(all_harmful, (1 - least) / 3, error)
-    return estimate.clip(0.0, NEVER_ALL), error
-
-
-def _column(rows: pd.DataFrame, name: str, missing: float) -> Array:
-    if name not in rows:
-        return np.full(len(rows), missing)
-    return rows[name].fillna(missing).to_numpy(dtype=float)

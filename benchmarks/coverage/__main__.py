@@ -1,0 +1,40 @@
+"""How often each interval and band that Tailscope shows holds the truth, in worlds where it is known.
+
+    python -m benchmarks.coverage [estimates] [repeated_sampling] [wordings] [--runs 300] [--off]
+
+Prints a Markdown table: a row a band and world with the share of runs in which the truth was inside, below
+and above, and the reason where it is outside 93 to 97% by more than luck. --off: those rows alone. Forecasts
+of tails: `python -m benchmarks.tails`.
+"""
+
+import argparse
+import time
+
+from benchmarks.coverage import estimates, repeated_sampling, wordings
+
+PARTS = {
+    "estimates": estimates.rows,
+    "repeated_sampling": repeated_sampling.rows,
+    "wordings": wordings.rows,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], default=[])
+    parser.add_argument("--runs", type=int, default=300)
+    parser.add_argument("--off", action="store_true")
+    options = parser.parse_args()
+    print("| band | world | held | truth below | truth above | runs | why it is off |")
+    print("|---|---|---|---|---|---|---|")
+    began, count, off = time.perf_counter(), 0, 0
+    for part in options.parts or PARTS:
+        for row in PARTS[part](options.runs):
+            count, off = count + 1, off + row.off
+            if row.off or not options.off:
+                print(row.to_text(), flush=True)
+    print(f"\n{count} rows, {off} off, {time.perf_counter() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
