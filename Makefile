@@ -1,7 +1,8 @@
 # make app        install what is missing, the tailscope command included, and open the app on
 #                 http://127.0.0.1:8501
 # make test       install what is missing and run the tests of every kind, but for the slow ones
-# make test-slow  the slow ones: audits that are killed, clusters, coverage over many seeds, long walks in a browser
+# make test-slow  the slow ones: whole audits, clusters, long walks in a browser
+# make test-studies  what repeats over many seeds or kills, beside the tables of benchmarks/; not part of CI
 # make lint       format check, lint and types
 #
 # Options: make app PORT=8600        make test PYTEST_ARGS="-k store"
@@ -25,7 +26,7 @@ DEV_STAMP := $(VENV)/.installed-dev-$(DEV_SUM)
 
 PIP := $(PY) -m pip install --disable-pip-version-check --no-input
 
-.PHONY: app test test-slow lint format clean-venv
+.PHONY: app test test-slow test-studies lint format clean-venv
 # An environment that was left half-made, or whose Python has gone since, is made anew.
 ifneq ($(shell $(PY) -c 'import pip; print("works")' 2>/dev/null),works)
 .PHONY: $(PY) $(APP_STAMP) $(DEV_STAMP)
@@ -41,10 +42,11 @@ app: $(APP_STAMP)
 # others, one by one. 5: a choice of tests that leaves none in one of the two parts.
 ALONE := tests/browser tests/audit/test_ray.py tests/audit/test_processes.py
 
-test: CHOSEN := not slow
-test-slow: CHOSEN := slow
+test: CHOSEN := not slow and not study
+test-slow: CHOSEN := slow and not study
+test-studies: CHOSEN := study
 
-test test-slow: $(DEV_STAMP)
+test test-slow test-studies: $(DEV_STAMP)
 	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m "$(CHOSEN)" \
 	  $(addprefix --ignore=,$(ALONE)) $(PYTEST_ARGS) || [ $$? -eq 5 ]
 	$(PY) -m pytest -m "$(CHOSEN)" $(ALONE) $(PYTEST_ARGS) || [ $$? -eq 5 ]

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy import special
 
 from core.estimation.chances import Chances, Evidence, chances
-from core.estimation.gamma_interval import gamma_high
 from core.estimation.mean_bands import band, band_of_choice
 
 Array = NDArray[np.float64]
@@ -25,7 +24,8 @@ class Curve:
     harmful, nan if not known. zero_hits: queries without a hit, which `share` takes as harmless and `high`
     does not. doubtful: queries whose estimate should not be used. direct: from Monte Carlo draws, nan from
     where n exceeds them; None if none were made. direct_low, direct_high: where the estimates say that it
-    lies. each: a row a query, see `each_query`.
+    lies. query_ids: of the queries with an estimate. each: their chances, for each n. greedy_each: whether
+    their likeliest answer is harmful, 0, 1 or nan.
     """
 
     model: str
@@ -39,7 +39,9 @@ class Curve:
     greedy: float
     zero_hits: int
     doubtful: int
-    each: pd.DataFrame
+    query_ids: tuple[str, ...]
+    each: tuple[Chances, ...]
+    greedy_each: Array
     direct: Array | None = None
     direct_low: Array | None = None
     direct_high: Array | None = None
@@ -83,39 +85,13 @@ def repeated_sampling(
         greedy=float(greedy.astype(float).mean()) if len(greedy) else float("nan"),
         zero_hits=int((known["hits"] == 0).sum()),
         doubtful=int((table["verdict"] == "do not use").sum()),
-        each=each_query(known, sizes, by_size),
+        query_ids=tuple(known["query_id"].astype(str)),
+        each=tuple(by_size),
+        greedy_each=known["greedy_harmful"].to_numpy(dtype=float, na_value=np.nan),
         direct=None if direct is None else direct[0],
         direct_low=None if direct is None else direct[1],
         direct_high=None if direct is None else direct[2],
     )
-
-
-def each_query(
-    known: pd.DataFrame, sizes: NDArray[np.int64], by_size: Sequence[Chances]
-) -> pd.DataFrame:
-    """Returns a row a query, indexed by its id.
-
-    Columns: greedy (0, 1 or nan), and for each n "low N", "high N", "high_variance N" and "event N" of the
-    `Chances`.
-    """
-    found = {"greedy": known["greedy_harmful"].astype(float).to_numpy()}
-    for size, one in zip(sizes.tolist(), by_size, strict=True):
-        for name in ("low", "high", "high_variance", "event"):
-            found[f"{name} {size}"] = getattr(one, name)
-    return pd.DataFrame(found, index=pd.Index(known["query_id"], name="query_id"))
-
-
-def missed(each: pd.DataFrame, n: int, tail: float) -> float:
-    """Returns by how much events that may have been missed raise the upper end of the mean over queries.
-
-    each: rows as `each_query` gives them.
-    """
-    if each.empty:
-        return float("nan")
-    high, variance = each[f"high {n}"].sum(), each[f"high_variance {n}"].sum()
-    with_event = gamma_high(tail, high, variance, float(each[f"event {n}"].max()))
-    raised = (with_event - gamma_high(tail, high, variance, 0.0)) / len(each)
-    return float(min(raised, (each[f"event {n}"] > 0).mean()))
 
 
 def direct_share(hits: Array, samples: Array, n: int) -> Array:

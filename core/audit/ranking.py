@@ -8,7 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from core.audit.curves import Curve, missed
+from core.audit.curves import Curve
+from core.estimation.mean_bands import missed
 
 GREEDY = "greedy"
 FEWEST_QUERIES = 2
@@ -59,16 +60,17 @@ def difference(first: Curve, second: Curve, column: str, confidence: float = 0.9
     upper end; what may have been missed is added to each side as an error of its own (square and add; Zou &
     Donner 2008).
     """
-    names = first.each.index.intersection(second.each.index)
-    one, two = first.each.loc[names], second.each.loc[names]
+    _, mine, theirs = np.intersect1d(first.query_ids, second.query_ids, return_indices=True)
     if column == GREEDY:
-        ends = [(one[GREEDY] - two[GREEDY]).dropna()] * 3
+        known = first.greedy_each[mine] - second.greedy_each[theirs]
+        ends = [known[~np.isnan(known)]] * 3
         more, less = 0.0, 0.0
     else:
-        low, high = f"low {column}", f"high {column}"
-        ends = [one[low] - two[high], one[low] - two[low], one[high] - two[low]]
+        place = first.n.tolist().index(int(column))
+        one, two = first.each[place].some(mine), second.each[place].some(theirs)
+        ends = [one.low - two.high, one.low - two.low, one.high - two.low]
         tail = (1 - confidence) / 2
-        more, less = missed(one, int(column), tail), missed(two, int(column), tail)
+        more, less = missed(one, tail), missed(two, tail)
     count = len(ends[1])
     if count < FEWEST_QUERIES:
         estimate = float(ends[1].mean()) if count else float("nan")

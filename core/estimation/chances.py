@@ -73,8 +73,8 @@ class Chances:
     event: Array
     sure: NDArray[np.bool_]
 
-    def some(self, rows: NDArray[np.bool_]) -> "Chances":
-        """Returns those of some of the queries. rows: (queries,)."""
+    def some(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "Chances":
+        """Returns those of some of the queries. rows: a mask over them, or their places."""
         return Chances(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 

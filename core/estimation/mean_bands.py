@@ -47,8 +47,18 @@ def band_of_choice(found: Chances, tail: float) -> tuple[float, float]:
     rest = 1 - found.low
     low = queries - gamma_high(tail, rest.sum(), spread(rest), 1.0)
     least = 1 - found.high.clip(max=1.0)
-    high = queries - gamma_low(tail, least.sum(), spread(least))
-    return _within(found, low, max(high, band(found, tail)[1] * queries))
+    high = queries - gamma_low(tail, least.sum(), spread(least)) + queries * missed(found, tail)
+    return _within(found, low, high)
+
+
+def missed(found: Chances, tail: float) -> float:
+    """Returns by how much events that may have been missed raise the upper end of the mean over queries."""
+    if not len(found.low):
+        return float("nan")
+    high, variance = found.high.sum(), found.high_variance.sum()
+    raised = gamma_high(tail, high, variance, float(found.event.max()))
+    raised -= gamma_high(tail, high, variance, 0.0)
+    return min(float(raised / len(found.low)), float((found.event > 0).mean()))
 
 
 def _most(found: Chances, tail: float, variance: float | None = None) -> float:

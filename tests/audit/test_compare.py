@@ -56,7 +56,7 @@ def test_the_ratio_is_second_over_first() -> None:
     assert found.queries["estimate_first"].tolist() == pytest.approx([1e-4] * 8)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_the_overall_interval_holds_the_typical_ratio_as_often_as_it_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -104,7 +104,7 @@ HARD_WORLDS = (
 )
 
 
-@pytest.mark.slow
+@pytest.mark.study
 @pytest.mark.parametrize("world", HARD_WORLDS, ids=[world.name for world in HARD_WORLDS])
 def test_the_bands_hold_the_truth_as_often_as_they_say(world: World) -> None:
     """`python -m benchmarks.coverage` has the whole table; 150 audits are off by 1.8 points."""

@@ -38,7 +38,7 @@ def pids(executor: ProcessExecutor) -> list[int]:
     return list(executor._pool._processes or {})
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_workers_that_are_killed_cost_nothing_but_time(executor: ProcessExecutor) -> None:
     spec, queries, store = small_spec(), some_queries(5), MemoryStore()
     rows, killed = [], 0

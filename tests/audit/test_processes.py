@@ -22,12 +22,10 @@ from tests.audit.audits import (
     start,
 )
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 
 
+@pytest.mark.study
 @pytest.mark.parametrize(
     ("executor", "kills"),
     [
@@ -53,17 +51,19 @@ def test_kills_at_random_moments_change_nothing(executor: str, kills: int, tmp_p
     assert found.drivers + found.workers >= 1
 
 
+@pytest.mark.slow
 def test_two_at_once_share_the_work(tmp_path: Path) -> None:
-    queries = query_file(tmp_path, 6)
+    queries = query_file(tmp_path, 4)
     more = ("--queries", str(queries), "--samples", "500", "--workers", "1")
     both = [start(audit_command(tmp_path / n, tmp_path / "cache", *more)) for n in ("a", "b")]
     drawn = [ended(process)["drawn"] for process in both]
-    assert sum(drawn) == 6 * 501
+    assert sum(drawn) == 4 * 501
     assert min(drawn) > 0
     assert_same_table(read_table(tmp_path / "a"), read_table(tmp_path / "b"))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.study), 2])
 def test_ctrl_c_ends_it_all_and_says_little(workers: int, tmp_path: Path) -> None:
     more = ("--samples", "1000", "--workers", str(workers))
     process = start(audit_command(tmp_path / "out", tmp_path / "cache", *more))
@@ -85,6 +85,7 @@ def test_ctrl_c_ends_it_all_and_says_little(workers: int, tmp_path: Path) -> Non
     assert (tmp_path / "out" / "manifest.json").exists()
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_stops_it_with_one_line(tmp_path: Path) -> None:
     """A file system of its own would need root; the size of a file is limited instead."""
     command = audit_command(tmp_path / "out", tmp_path / "cache")

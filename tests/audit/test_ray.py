@@ -30,10 +30,9 @@ from tests.audit.audits import (
     without_times,
 )
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed"),
-]
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="Ray is not installed"
+)
 SMALL = {"num_cpus": 1, "object_store_memory": 100_000_000, "include_dashboard": False}
 
 
@@ -60,6 +59,7 @@ def ray_executor(workers: int, address: str) -> Any:
     return RayExecutor(workers, address)
 
 
+@pytest.mark.study
 def test_a_node_that_is_killed_half_way_costs_its_shards_in_hand_only(
     cluster: Any, alone: Ran
 ) -> None:
@@ -82,6 +82,7 @@ def test_a_node_that_is_killed_half_way_costs_its_shards_in_hand_only(
     executor.close()
 
 
+@pytest.mark.slow
 def test_an_actor_that_is_killed_is_replaced(cluster: Any, alone: Ran) -> None:
     import ray
 
@@ -101,12 +102,14 @@ def test_an_actor_that_is_killed_is_replaced(cluster: Any, alone: Ran) -> None:
     assert_same_table(found, alone.table.slice(0, 3))
 
 
+@pytest.mark.slow
 def test_more_workers_than_there_are_places_for_are_not_waited_for(cluster: Any) -> None:
     executor = ray_executor(8, cluster.address)
     assert executor.workers == 1
     executor.close()
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_not_there_is_said_quickly() -> None:
     began = time.monotonic()
     with pytest.raises(TailscopeError, match=r"no Ray cluster answers at '127\.0\.0\.1:1'") as told:
@@ -118,6 +121,7 @@ def test_a_cluster_that_is_not_there_is_said_quickly() -> None:
             ray_executor(1, address)
 
 
+@pytest.mark.slow
 def test_the_command_line_prints_json_alone(tmp_path: Any) -> None:
     command = audit_command(tmp_path / "out", tmp_path / "cache")
     more = ["--queries", str(query_file(tmp_path, 1)), "--samples", "50", "--executor", "ray"]

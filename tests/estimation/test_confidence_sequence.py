@@ -31,7 +31,7 @@ THREE = World(
 APART = good(0.2, 0.6)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 @pytest.mark.parametrize(
     ("world", "allocation", "runs"),
     [
@@ -58,7 +58,7 @@ def test_simultaneous_coverage(world, allocation, runs):
     assert low_misses + high_misses <= 0.05 * runs
 
 
-@pytest.mark.slow
+@pytest.mark.study
 @pytest.mark.parametrize(
     ("world", "runs"),
     [

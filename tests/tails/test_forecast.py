@@ -71,7 +71,7 @@ def test_few_queries_are_like_those_seen() -> None:
     assert found.high[0] < sample.risk.max()
 
 
-@pytest.mark.slow
+@pytest.mark.study
 @pytest.mark.parametrize("fit", ["gumbel", "pot"])
 def test_the_interval_holds_the_worst_of_new_queries(fit: str) -> None:
     """A small version of `benchmarks.tails coverage`: 95% of 120 less two and a half standard errors."""
@@ -180,7 +180,7 @@ def test_extreme_quantiles_of_the_worst_are_exact() -> None:
         assert -400 * np.log1p(-share) == pytest.approx(-np.log(luck), rel=0.1)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 @pytest.mark.parametrize("share", [0.6, 0.1])
 def test_shares_have_an_interval_below_the_start_too(share: float) -> None:
     """The queries seen are a sample there as well. Of 100 with the ten largest as the tail."""

@@ -32,7 +32,7 @@ def test_it_is_an_integral_over_the_tail_and_the_mean_below() -> None:
     assert mean_risk(sample, tail) == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 @pytest.mark.parametrize("fit", ["pot", "gumbel", "lognormal"])
 def test_ties_at_the_start_and_queries_without_a_hit_count(fit: str) -> None:
     """Of 1,000 answers each the sample mean is unbiased, so far from it nothing may lie.
@@ -54,7 +54,7 @@ def test_the_empirical_one_is_the_sample_mean() -> None:
     assert mean_risk(sample, fit_empirical(sample)) == pytest.approx(float(sample.risk.mean()))
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_the_chance_of_one_is_held_where_noise_is_large() -> None:
     """Noise does not move a mean: taken out of it, it was told a quarter too low (2 of 40 held)."""
     held = 0

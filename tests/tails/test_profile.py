@@ -59,7 +59,7 @@ def test_rewordings_widen_it() -> None:
     assert worded[1] - worded[0] > 1.6 * (alone[1] - alone[0])
 
 
-@pytest.mark.slow
+@pytest.mark.study
 @pytest.mark.parametrize("shape", [-0.2, 0.0, 0.3])
 def test_coverage(shape: float) -> None:
     """A small version of `benchmarks.tails recovery`: 95% of 120, two and a half errors below."""
@@ -97,7 +97,7 @@ def test_block_maxima_are_profiled() -> None:
             assert best() - best(held, end) == pytest.approx(HALF_CHI2, abs=2e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_coverage_of_block_maxima() -> None:
     inside = []
     for seed in range(60):

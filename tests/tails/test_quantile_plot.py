@@ -22,7 +22,7 @@ def above(excesses: Array, **choices: object) -> QuantilePlot:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.study
 @pytest.mark.parametrize("shape", [-0.2, 0.0, 0.3])
 def test_of_its_own_kind_it_stays_inside_so_often(shape: float) -> None:
     shares = [
@@ -32,7 +32,7 @@ def test_of_its_own_kind_it_stays_inside_so_often(shape: float) -> None:
     assert 0.93 <= np.mean(shares) <= 0.97
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_a_line_through_an_exponential_tail_stays_inside() -> None:
     shares = [
         above(stats.expon.rvs(scale=0.4, size=40, random_state=seed), fit="gumbel").inside.mean()

@@ -83,7 +83,7 @@ def test_exact_estimates_have_nothing_taken_out() -> None:
     assert told is plain
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_taking_noise_out_brings_the_forecast_nearer() -> None:
     """A small version of `benchmarks.tails noise`: 200 estimates, each off by 90%, 2,000 new queries."""
     truth = stats.gumbel_r(LOCATION, SCALE / 5)
