@@ -3,6 +3,7 @@
 # make test       install what is missing and run the tests of every kind, but for the slow ones
 # make test-slow  the slow ones: whole audits, clusters, long walks in a browser
 # make test-studies  what repeats over many seeds or kills, beside the tables of benchmarks/; not part of CI
+# make install    install all that tests and lint need
 # make lint       format check, lint and types
 #
 # Options: make app PORT=8600        make test PYTEST_ARGS="-k store"
@@ -26,7 +27,7 @@ DEV_STAMP := $(VENV)/.installed-dev-$(DEV_SUM)
 
 PIP := $(PY) -m pip install --disable-pip-version-check --no-input
 
-.PHONY: app test test-slow test-studies lint format clean-venv
+.PHONY: app install test test-slow test-studies lint format clean-venv
 # An environment that was left half-made, or whose Python has gone since, is made anew.
 ifneq ($(shell $(PY) -c 'import pip; print("works")' 2>/dev/null),works)
 .PHONY: $(PY) $(APP_STAMP) $(DEV_STAMP)
@@ -50,6 +51,8 @@ test test-slow test-studies: $(DEV_STAMP)
 	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m "$(CHOSEN)" \
 	  $(addprefix --ignore=,$(ALONE)) $(PYTEST_ARGS) || [ $$? -eq 5 ]
 	$(PY) -m pytest -m "$(CHOSEN)" $(ALONE) $(PYTEST_ARGS) || [ $$? -eq 5 ]
+
+install: $(DEV_STAMP)
 
 lint: $(DEV_STAMP)
 	$(PY) -m ruff format --check .

@@ -190,7 +190,8 @@ def faults(line: str) -> list[str]:
     module = words[2]
     if module == "core":
         return command_faults(words[3:])
-    path = ROOT / (module.replace(".", "/") + ".py")
+    place = ROOT / module.replace(".", "/")
+    path = place / "__main__.py" if place.is_dir() else place.with_suffix(".py")
     if not path.exists():
         return [f"no module {module}"]
     # Read and not run: a script's options are the texts that it hands to its parser.
