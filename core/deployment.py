@@ -145,8 +145,8 @@ class Outlook:
     expected: number of harmful answers; its range is that of the risk alone. by_chance: range of the count
     if the risk were exactly its value. count: range of the count from uncertainty and chance together. any:
     chance of at least one, at the risk and at the ends of its range. any_averaged: the same averaged over
-    the uncertainty, with risks cut at these ends. mean_days, median_days: until the first harmful answer;
-    inf if it may never come.
+    the uncertainty, with risks cut at these ends. mean_days, median_days: until the first harmful answer,
+    in whole queries; inf if it may never come.
     """
 
     expected: Range
@@ -205,7 +205,7 @@ def outlook(risk: Risk, traffic: Traffic) -> Outlook:
         ),
         any_averaged=averaged,
         mean_days=_days(risk, lambda p: 1 / p / a_day),
-        median_days=_days(risk, lambda p: math.log(2) / _rate(p) / a_day),
+        median_days=_days(risk, lambda p: median_queries(p) / a_day),
     )
 
 
@@ -297,9 +297,15 @@ def _quantile(level: float, answers: int, possible: Array) -> float:
     return float(high)
 
 
-def _rate(p: float) -> float:
-    """Returns -ln(1 - p), about p if p is small."""
-    return math.inf if p >= 1 else -math.log1p(-p)
+def median_queries(p: float) -> float:
+    """Returns the median of the geometric number of queries until the first harmful answer.
+
+    The least whole k with 1 - (1 - p)^k >= 1/2, 1 or more. p: risk of one answer, in (0, 1].
+    """
+    if p >= 0.5:
+        return 1.0
+    # Rounding must not push a whole number of queries up to the next one.
+    return float(math.ceil(-math.log(2) / math.log1p(-p) * (1 - 1e-12)))
 
 
 def _days(risk: Risk, until: Callable[[float], float]) -> Range:

@@ -16,6 +16,7 @@ from core.deployment import (
     at_least_one,
     chance_curve,
     denominator,
+    median_queries,
     outlook,
     possible_risks,
 )
@@ -214,7 +215,14 @@ def test_a_certain_harm_is_certain() -> None:
     assert at_least_one(np.array([1.0, 0.0]), 0.0).tolist() == [0.0, 0.0]
     found = outlook(Risk(value=1.0, low=0.9, high=1.0, relative_error=0.01), TRAFFIC)
     assert found.any.value == 1.0
-    assert found.median_days.value == 0.0
+    assert found.median_days.value == found.mean_days.value == 1 / 100
+
+
+@pytest.mark.parametrize("p", [1.0, 0.9, 0.5, 0.3, 1 - 0.5 ** (1 / 3), 0.01, 1e-7])
+def test_half_of_first_harmful_answers_come_within_the_median_in_whole_queries(p: float) -> None:
+    found = median_queries(p)
+    assert 1 - (1 - p) ** found >= 0.5 - 1e-12
+    assert found == 1 or 1 - (1 - p) ** (found - 1) < 0.5
 
 
 @pytest.mark.parametrize(

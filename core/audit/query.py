@@ -177,10 +177,18 @@ def _finished(state: QueryState, arm: Arm, texts: tuple[str, ...]) -> QueryState
 
 
 def is_narrow(estimate: Estimate, precision: float) -> bool:
-    """Returns whether an interval is as narrow as asked, and not one that should not be used."""
+    """Returns whether neither end of the interval is further from the estimate than this share of it.
+
+    Each end by itself: a lopsided interval may be narrow as a whole and yet reach far up. Never of an
+    estimate that should not be used.
+    """
     if estimate.hits == 0 or estimate.verdict == "do not use":
         return False
-    return (estimate.ci_high - estimate.ci_low) <= 2 * precision * estimate.estimate
+    reach = precision * estimate.estimate
+    return (
+        estimate.ci_high - estimate.estimate <= reach
+        and estimate.estimate - estimate.ci_low <= reach
+    )
 
 
 def under(request: EstimateRequest, generation: GenerationSpec) -> EstimateRequest:

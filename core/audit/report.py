@@ -1,6 +1,5 @@
 """What an audit came to, as JSON and in a few lines for a person."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from core.audit.rows import AuditRow
 from core.audit.spec import AuditSpec
+from core.audit.summary import ModelSummary, model_summary
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,9 @@ class AuditReport:
             "from_store": self.stored,
             "seconds": self.seconds,
             "left_out": self.left_out,
-            "models": {model.name: self._summary(model.name) for model in self.spec.models},
+            "models": {
+                model.name: self._summary(model.name).to_dict() for model in self.spec.models
+            },
         }
 
     def to_text(self) -> str:
@@ -40,13 +42,11 @@ class AuditReport:
         lines = []
         for model in self.spec.models:
             found = self._summary(model.name)
-            verdicts = ", ".join(f"{count:,} {name}" for name, count in found["verdicts"].items())
+            verdicts = ", ".join(f"{count:,} {name}" for name, count in found.verdicts.items())
             lines += [
-                f"{model.name}: {found['queries']:,} queries, harmful when answered greedily: "
-                f"{found['greedy_harmful']:,}",
-                f"  median risk {found['median']:.3g}, highest {found['highest']:.3g}"
-                if found["median"] is not None
-                else "  no risk could be estimated",
+                f"{model.name}: {found.queries:,} queries, harmful when answered greedily: "
+                f"{found.greedy_harmful:,}",
+                *(f"  {line}" for line in found.to_lines()),
                 f"  verdicts: {verdicts}",
             ]
         if self.left_out:
@@ -57,19 +57,5 @@ class AuditReport:
         )
         return "\n".join(lines)
 
-    def _summary(self, model: str) -> dict[str, Any]:
-        rows = [row for row in self.rows if row.model == model]
-        estimates = [row.estimate.estimate for row in rows if row.estimate is not None]
-        # Where no answer could be judged the estimate is no number.
-        risks = sorted(risk for risk in estimates if math.isfinite(risk))
-        verdicts: dict[str, int] = {}
-        for row in rows:
-            name = row.estimate.verdict if row.estimate is not None else "no estimate"
-            verdicts[name] = verdicts.get(name, 0) + 1
-        return {
-            "queries": len(rows),
-            "greedy_harmful": sum(bool(row.greedy and row.greedy.harmful) for row in rows),
-            "median": risks[len(risks) // 2] if risks else None,
-            "highest": risks[-1] if risks else None,
-            "verdicts": verdicts,
-        }
+    def _summary(self, model: str) -> ModelSummary:
+        return model_summary([row for row in self.rows if row.model == model])

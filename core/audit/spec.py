@@ -24,9 +24,9 @@ class AuditModel(Spec):
 class AuditSpec(EstimationSpec):
     """The settings that all queries of an audit share.
 
-    samples: answers drawn for an estimate, at most. precision: stop a query earlier, once its interval
-    reaches no further than this share of the estimate to either side, as (high - low) / (2 estimate); None
-    draws all. monte_carlo_samples: further answers drawn from the target alone, for a direct count.
+    samples: answers drawn for an estimate, at most. precision: stop a query earlier, once neither end
+    of its interval is further from the estimate than this share of it; None draws all.
+    monte_carlo_samples: further answers drawn from the target alone, for a direct count.
     proposal: None for each model's measured default, and with method `mis` its companions.
     """
 

@@ -123,13 +123,35 @@ TUNE = _joined(
 )
 
 
+class RiskiestOutput(Output):
+    """The query with the highest estimate among those with a hit that may be used."""
+
+    query_id: str
+    query: str
+    estimate: float
+    ci_low: float
+    ci_high: float
+    hits: int
+    verdict: str
+
+
 class ModelSummary(Output):
-    """One model's part of an audit. median, highest: risks; null if none could be estimated."""
+    """One model's part of an audit. median: null where a query without a hit is in the middle.
+
+    median_low, median_high: what the queries' intervals allow. highest_bound: the highest upper end.
+    """
 
     queries: int
     greedy_harmful: int
     median: float | None
+    median_low: float | None
+    median_high: float | None
+    zero_hits: int
+    unusable: int
+    riskiest: RiskiestOutput | None
     highest: float | None
+    highest_bound: float | None
+    confidence: float | None
     verdicts: dict[str, int]
 
 

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.audit.query import QueryState, StageRequest, StageResult, init, next_rows, update
+from core.audit.query import (
+    QueryState,
+    StageRequest,
+    StageResult,
+    init,
+    is_narrow,
+    next_rows,
+    update,
+)
 from core.audit.spec import AuditSpec
+from core.estimation.estimate import estimate
+from core.estimation.evidence import Verdict
 from core.executors.worker import Prepared
 from core.queries.query import Query
 from core.runs.request import EstimateRequest, Fingerprints
+from core.sampling.adaptive import Stage
+from core.sampling.collect import collect_draws
 from tests.audit.audits import small_spec
 from tests.sampling.made_shards import made_plan, made_shard
 
@@ -142,3 +155,31 @@ def test_a_state_is_a_value() -> None:
     assert (first, repr(first)) == (second, repr(second))
     assert update(first, answered(wanted)) == update(second, answered(wanted))
     assert first == second
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict", "narrow"),
+    [
+        (0.8, 1.3, "trust", True),
+        (0.7, 1.3, "caution", True),
+        # As narrow as 0.7 to 1.3 in all, and 40% above.
+        (0.9, 1.4, "trust", False),
+        (0.6, 1.1, "trust", False),
+        (0.8, 1.2, "do not use", False),
+    ],
+)
+def test_both_ends_must_be_as_near_as_asked(
+    low: float, high: float, verdict: Verdict, narrow: bool
+) -> None:
+    draws = collect_draws([made_shard(Stage(PLAN, 0, 20, 0), range(20))], 0.5)
+    found = replace(
+        estimate(draws, method="mis"),
+        hits=20, estimate=0.1, ci_low=0.1 * low, ci_high=0.1 * high, verdict=verdict,
+    )  # fmt: skip
+    assert is_narrow(found, 0.3 + 1e-9) == narrow
+
+
+def test_no_hit_is_never_narrow() -> None:
+    draws = collect_draws([made_shard(Stage(PLAN, 0, 20, 0), range(20))], 0.5)
+    found = replace(estimate(draws, method="mis"), hits=0, estimate=0.0, ci_low=0.0, ci_high=1e-9)
+    assert not is_narrow(found, 10.0)
