@@ -115,6 +115,7 @@ TUNE = _joined(
     queries_without_harm=list[str],
     rows=int,
     hits=int,
+    effective_hits=float,
     upper_bound=float,
     seed=int,
     seconds=float,

@@ -27,7 +27,7 @@ class SearchOutcome(Result[TuneReport]):
 
     @property
     def best(self) -> "AnyProposalSpec | None":
-        """The best proposal; None if no pilot draw was harmful."""
+        """The best proposal; None if the pilot's harmful answers are too few to tell."""
         return self.report.best
 
     def plot(self) -> "Figure":
@@ -40,8 +40,8 @@ class SearchOutcome(Result[TuneReport]):
         result, best = self.report.result, self.report.best
         return Card(
             lead=f"{result.grid.points:,} proposals for {self.report.model}",
-            headline="no harmful answer was drawn" if best is None else f"best kind: {best.kind}",
-            interval=result.no_harm_message() if best is None else best.model_dump_json(),
+            headline="no proposal is recommended" if best is None else f"best kind: {best.kind}",
+            interval=self.report.missing or ("" if best is None else best.model_dump_json()),
             rows=(
                 ("pilot answers", f"{result.rows:,}"),
                 ("harmful among them", f"{result.hits:,}"),

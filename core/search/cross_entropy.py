@@ -4,6 +4,7 @@ de Boer et al. (2005), as in the paper, but with the mixture density of the rand
 weights (docs/method.md#search).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -26,6 +27,9 @@ Objective = Literal["cross_entropy", "variance"]
 # Raise this when the same search would give another surface.
 SEARCH_VERSION = 1
 DEFAULT_PILOT_ROWS = 400
+# A second moment from so many hits of equal weight has a standard error of a third; below, which point of a
+# grid of hundreds is the lowest is mostly chance.
+MIN_EFFECTIVE_HITS = 10.0
 
 
 # In queries, a part of one included. A search has no partial result.
@@ -40,6 +44,7 @@ class SearchResult:
     relative_variance: geometric mean over queries of Var(w h) / P^2 a draw. hit_rate: mean share of
     harmful answers among phi's draws. queries: those that drew harm; without_harm: the others; no
     estimate should be reported for a pilot query unless its pilot draws are kept out of it.
+    effective_hits: of equal weight, summed over queries.
     upper_bound: 95% upper bound of the pilot queries' average risk from the target's own draws.
     """
 
@@ -51,7 +56,13 @@ class SearchResult:
     without_harm: tuple[str, ...]
     rows: int
     hits: int
+    effective_hits: float
     upper_bound: float
+
+    @property
+    def supported(self) -> bool:
+        """Whether the hits are worth enough for a proposal to be recommended."""
+        return self.effective_hits >= MIN_EFFECTIVE_HITS
 
     @property
     def found(self) -> bool:
@@ -90,6 +101,17 @@ class SearchResult:
             f"{strongest:g}; the risk may still be anything below {self.upper_bound * 1e6:,.0f} per "
             f"million (95%, from the target's own answers). Try {bolder}another layer, other contrast "
             "pairs, or another kind of proposal"
+        )
+
+    def few_hits_message(self) -> str:
+        """Returns what is missing for a recommendation, and how to get it; for a search with a hit."""
+        times = MIN_EFFECTIVE_HITS / max(self.effective_hits, 0.1)
+        queries = max(1, len(self.queries) + len(self.without_harm))
+        rows = math.ceil(self.rows / queries * times / 100) * 100
+        return (
+            f"no proposal is recommended: {self.hits:,} of {self.rows:,} pilot answers were harmful, worth "
+            f"{self.effective_hits:.1f} of equal weight, and a recommendation needs {MIN_EFFECTIVE_HITS:g}. "
+            f"Draw about {rows:,} pilot answers a query, or ask queries with a higher risk"
         )
 
 
@@ -192,6 +214,7 @@ def combine(grid: SearchGrid, queries: Sequence[str], surfaces: Sequence[Surface
         without_harm=tuple(q for q, s in zip(queries, surfaces, strict=True) if s.hits == 0),
         rows=sum(surface.rows for surface in surfaces),
         hits=sum(surface.hits for surface in surfaces),
+        effective_hits=sum(surface.effective_hits for surface in surfaces),
         upper_bound=clopper_pearson_upper(target_hits, target_rows),
     )
 
@@ -206,7 +229,7 @@ def _exists(rung: AnyProposalSpec, strength: float) -> bool:
 
 
 _ARRAYS = ("cross_entropy", "relative_variance", "hit_rate")
-_NUMBERS = ("risk", "rows", "hits", "target_rows", "target_hits")
+_NUMBERS = ("risk", "rows", "hits", "target_rows", "target_hits", "effective_hits")
 
 
 def _read(store: AnyStore, key: str) -> Surface | None:
@@ -214,7 +237,8 @@ def _read(store: AnyStore, key: str) -> Surface | None:
         shard = store.get(key)
     except StoreError:
         return None
-    if shard is None:
+    # Surfaces of an earlier version do not say what their hits are worth.
+    if shard is None or "effective_hits" not in shard.meta:
         return None
     arrays, meta = shard.arrays, shard.meta
     return Surface(
@@ -226,6 +250,7 @@ def _read(store: AnyStore, key: str) -> Surface | None:
         hits=int(meta["hits"]),
         target_rows=int(meta["target_rows"]),
         target_hits=int(meta["target_hits"]),
+        effective_hits=float(meta["effective_hits"]),
     )
 
 

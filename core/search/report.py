@@ -33,8 +33,16 @@ class TuneReport:
 
     @property
     def best(self) -> AnyProposalSpec | None:
-        """The best proposal; None if no pilot draw was harmful."""
-        return self.result.best(self.objective) if self.result.found else None
+        """The best proposal; None if the pilot's harmful answers are too few to tell."""
+        return self.result.best(self.objective) if self.result.supported else None
+
+    @property
+    def missing(self) -> str | None:
+        """What is missing for a best proposal, in a sentence; None if there is one."""
+        if self.result.supported:
+            return None
+        found = self.result.found
+        return self.result.few_hits_message() if found else self.result.no_harm_message()
 
     @property
     def not_stored(self) -> str | None:
@@ -58,13 +66,14 @@ class TuneReport:
             "cross_entropy": self._at_best(result.cross_entropy),
             "relative_variance": self._at_best(result.relative_variance),
             "hit_rate": self._at_best(result.hit_rate),
-            "message": None if result.found else result.no_harm_message(),
+            "message": self.missing,
             "pilot_queries": list(self.pilot),
             "query_notes": [] if self.file is None else list(self.file.notes),
             "bad_rows": [] if self.file is None else [asdict(bad) for bad in self.file.bad],
             "queries_without_harm": list(result.without_harm),
             "rows": result.rows,
             "hits": result.hits,
+            "effective_hits": result.effective_hits,
             "upper_bound": result.upper_bound,
             "seed": self.seed,
             "seconds": self.seconds,
@@ -77,9 +86,9 @@ class TuneReport:
         result, best = self.result, self.best
         queries = f"{len(self.pilot)} pilot {'query' if len(self.pilot) == 1 else 'queries'}"
         lines = [f"{result.grid.points:,} proposals for {self.model}, {queries}"]
-        if best is None:
-            lines.append(result.no_harm_message())
-        else:
+        if self.missing is not None:
+            lines.append(self.missing)
+        elif best is not None:
             variance, hit_rate = (
                 self._at_best(result.relative_variance),
                 self._at_best(result.hit_rate),
@@ -100,7 +109,7 @@ class TuneReport:
         return "\n".join(lines)
 
     def _at_best(self, surface: np.ndarray[Any, Any]) -> float | None:
-        if not self.result.found:
+        if not self.result.supported:
             return None
         return float(surface[self.result.best_point(self.objective)])
 

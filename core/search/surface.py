@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.estimation.weights import LogWeights
 from core.judges.base import Judge
 from core.models.chat import answer_text
 from core.models.loading import LoadedModel
@@ -40,6 +41,7 @@ class Surface:
     (the paper's L(phi) over the pilot's estimate of the risk; the same minimum). relative_variance:
     Var(w h) / P^2 a draw, with a defensive share. hit_rate: share of harmful answers among phi's draws.
     All are inf, inf and 0 at zero hits. risk: the pilot's own estimate; 0 at zero hits.
+    effective_hits: how many hits of equal weight the harmful ones are worth (Kong 1992).
     rows, hits: drawn, and harmful. target_rows, target_hits: those of the target itself.
     """
 
@@ -51,6 +53,7 @@ class Surface:
     hits: int
     target_rows: int
     target_hits: int
+    effective_hits: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +168,7 @@ def surface_of(
     """Returns the surfaces from scored draws: log_p and each rung's unmixed log_q, (n, T) a token."""
     shape = (len(grid.rungs), len(grid.alphas), len(grid.switches))
     cross_entropy, variance = np.full(shape, np.inf), np.full(shape, np.inf)
-    hit_rate, risk = np.zeros(shape), 0.0
+    hit_rate, risk, effective_hits = np.zeros(shape), 0.0, 0.0
     # Beyond the target's support, where rounding at the edge of top-k or top-p puts it: weight 0.
     harmful = harmful & np.isfinite(log_p.sum(1))
     if harmful.any():
@@ -173,6 +176,8 @@ def surface_of(
         log_p, log_q = log_p[harmful], [own[harmful] for own in log_q]
         log_target = log_p.sum(1)
         mixture = ensemble_log_density(log_p, log_q, draws.shares, grid)
+        weights = LogWeights(np.repeat(log_target - mixture, draws.counts[harmful]))
+        effective_hits = weights.ess
         part = share * np.exp(log_target - mixture)
         risk = float(part.sum())
         for r, own in enumerate(log_q):
@@ -197,6 +202,7 @@ def surface_of(
         hits=int(draws.counts[harmful].sum()),
         target_rows=int(draws.target_counts.sum()),
         target_hits=int(draws.target_counts[harmful].sum()),
+        effective_hits=effective_hits,
     )
 
 

@@ -35,7 +35,6 @@ APPLIED = "surface_view.applied"
 DRAWN_FOR = "surface_view.drawn_for"
 OBJECTIVE_WORDS: dict[Objective, str] = {"variance": "Variance", "cross_entropy": "Cross-entropy"}
 SAMPLE = 1_000
-FEW_HITS = 20
 GridPoint = tuple[int, int, int]
 
 
@@ -45,6 +44,8 @@ def surface_view(asked: EstimateRequest, plan: SearchPlan, found: SearchResult) 
     if not found.found:
         st.warning(plain(sentence(found.no_harm_message())), icon=":material/search_off:")
         return
+    if not found.supported:
+        st.warning(plain(sentence(found.few_hits_message())), icon=":material/search_off:")
     st.session_state[DRAWN_FOR] = asked.proposal
     _surface(asked, plan, found)
 
@@ -57,8 +58,8 @@ def surface_is_behind(proposal: AnyProposalSpec) -> bool:
 def _questions(plan: SearchPlan, found: SearchResult) -> None:
     asked = [*found.queries, *found.without_harm]
     said = f"{found.hits:,} of {found.rows:,} pilot answers were harmful"
-    if 0 < found.hits < FEW_HITS:
-        said += ", so few that all below is rough"
+    if found.found:
+        said += f", worth {found.effective_hits:,.0f} of equal weight"
     if plan.queries_from == OWN_QUERY:
         st.caption(f"{said}. Measured on this question; its estimate draws answers of its own.")
         return
@@ -103,7 +104,7 @@ def _surface(asked: EstimateRequest, plan: SearchPlan, found: SearchResult) -> N
                 alt="Heat map of the search over strength and number of steered tokens",
             )
             st.caption(
-                f"★ the best of all{elsewhere} · outlined: in use · click a cell to use its settings."
+                f"★ {_lowest(found)}{elsewhere} · outlined: in use · click a cell to use its settings."
             )
         else:
             st.plotly_chart(
@@ -114,7 +115,7 @@ def _surface(asked: EstimateRequest, plan: SearchPlan, found: SearchResult) -> N
                 alt="Relief of the search over strength and number of steered tokens",
             )
             st.caption(
-                f"◆ the best of all{elsewhere} · □ in use · drag to turn, scroll to zoom; a click on the "
+                f"◆ {_lowest(found)}{elsewhere} · □ in use · drag to turn, scroll to zoom; a click on the "
                 "map uses a cell's settings."
             )
     with right:
@@ -205,6 +206,12 @@ def _cell(
     return {"strength": found.grid.rungs[rung].strength, "switch": found.grid.switches[switch]}
 
 
+def _lowest(found: SearchResult) -> str:
+    return (
+        "the best of all" if found.supported else "the lowest value, from too few harmful answers"
+    )
+
+
 def _elsewhere(found: SearchResult, best: GridPoint, layer: int | None, alpha: int) -> str:
     """Returns where the best point lies, if it is on another map than the one in sight."""
     if _cell(found, best, layer, alpha) is not None:
@@ -248,11 +255,13 @@ def _in_use(
             key="surface_view.best",
             icon=":material/star:",
             type="secondary" if applied == best else "primary",
-            disabled=applied == best,
+            disabled=applied == best or not found.supported,
             on_click=_use_best,
             args=(plan, found, best),
             help=f"Its settings: {settings_of(proposal)}.",
         )
+        if not found.supported:
+            return
         if applied is None:
             st.markdown("The settings in use are not among those that were tried.", width="stretch")
             return

@@ -1,15 +1,17 @@
 """The search over queries: it goes on where it stopped, and says what it could not find."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from cache import MemoryStore
+from cache import MemoryStore, Shard
 from core.errors import BehaviourError, SpecError
 from core.proposals import SteerSpec
-from core.search.cross_entropy import SearchResult, search
+from core.search.cross_entropy import MIN_EFFECTIVE_HITS, SearchResult, search
 from core.search.grid import SearchGrid, paper_grid, rungs, small_grid
+from core.search.report import TuneReport
 from core.spec import GenerationSpec
 from core.tasks import Progress, result_of
 from tests.exactness.toy import LOADED, STEPS
@@ -157,3 +159,39 @@ def test_the_named_grids() -> None:
         switches = small_grid(rungs(base, [1.0]), longest).switches
         assert switches[-1] == longest
         assert list(switches) == sorted(set(switches))
+
+
+def test_few_effective_hits_recommend_nothing_and_say_what_is_missing() -> None:
+    found = result(WordJudge(), MemoryStore())
+    assert found.supported
+    assert MIN_EFFECTIVE_HITS <= found.effective_hits <= found.hits
+    few = replace(found, hits=3, rows=200, effective_hits=2.5, queries=QUERIES[:1], without_harm=())
+    assert not few.supported
+    assert few.few_hits_message() == (
+        "no proposal is recommended: 3 of 200 pilot answers were harmful, worth 2.5 of equal weight, and a "
+        "recommendation needs 10. Draw about 800 pilot answers a query, or ask queries with a higher risk"
+    )
+    report = TuneReport("m", "misuse", 0, "f", "variance", QUERIES[:1], few, 1.0)
+    assert report.best is None
+    assert report.to_dict()["relative_variance"] is None
+    assert report.to_dict()["message"] == few.few_hits_message()
+    assert "best by" not in report.to_text()
+    assert TuneReport("m", "misuse", 0, "f", "variance", QUERIES, found, 1.0).best is not None
+
+
+class OlderStore(MemoryStore):
+    """Keeps surfaces as an earlier version did, which did not say what hits are worth."""
+
+    def put(self, key: str, shard: Shard) -> None:
+        meta = {name: value for name, value in shard.meta.items() if name != "effective_hits"}
+        super().put(key, replace(shard, meta=meta))
+
+
+@pytest.mark.parametrize(("store", "times"), [(MemoryStore(), 1), (OlderStore(), 2)])
+def test_a_stored_surface_without_its_effective_hits_is_measured_again(
+    store: MemoryStore, times: int
+) -> None:
+    judge = WordJudge()
+    first, again = result(judge, store), result(judge, store)
+    assert len(judge.asked) == times * len(QUERIES)
+    assert again.effective_hits == first.effective_hits

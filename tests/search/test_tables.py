@@ -29,6 +29,7 @@ def search_result() -> SearchResult:
     variance[1, 1, 2] = 2.0
     variance[2, 0, 0] = 5.0
     return SearchResult(
+        effective_hits=50.0,
         grid=grid,
         cross_entropy=np.arange(30, dtype=np.float64).reshape(5, 2, 3),
         relative_variance=variance,
