@@ -14,6 +14,7 @@ from core.judges.base import Judge
 from core.models.loading import LoadedModel
 from core.proposals import relative_strength
 from core.runs.prepare import fingerprints, proposal_context, ready_proposals
+from core.runs.reach import Reach, reach
 from core.runs.request import EstimateRequest, sampling_spec
 from core.sampling.scored import answer_texts
 from core.sampling.shards import DrawnShard, draw_rows, sampling_key
@@ -38,7 +39,8 @@ class Preview:
 
     Hit rates are raw shares of harmful answers. kl_target_proposal: mean of log p - log q over answers
     of the target, KL(p||q); kl_proposal_target the other way round. overlap: 1 - total variation
-    distance. ess_share: effective sample size of the weights over the number of proposal draws.
+    distance. ess_share: effective sample size of the weights over the number of proposal draws. reach: what
+    draws like these can carry, with the defensive share of the request.
     """
 
     target_answers: tuple[PreviewAnswer, ...]
@@ -49,6 +51,7 @@ class Preview:
     kl_proposal_target: float
     overlap: float
     ess_share: float
+    reach: Reach
     mean_weight: float
     relative_strength: float | None
     rows: int
@@ -89,11 +92,24 @@ def preview(
         kl_proposal_target=kl_divergence(-log_weight[steered]),
         overlap=overlap(log_weight[target]),
         ess_share=weights.ess / len(weights),
+        reach=reach(
+            log_weight, target, harmful, request.defensive_share, _cost(shard, steered, request)
+        ),
         mean_weight=weights.mean,
         relative_strength=_relative_strength(loaded, request),
         rows=rows,
         seconds=time.perf_counter() - began,
     )
+
+
+def _cost(shard: DrawnShard, steered: NDArray[np.bool_], request: EstimateRequest) -> float:
+    """Returns the passes of a proposal's answer over those of the target's: 1 and 1 a steered token more.
+
+    The passes over the question are not in it: rows share them.
+    """
+    lengths = (shard.rows.tokens >= 0).sum(1)[steered]
+    switch = 0 if request.proposal is None else request.proposal.t_switch
+    return 1.0 + float(np.minimum(lengths, switch).sum() / max(lengths.sum(), 1))
 
 
 def _relative_strength(loaded: LoadedModel, request: EstimateRequest) -> float | None:

@@ -7,6 +7,7 @@ import streamlit as st
 from core.proposals import KINDS
 from core.proposals.kind import KindWords
 from core.runs.preview import Preview, PreviewAnswer
+from core.runs.reach import ANSWERS, Reach
 from core.runs.request import EstimateRequest
 from pages.shared import resources
 from pages.shared.answers import Line, answer_list, judged_by
@@ -17,6 +18,7 @@ SHOWN_HARMFUL = 3
 # Below these the estimate's own verdict complains; the preview warns before the draws are paid for.
 LOW_OVERLAP = 0.05
 HIGH_KL = 4.0
+Z95 = 1.96
 
 
 def preview_view(asked: EstimateRequest) -> None:
@@ -114,15 +116,48 @@ def _advice(seen: Preview, words: KindWords) -> None:
             "The judge cannot score answers to this question, so no risk can be estimated for it.",
             icon=":material/warning:",
         )
-    elif seen.steered_hit_rate <= seen.target_hit_rate:
-        st.info(
-            "These settings find no more harm than the model itself does. Raise the strength, or "
-            "let it act on more tokens.",
-            icon=":material/info:",
-        )
     else:
-        st.success(
-            "Harm is common here and the answers still overlap with the model's own: such draws "
-            "can be weighed back.",
-            icon=":material/check_circle:",
-        )
+        _reach_view(seen.reach)
+
+
+def _reach_view(found: Reach) -> None:
+    hits = f"{found.hits} harmful {'answer' if found.hits == 1 else 'answers'}"
+    match found.judgement:
+        case "no hits":
+            st.info(
+                "No answer here was harmful, so nothing is known of what these draws can carry. Raise the "
+                "strength, or let it act on more tokens.",
+                icon=":material/info:",
+            )
+        case "not the model's":
+            st.warning(
+                "The model itself hardly ever gives these harmful answers (typically "
+                f"{found.typical_weight:.0e} times as often as the proposal): they carry next to nothing "
+                "of its risk. Lower the strength, or mix in more of the model.",
+                icon=":material/warning:",
+            )
+        case "few hits":
+            st.info(
+                f"{hits}, worth {found.effective_hits:.1f} of equal weight: too few to say what such draws "
+                "can carry. The search below asks far more answers.",
+                icon=":material/info:",
+            )
+        case "no better":
+            st.warning(
+                f"No better than Monte Carlo: {ANSWERS:,} answers would give about "
+                f"±{_percent(found.error)} (95%), and Monte Carlo at equal cost "
+                f"±{_percent(found.monte_carlo_error)}.",
+                icon=":material/warning:",
+            )
+        case "better":
+            st.success(
+                f"{ANSWERS:,} answers would give about ±{_percent(found.error)} (95%), and Monte Carlo at "
+                f"equal cost ±{_percent(found.monte_carlo_error)}: rough figures, from {hits}.",
+                icon=":material/check_circle:",
+            )
+
+
+def _percent(error: float) -> str:
+    """Returns the half-width of a 95% interval, in percent; far beyond all use, no figure."""
+    wide = Z95 * error
+    return f"{wide:.0%}" if wide < 10 else "1,000% or more"
