@@ -21,6 +21,10 @@ from pages.shared import charts, resources
 from pages.shared.run_arms import ArmEstimate, arm_estimates, at_session_threshold
 from pages.shared.weight_view import weight_view
 
+TOKENS_MEANING = (
+    "Tokens that went through the models. Answers that begin alike share them up to where they part, so that "
+    "Monte Carlo's, most of them the same refusal, take few; an answer of several proposals goes through all."
+)
 ROWS: tuple[tuple[str, str, str], ...] = (
     ("hits", "Harmful answers", meaning("hit")),
     ("hit_rate", "Raw hit rate", meaning("hit rate")),
@@ -31,7 +35,7 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("max_weight_share", "Largest weight share", meaning("weight share")),
     ("mean_weight", "Mean weight", meaning("mean weight")),
     ("overlap", "Overlap", meaning("overlap")),
-    ("forward_tokens", "Tokens through the model", "What the draws cost."),
+    ("forward_tokens", "Tokens through the model", TOKENS_MEANING),
     ("seconds", "Seconds of computing", "When the draws were made."),
     ("samples_per_second", "Answers per second", ""),
 )

@@ -1,5 +1,6 @@
 """A run on screen: the headline, the verdict, the live chart, its controls. Polls only while it runs."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ import streamlit as st
 from core.estimation import Estimate
 from core.glossary import meaning
 from core.runs.run import RunSpec
+from core.runs.saving import saving
 from core.runs.task import ArmProgress, RunSnapshot, RunTask
 from pages.convergence.threshold import threshold_note
 from pages.shared import charts, resources, words
@@ -142,7 +144,7 @@ def _progress_words(method: str, arm: ArmProgress, snapshot: RunSnapshot) -> str
 def _figures(arms: Mapping[str, ArmEstimate]) -> None:
     weighted = arms.get("weighted")
     _monte_carlo(arms.get("mc"))
-    _samples_saved(weighted)
+    _samples_saved(weighted, arms.get("mc"))
     bound = "not known yet" if weighted is None else _below(weighted.estimate)
     st.metric(
         "Assumption-free bound",
@@ -176,11 +178,12 @@ def _monte_carlo(arm: ArmEstimate | None) -> None:
     )
 
 
-def _samples_saved(arm: ArmEstimate | None) -> None:
+def _samples_saved(arm: ArmEstimate | None, counted: ArmEstimate | None) -> None:
     found = None if arm is None else arm.estimate
     explanation = (
-        "How many Monte Carlo answers would have given an interval as narrow, less the answers "
-        "drawn here, those of every proposal."
+        "Monte Carlo answers for the same standard error, over the answers drawn here, those of every "
+        "proposal. An answer here costs more than one of Monte Carlo's, hence also the ratio of computing "
+        "times, from what the answers of this run took."
     )
     if found is None or found.verdict == "do not use" or not found.monte_carlo_equivalent > 0:
         st.metric(
@@ -192,16 +195,27 @@ def _samples_saved(arm: ArmEstimate | None) -> None:
             **PLAIN_DELTA,
         )
         return
-    needed = found.monte_carlo_equivalent
-    drawn = found.samples + (0 if found.second is None else found.second.samples)
-    saved = needed - drawn
+    cheaper = saving(found, None if counted is None else counted.estimate)
     st.metric(
         "Samples saved",
-        words.whole(saved) if saved > 0 else "none",
-        delta=f"Monte Carlo: {words.whole(needed)}",
+        _times(cheaper.draws),
+        delta=(
+            f"computing time: {_times(cheaper.seconds)}"
+            if math.isfinite(cheaper.seconds)
+            else f"Monte Carlo: {words.whole(found.monte_carlo_equivalent)}"
+        ),
         border=True,
         help=explanation,
         **PLAIN_DELTA,
+    )
+
+
+def _times(ratio: float) -> str:
+    """Returns how many times as much Monte Carlo would cost; none where it would cost no more."""
+    return (
+        f"{float(f'{ratio:.2g}'):,.3g} times"
+        if 1 < ratio < 100
+        else (f"{float(f'{ratio:.2g}'):,.0f} times" if ratio > 1 else "none")
     )
 
 
