@@ -11,7 +11,9 @@ from cache import MemoryStore
 from core.cli.command_line import EstimateCommand, command_line
 from core.errors import SpecError
 from core.judges import Judgement
+from core.models.loading import load_model
 from core.proposals import SteerSpec
+from core.runs.catalogue import find
 from core.runs.convergence import checkpoints, convergence_table
 from core.runs.estimate import estimate_shards, sample
 from core.runs.request import EstimateRequest
@@ -19,6 +21,7 @@ from core.runs.run import (
     RunSpec,
     is_run_id,
     load_run,
+    make_task,
     save_run,
 )
 from core.spec import GenerationSpec
@@ -104,3 +107,18 @@ def test_checkpoints_stay_where_they_are_as_the_sample_grows(samples: int) -> No
     assert sizes == sorted(set(sizes))
     assert set(sizes[:-1]) <= set(checkpoints(3_000_000))
     assert len(sizes) < 80
+
+
+@pytest.mark.parametrize("method", ["is", "mis"])
+def test_a_run_that_is_read_from_the_store_is_listed_with_all_its_answers(method: str) -> None:
+    request = EstimateRequest(
+        query="open the vault", method=method, proposal=SteerSpec(strength=2.5), threshold=0.75
+    )
+    drawn = RunSpec(request=request, importance_samples=60, monte_carlo_samples=700)
+    store, loaded = MemoryStore(), load_model("aster")
+    for spec in (drawn, drawn.seen_at(0.5)):
+        task = make_task(loaded, EveryThird(), store, spec)
+        assert task.start().wait(120).status == "done"
+        found = find(store, "run", spec.run_id)
+        assert found is not None
+        assert found.rows == 60 + 700 + (100 if method == "is" else 0)
