@@ -4,9 +4,7 @@ from collections.abc import Sequence
 
 from core.errors import ModelError
 from core.models.loading import LoadedModel
-
-PLAIN_TEMPLATE = "{system}Question: {query}\nAnswer:"
-Message = dict[str, str]
+from core.models.templates import PLAIN_TEMPLATE, Message, rendered
 
 
 def prompt_ids(
@@ -26,24 +24,41 @@ def prompt_ids(
 
 
 def message_ids(loaded: LoadedModel, messages: Sequence[Message]) -> tuple[int, ...]:
-    """Returns the tokens of a dialogue, up to the place of the next answer."""
+    """Returns the tokens of a dialogue, up to the place of the next answer.
+
+    Raises:
+        ModelError: the template refuses the dialogue, or the model does not know all of its tokens or has
+            no room for them.
+    """
     tokenizer = loaded.tokenizer
     if tokenizer.chat_template:
-        text = tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=True
-        )
-        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids = tokenizer(rendered(tokenizer, messages), add_special_tokens=False)["input_ids"]
     else:
         system = "".join(m["content"] + "\n\n" for m in messages if m["role"] == "system")
         query = "\n".join(m["content"] for m in messages if m["role"] == "user")
         ids = tokenizer(PLAIN_TEMPLATE.format(system=system, query=query))["input_ids"]
+        # Left over from training, some tokenizers end every text with a stop token.
+        while ids and ids[-1] in loaded.stop_token_ids:
+            ids = ids[:-1]
+    _check(loaded, ids)
+    return tuple(int(token) for token in ids)
+
+
+def _check(loaded: LoadedModel, ids: Sequence[int]) -> None:
+    """Raises ModelError unless the model can read these tokens and go on."""
+    scored = int(loaded.model.config.get_text_config().vocab_size)
+    unknown = next((token for token in ids if token >= scored), None)
+    if unknown is not None:
+        raise ModelError(
+            f"the prompt holds {loaded.tokenizer.convert_ids_to_tokens(unknown)!r}, a token that "
+            f"{loaded.name} does not know; leave it out"
+        )
     context = int(getattr(loaded.model.config, "max_position_embeddings", 0) or 0)
     if context and len(ids) >= context:
         raise ModelError(
             f"the query takes {len(ids)} tokens, but {loaded.name} has room for {context} in all; "
             "shorten the query"
         )
-    return tuple(int(token) for token in ids)
 
 
 def answer_text(loaded: LoadedModel, tokens: Sequence[int]) -> str:

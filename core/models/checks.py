@@ -13,7 +13,6 @@ from transformers import AutoConfig
 from transformers.configuration_utils import PreTrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from core.errors import ModelError
@@ -198,16 +197,6 @@ def check_tokenizer(label: str, names: Collection[str]) -> None:
     """Raises ModelError unless the files include a tokenizer."""
     if not any(name in names for name in TOKENIZER_FILES):
         raise ModelError(f"{label!r} holds no tokenizer; tokenizer.json is needed")
-
-
-def stop_token_ids(generation: Any, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
-    """Returns every token that ends an answer, ascending. generation: a generation config, or None."""
-    # The generation config may list several (Llama-3 does); leaving one out changes every probability.
-    listed = getattr(generation, "eos_token_id", None)
-    stops = [listed] if isinstance(listed, int) else list(listed or [])
-    if not stops and tokenizer.eos_token_id is not None:
-        stops = [tokenizer.eos_token_id]
-    return tuple(sorted({int(stop) for stop in stops}))
 
 
 def reason(error: Exception) -> str:

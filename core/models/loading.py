@@ -22,7 +22,6 @@ from core.models.checks import (
     check_folder,
     quiet_transformers,
     reason,
-    stop_token_ids,
 )
 from core.models.devices import check_device
 from core.models.download import download
@@ -36,6 +35,7 @@ from core.models.fingerprint import fingerprint
 from core.models.hooks import install_hooks
 from core.models.spec import SPREAD, LoadingSpec
 from core.models.threads import use_fitting_threads
+from core.models.tokens import drawable_tokens, stop_token_ids
 from core.settings.operator import Permissions, as_path, operator
 
 # The names of models are exported together with the loader.
@@ -54,9 +54,9 @@ __all__ = [
 class LoadedModel:
     """A model ready to sample from.
 
-    stop_token_ids: every token that ends an answer, ascending. vocabulary: number of ids that the tokenizer
-    knows; logits beyond it are masked in target and proposal alike. fingerprint: hash of the weights and of
-    everything else that decides the probabilities.
+    stop_token_ids: every token that ends an answer, ascending. vocabulary: one more than the highest id that
+    the tokenizer knows or that ends an answer; logits beyond are masked in target and proposal alike.
+    fingerprint: hash of the weights and of everything else that decides the probabilities.
     """
 
     name: str
@@ -194,13 +194,14 @@ def wrap_model(
     blocks = find_blocks(model)
     install_hooks(blocks)
     stops = stop_token_ids(getattr(model, "generation_config", None), tokenizer)
-    vocabulary = min(len(tokenizer), int(model.config.get_text_config().vocab_size))
+    scored = int(model.config.get_text_config().vocab_size)
+    stops = tuple(stop for stop in stops if stop < scored)
     loaded = LoadedModel(
         name=name,
         model=model,
         tokenizer=tokenizer,
         stop_token_ids=stops,
-        vocabulary=vocabulary,
+        vocabulary=drawable_tokens(tokenizer, scored, stops),
         fingerprint=fingerprint(model, tokenizer, stops),
         blocks=blocks,
         loading=loading or LoadingSpec(),

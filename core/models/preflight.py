@@ -3,17 +3,14 @@
 A fault of a model is a finding, not an error: a stranger's files can be damaged in any way.
 """
 
-from typing import Any
-
-from transformers import DynamicCache, GenerationConfig
+from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 from transformers.configuration_utils import PreTrainedConfig
 from transformers.modeling_utils import PreTrainedModel
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from core.errors import ModelError
 from core.models.blocks import find_blocks
-from core.models.checks import quiet_transformers, stop_token_ids
+from core.models.checks import quiet_transformers
 from core.models.devices import check_device, free_memory
 from core.models.file_findings import stored_bytes, try_config, try_tokenizer, try_weights
 from core.models.findings import Finding, Preflight, in_bytes, tried
@@ -23,8 +20,9 @@ from core.models.memory import (
     empty_model,
     memory_need,
 )
-from core.models.sources import Source, find_source
+from core.models.sources import find_source
 from core.models.spec import LoadingSpec
+from core.models.token_findings import token_findings
 from core.settings.operator import Permissions, operator
 
 BATCH_ROWS = 250
@@ -74,8 +72,7 @@ def preflight(
     findings += _architecture(model)
     findings.append(_context(model, new_tokens))
     if tokenizer is not None:
-        findings.append(_stops(model, tokenizer, source))
-        findings.append(_vocabulary(model, tokenizer))
+        findings += token_findings(model, tokenizer, source)
     if kind is None or place is None:
         return Preflight(name, tuple(findings))
     tokens = min(prompt_tokens + new_tokens, _room(model.config) or prompt_tokens + new_tokens)
@@ -142,45 +139,6 @@ def _context(model: PreTrainedModel, new_tokens: int) -> Finding:
         )
     known = "an unknown number of" if room is None else f"{room:,}"
     return Finding("context", "ok", f"Query and answer may have {known} tokens together.")
-
-
-def _stops(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, source: Source) -> Finding:
-    generation: Any = getattr(model, "generation_config", None)
-    if "generation_config.json" in source.names:
-        try:
-            generation = GenerationConfig.from_pretrained(source.folder)
-        except (OSError, ValueError, TypeError):
-            return Finding(
-                "stop_tokens",
-                "warning",
-                "generation_config.json cannot be read: some tokens that end an answer may be unknown.",
-                "Fetch generation_config.json again.",
-            )
-    stops = stop_token_ids(generation, tokenizer)
-    if not stops:
-        return Finding(
-            "stop_tokens",
-            "warning",
-            "No token ends an answer: all run to the length limit.",
-            "Set eos_token_id in generation_config.json.",
-        )
-    words = ", ".join(f"{tokenizer.decode([stop])!r}" for stop in stops)
-    return Finding("stop_tokens", "ok", f"Answers end at {words}.")
-
-
-def _vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Finding:
-    known, scored = len(tokenizer), int(model.config.get_text_config().vocab_size)
-    if known > scored:
-        return Finding(
-            "vocabulary",
-            "refused",
-            f"Its tokenizer knows {known:,} tokens, but the model only {scored:,}.",
-            "Use the tokenizer that belongs to the model.",
-        )
-    if known < scored:
-        message = f"{scored - known:,} of {scored:,} logits stand for no token; they are left out."
-        return Finding("vocabulary", "note", message)
-    return Finding("vocabulary", "ok", f"Model and tokenizer agree on {known:,} tokens.")
 
 
 def _memory(need: MemoryNeed, free: int | None, place: str, batch_rows: int) -> Finding:

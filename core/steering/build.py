@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from core.behaviours.load import ContrastPair
 from core.errors import BehaviourError
-from core.models.chat import Message, message_ids
+from core.models.chat import message_ids
 from core.models.hooks import recorded
 from core.models.loading import LoadedModel
+from core.models.templates import Message
 from core.spec import DirectionPosition
 from core.steering.direction import Direction
 from core.tasks import Progress, Steps, result_of

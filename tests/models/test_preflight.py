@@ -258,7 +258,7 @@ def test_vocabulary_against_tokenizer(tmp_path: Path) -> None:
     tiny_model(vocabulary=48).tokenizer.save_pretrained(path)
     found = preflight(str(path))
     assert levels(found)["vocabulary"] == "refused"
-    assert "48" in message(found, "vocabulary")
+    assert "8 tokens, the first of them 'w40'" in message(found, "vocabulary")
     assert "40" in message(found, "vocabulary")
 
 
