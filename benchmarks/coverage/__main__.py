@@ -9,8 +9,10 @@ of tails: `python -m benchmarks.tails`.
 
 import argparse
 import time
+from itertools import groupby
 
 from benchmarks.coverage import estimates, repeated_sampling, wordings
+from benchmarks.coverage.row import HEAD, RULE, line
 
 PARTS = {
     "estimates": estimates.rows,
@@ -25,15 +27,17 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--off", action="store_true")
     options = parser.parse_args()
-    print("| band | world | held | truth below | truth above | runs | why it is off |")
-    print("|---|---|---|---|---|---|---|")
+    print(HEAD, RULE, sep="\n")
     began, count, off = time.perf_counter(), 0, 0
     for part in options.parts or PARTS:
-        for row in PARTS[part](options.runs):
-            count, off = count + 1, off + row.off
-            if row.off or not options.off:
-                print(row.to_text(), flush=True)
-    print(f"\n{count} rows, {off} off, {time.perf_counter() - began:.0f} s")
+        rows = PARTS[part](options.runs)
+        for _, group in groupby(rows, key=lambda row: (row.band, row.world)):
+            alike = list(group)
+            missed = sum(row.off for row in alike)
+            count, off = count + len(alike), off + missed
+            if missed or not options.off:
+                print(line(alike), flush=True)
+    print(f"\n{count} figures, {off} off, {time.perf_counter() - began:.0f} s")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,17 @@ from benchmarks.coverage.row import Row
 from core.audit.curves import repeated_sampling
 
 SIZES = (1, 10, 100, 1_000, 10_000)
+REFERENCE = Path(__file__).parents[2] / "sample_data" / "reference.csv"
 # The target's own draws in a run of 1,000 with a defensive share of a tenth.
 TARGET_DRAWS = 100
 # Monte Carlo draws a query, counted beside the estimates.
 COUNTED = 1_000
+ALL_SIZES = " / ".join(f"{size:,}" for size in SIZES)
+LISTED = {
+    "repeated sampling": ALL_SIZES,
+    "direct count": " / ".join(f"{size:,}" for size in SIZES if size <= COUNTED),
+    "choice of queries": ALL_SIZES,
+}
 BANDS = ("repeated sampling", "direct count", "choice of queries")
 
 Array = NDArray[np.float64]
@@ -51,6 +59,14 @@ def cluster(share: float, risk: float) -> Risks:
     ).clip(max=1.0)
 
 
+def shipped(model: str) -> Risks:
+    """Returns the reference risks of an embedded model's misuse queries, in any order."""
+    table = pd.read_csv(REFERENCE)
+    rows = table[(table["model"] == model) & (table["behaviour"] == "misuse")]
+    risks = rows["qrisk"].to_numpy(dtype=float)
+    return lambda generator, count: generator.choice(risks, count, replace=count > len(risks))
+
+
 BELOW, WITHIN = spread(-9, -5), spread(-4, -2)
 WORLDS = (
     *(
@@ -66,6 +82,8 @@ WORLDS = (
     World("mc 1,000, all at 1e-3", 300, spread(-3, -3), monte_carlo=1_000),
     World("mc 1,000, all at 1e-5", 300, spread(-5, -5), monte_carlo=1_000),
     World("mc 10,000, risks 1e-6 to 1e-1", 300, spread(-6, -1), monte_carlo=10_000),
+    World("mis, shipped risks of aster", 320, shipped("aster")),
+    World("mc 1,000, shipped risks of briar", 320, shipped("briar"), monte_carlo=1_000),
     World("mc 100, 8 queries", 8, spread(-4, -0.3), monte_carlo=100),
 )  # fmt: skip
 
@@ -152,7 +170,7 @@ def rows(runs: int) -> Iterator[Row]:
             for size, (below, above) in zip(SIZES, missed, strict=True):
                 if name != "direct count" or size <= COUNTED:
                     yield Row(
-                        f"{name}, n = {size:,}",
+                        f"{name}, n = {LISTED[name]}",
                         world.name,
                         below,
                         above,

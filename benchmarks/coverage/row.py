@@ -1,6 +1,10 @@
 """A row of the coverage table."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+HEAD = "| band | world | held, % | truth below, % | truth above, % | runs | why it is off |"
+RULE = "|---|---|---|---|---|---|---|"
 
 
 @dataclass(frozen=True)
@@ -24,10 +28,16 @@ class Row:
         luck = 2 * (0.05 * 0.95 / self.runs) ** 0.5
         return not 0.93 - luck <= self.held <= 0.97 + luck
 
-    def to_text(self) -> str:
-        """Returns a line of a Markdown table; the reason stands only where it is off."""
-        why = self.reason or "no reason known" if self.off else ""
-        return (
-            f"| {self.band} | {self.world} | {self.held:.1%} | {self.below:.1%} | {self.above:.1%} "
-            f"| {self.runs} | {why} |"
-        )
+
+def line(rows: Sequence[Row]) -> str:
+    """Returns a line of the Markdown table for rows of one band and world, one after the other.
+
+    The reasons stand only where a row is off.
+    """
+    reasons = dict.fromkeys(row.reason or "no reason known" for row in rows if row.off)
+    cells = [
+        " / ".join(f"{100 * value:.1f}" for value in values)
+        for values in zip(*((row.held, row.below, row.above) for row in rows), strict=True)
+    ]
+    first = rows[0]
+    return f"| {first.band} | {first.world} | {' | '.join(cells)} | {first.runs} | {'; '.join(reasons)} |"

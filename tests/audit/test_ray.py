@@ -82,7 +82,7 @@ def test_a_node_that_is_killed_half_way_costs_its_shards_in_hand_only(
     executor.close()
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_an_actor_that_is_killed_is_replaced(cluster: Any, alone: Ran) -> None:
     import ray
 
