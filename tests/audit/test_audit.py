@@ -201,6 +201,7 @@ def test_with_a_precision_whoever_has_drawn_least_goes_first(executor: SerialExe
     assert max(firsts) < min(lasts), "a query drew its last rows before another one its first"
 
 
+@pytest.mark.slow
 def test_an_interval_wide_for_want_of_judgements_is_not_narrow(
     executor: SerialExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,7 @@ def shard_keys(folder: Path) -> list[str]:
         return [key for key in store.keys("") if not key.startswith("scores/")]
 
 
+@pytest.mark.slow
 def test_kill_loses_at_most_the_shard_in_flight(capsys, tmp_path: Path) -> None:
     folder = tmp_path / "killed"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -68,6 +68,7 @@ def test_they_agree_with_the_rules_on_what_they_have_not_seen(
     assert target.share == 1.0
 
 
+@pytest.mark.slow
 def test_scores_are_in_step_with_the_rules(answered: list[AnsweredRequest]) -> None:
     """The grader's score is the share of the required phrases, not only its side of the threshold."""
     grader, rules = load_judge("grader"), WorldRules()

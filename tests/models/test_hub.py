@@ -226,6 +226,7 @@ def test_preflight_fetches_no_weights(online: Session, hub: Hub) -> None:
     assert {one.authorization for one in hub.asked} == {None}
 
 
+@pytest.mark.slow
 def test_revisions_are_models_of_their_own(online: Session, hub: Hub) -> None:
     second = online.run("estimate", "--model", "org/tiny", "--revision", "v2", *ESTIMATE)
     assert second["samples"] == 20

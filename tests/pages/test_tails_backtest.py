@@ -224,6 +224,7 @@ def test_what_was_tested_is_kept() -> None:
     assert "tails.trial.begin" not in keys(other)
 
 
+@pytest.mark.slow
 def test_of_another_sample_nothing_is_shown() -> None:
     begin(opened())
     other = opened(groups=30)
