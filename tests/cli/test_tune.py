@@ -30,7 +30,18 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 @pytest.mark.slow
 def test_json_has_what_an_audit_needs(capsys, tmp_path: Path) -> None:
     dump = tmp_path / "surface.parquet"
-    arguments = ("--query", QUERY, *QUICK, "--objective", "variance", "--dump", str(dump))
+    # Enough answers for a best proposal to be named.
+    arguments = (
+        "--query",
+        QUERY,
+        *QUICK,
+        "--rows",
+        "400",
+        "--objective",
+        "variance",
+        "--dump",
+        str(dump),
+    )
     code, out, err = run(capsys, *arguments)
     assert (code, err) == (0, "")
     found = json.loads(out)
@@ -39,8 +50,8 @@ def test_json_has_what_an_audit_needs(capsys, tmp_path: Path) -> None:
         "pilot_queries", "queries_without_harm", "rows", "hits", "upper_bound",
     }  # fmt: skip
     assert (found["pilot_queries"], found["queries_without_harm"]) == ([QUERY], [])
-    assert found["rows"] == 150
-    assert 0 < found["hits"] < 150
+    assert found["rows"] == 400
+    assert 10 <= found["effective_hits"] <= found["hits"] < 400
     best = build_proposal(found["best"])
     assert isinstance(best, SteerSpec)
     assert (best.strength, best.layer) == (6.0, 3)

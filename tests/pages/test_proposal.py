@@ -192,6 +192,16 @@ def find(app: AppTest) -> AppTest:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("short_pilots")
+def test_a_search_with_few_hits_says_so_and_offers_no_best(open_page: OpenPage) -> None:
+    app = find(choose_kind(open_page("proposal"), "context"))
+    assert not app.exception
+    assert "No proposal is recommended" in app.warning[-1].value
+    assert next(one for one in app.button if one.label == "Use the best").disabled
+    assert "the lowest value, from too few harmful answers" in "".join(c.value for c in app.caption)
+    assert "draws would give about" not in "".join(one.value for one in app.markdown)
+
+
+@pytest.mark.slow
 def test_a_search_ends_in_settings_that_can_be_used(open_page: OpenPage) -> None:
     app = find(choose_kind(open_page("proposal"), "context"))
     assert not app.exception
