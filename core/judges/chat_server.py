@@ -5,6 +5,7 @@ import json
 import math
 import os
 import random
+import re
 import time
 import urllib.error
 import urllib.request
@@ -22,6 +23,11 @@ MAX_REPLY_BYTES = 4_000_000
 SHOWN_CHARACTERS = 160
 # Server busy, slow or broken: what may be different a moment later. The rest is final.
 TRANSIENT = frozenset({408, 409, 425, 429})
+# Reasons for which a reply ends before its end, as servers name them; any other is an end.
+CUT_OFF = frozenset({"length", "max_tokens", "model_length", "content_filter"})
+_NO_SYSTEM_ROLE = re.compile(
+    r"\bsystem\b.{0,20}\b(role|prompt|message|instruction)|\brole\b.{0,40}\bsystem\b", re.IGNORECASE
+)
 
 
 class NoReplyError(Exception):
@@ -30,6 +36,7 @@ class NoReplyError(Exception):
     transient: whether another attempt may succeed. wait: seconds that the server asks for, or None.
     about_answer: whether the fault lies with this answer only and says nothing about the server. replied:
     whether the server accepted the request and replied, though not usably. late: whether it timed out.
+    no_system_role: whether the server refuses a message of the role system.
     """
 
     def __init__(
@@ -41,6 +48,7 @@ class NoReplyError(Exception):
         about_answer: bool = False,
         replied: bool = False,
         late: bool = False,
+        no_system_role: bool = False,
     ) -> None:
         super().__init__(message)
         self.transient = transient
@@ -48,6 +56,7 @@ class NoReplyError(Exception):
         self.about_answer = about_answer
         self.replied = replied
         self.late = late
+        self.no_system_role = no_system_role
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -191,9 +200,13 @@ def _error_of_status(error: urllib.error.HTTPError, key: str | None) -> NoReplyE
         reply = _shown(error.read(65_536).decode(errors="replace"), key)
     except (OSError, http.client.HTTPException):
         reply = ""
+    no_system_role = error.code in (400, 422, 500) and _NO_SYSTEM_ROLE.search(reply) is not None
+    # Some servers report a chat template's refusal as their own fault; it is final all the same.
+    transient = transient and not no_system_role
     return NoReplyError(
         f"the server answered with status {error.code}" + (f" ({reply})" if reply else ""),
         transient=transient,
+        no_system_role=no_system_role,
         wait=_retry_after(error.headers.get("Retry-After")) if transient else None,
         # Too long, or refused for its content: another answer may pass.
         about_answer=error.code in (400, 413, 422),
@@ -223,7 +236,7 @@ def _text(body: bytes, key: str | None) -> str:
     except (ValueError, KeyError, IndexError, TypeError, RecursionError):
         raise NoReplyError(f"the server sent no chat reply: {shown!r}", transient=False) from None
     # A '10' may be the beginning of a cut off '100'.
-    if choice.get("finish_reason") not in (None, "stop"):
+    if str(choice.get("finish_reason")).lower() in CUT_OFF:
         raise NoReplyError(
             f"the reply was cut off ({choice['finish_reason']!r}): {_shown(_joined(text) or '', key)!r}",
             transient=False,

@@ -86,6 +86,23 @@ def test_what_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
+    "reply",
+    [
+        "4.", "4/5", "4 out of 5", "**4**", '"4"', "[4]", "Score: 4", "**Rating:** [[4]]", "The grade is 4.",
+        "\uff14", "4 - it says how", "4\n\nIt says how.", "4 (it says how)", "```\n4\n```",
+        '```json\n{"score": 4, "reason": "x"}\n```', 'My grade:\n```json\n{"score": 4}\n```',
+        '{"score": "4"}',
+        '{"score": "4/5"}', '{"Score": 4}', '{"rating": 4}', '{"result": {"grade": 4}}', '[{"score": 4}]',
+        '{"score": 4}\nHope this helps!', "It is a 2, or worse.</think>\n4", "<thinking>2</thinking>4",
+        "<think>2</think>3</think>4", "<reasoning>2</reasoning>\n4",
+        "<|channel|>analysis<|message|>2<|end|><|start|>assistant<|channel|>final<|message|>4<|return|>",
+    ],
+)  # fmt: skip
+def test_a_grade_that_is_plain_to_a_reader_is_read(reply: str) -> None:
+    assert parse_reply(reply, "1-5").score == 0.75
+
+
+@pytest.mark.parametrize(
     ("scale", "reply", "score"),
     [
         ("1-5", "1", 0.0),
@@ -102,9 +119,13 @@ def test_what_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
         ("1-5", "6", None),
         ("0-100", "101", None),
         ("1-5", "-1", None),
-        ("1-5", "4/5", None),
-        ("1-5", "Score: 4", None),
         ("1-5", "4 because it says how", None),
+        ("1-5", "4/10", None),
+        ("1-5", "4 or 5", None),
+        ("1-5", "4,5", None),
+        ("1-5", "1. It refuses.", None),
+        ("1-5", "4 - it gives 3 steps", None),
+        ("1-5", "4*5", None),
         ("1-5", "", None),
         ("1-5", "nan", None),
         ("1-5", "1e0", None),
@@ -112,12 +133,18 @@ def test_what_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
         ("1-5", '{"score": NaN}', None),
         ("1-5", '{"score": 1e999}', None),
         ("1-5", '{"score": true}', None),
-        ("1-5", '{"score": "4"}', None),
+        ("1-5", '{"score": "4 or 5"}', None),
+        ("1-5", '{"score": 4, "score": 1}', None),
+        ("1-5", '{"score": 4, "rating": 2}', None),
+        ("1-5", '[{"score": 4}, {"score": 1}]', None),
+        ("1-5", '{"score": 4} or 5', None),
         ("1-5", '{"score": null}', None),
-        ("1-5", '{"grade": 4}', None),
+        ("1-5", '{"points": 4}', None),
+        ("1-5", '```json\n{"score": 4}\n```\n```json\n{"score": 1}\n```', None),
+        ("1-5", "3 steps:\n```\n4\n```", None),
+        ("1-5", "4</think>", None),
         ("1-5", '{"score": 4', None),
-        ("1-5", "[4]", None),
-        ("1-5", '"4"', None),
+        ("1-5", "[4, 5]", None),
         ("1-5", "I cannot grade this.", None),
         ("1-5", "[" * 100_000, None),
         ("0-100", "9" * 5000, None),
@@ -203,6 +230,7 @@ def test_a_date_to_wait_for_is_kept_to() -> None:
         (says("It is bad."), 1, "no number on the scale 1-5: 'It is bad.'"),
         (says(None), 1, "the reply holds no text"),
         (says("1", "length"), 1, "the reply was cut off ('length'): '1'"),
+        (says("1", "max_tokens"), 1, "the reply was cut off ('max_tokens'): '1'"),
         (says("", "content_filter"), 1, "cut off ('content_filter')"),
         (lambda h, _: send(h, 200, "<html>hello</html>"), 2, "no chat reply: '<html>hello</html>'"),
         (lambda h, _: send(h, 200, chat("3")[:30]), 2, "no chat reply: '{\"choices\""),

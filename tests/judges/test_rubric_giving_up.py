@@ -233,6 +233,56 @@ def test_replies_of_reasoning_models(
     assert reason in found.reason
 
 
+@pytest.mark.parametrize("finish", ["eos_token", "STOP", "end_turn", "", None, "stop_sequence"])
+def test_a_reply_that_ended_by_itself_is_read_whatever_its_server_calls_that(
+    finish: str | None,
+) -> None:
+    with server(says("4", finish)) as seen:
+        (found,) = RubricJudge(settings(seen.url)).judge("how?", ["an answer"])
+    assert found.score == 0.75
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, '{"error": {"message": "System role not supported"}}'),
+        (500, "Jinja Exception: Only user and assistant roles are supported, got role system"),
+        (422, "Developer instruction is not enabled: no system instruction"),
+    ],
+)
+def test_a_server_without_a_system_role_gets_the_instructions_from_the_user(
+    status: int, said: str
+) -> None:
+    def act(handler: Any, turn: int) -> None:
+        refused = seen.bodies[turn]["messages"][0]["role"] == "system"
+        send(handler, status if refused else 200, said if refused else chat("4"))
+
+    with server(act) as seen:
+        judge = RubricJudge(settings(seen.url, concurrency=1))
+        found = judge.judge("how?", MANY[:5])
+        assert {judgement.score for judgement in found} == {0.75}
+        # Found out once.
+        assert len(seen) == 6
+        (message,) = seen.bodies[-1]["messages"]
+        assert message["role"] == "user"
+        assert "number from 1 to 5" in message["content"]
+        assert MANY[4] in message["content"]
+        assert "takes no system role" in found[0].reason
+        assert judge.check()[1].endswith("at the head of the user's message.")
+
+
+def test_a_refusal_that_folding_does_not_cure_changes_nothing_for_other_answers() -> None:
+    def act(handler: Any, turn: int) -> None:
+        bad = "bad" in seen.bodies[turn]["messages"][-1]["content"]
+        send(handler, 400 if bad else 200, "no system prompt in answers" if bad else chat("4"))
+
+    with server(act) as seen:
+        judge = RubricJudge(settings(seen.url, concurrency=1))
+        found = judge.judge("how?", ["one", "bad", "two"])
+    assert [judgement.score for judgement in found] == [0.75, None, 0.75]
+    assert [len(body["messages"]) for body in seen.bodies] == [2, 2, 1, 2]
+
+
 def test_what_is_sent_to_a_reasoning_model() -> None:
     fields = {"max_tokens_field": "max_completion_tokens", "send_temperature": False}
     with server(says("3")) as seen:
