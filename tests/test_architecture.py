@@ -175,6 +175,47 @@ def test_a_right_habit_is_not() -> None:
     )
 
 
+# What others have written is read in one strict way: `core/files`.
+
+# Who reads by itself, and why.
+OWN_READERS = {
+    "cache/memory.py": "what the store has written itself",
+    "cache/shard.py": "what the store has written itself",
+    "cache/store.py": "what the store has written itself",
+    "core/audit/results.py": "a value that was made a moment before",
+    "core/files/json_text.py": "the strict reader itself",
+    "core/judges/chat_server.py": "a server's envelope, where an infinity in a field unused does no harm",
+    "core/models/file_findings.py": "a model's config.json, in which transformers writes Infinity",
+    "core/tails/reading.py": "TODO",
+    "core/steering/gguf_file.py": "what this program has written, with NaN for what is not known",
+}
+LOOSE_READERS = {("json", "load"), ("json", "loads"), ("pd", "read_csv"), ("pd", "read_json")}
+
+
+def loose_readers(source: str) -> list[str]:
+    """Returns the calls that read JSON or a table loosely, as "line N: ..."."""
+    return [
+        f"line {node.lineno}: {node.func.value.id}.{node.func.attr}; use core/files"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and (node.func.value.id, node.func.attr) in LOOSE_READERS
+    ]
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_others_wrote_is_read_strictly(path: Path) -> None:
+    found = loose_readers(path.read_text(encoding="utf-8"))
+    assert bool(found) == (path.relative_to(ROOT).as_posix() in OWN_READERS), found
+
+
+def test_a_loose_reader_is_found() -> None:
+    assert (
+        len(loose_readers("import json\nx = [json.loads(t), pd.read_csv(p), json.dumps(x)]")) == 2
+    )
+
+
 # Pages: a page's folder knows nothing of another's.
 
 

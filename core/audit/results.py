@@ -17,6 +17,7 @@ from core.audit.spec import AuditSpec, audit_id, differences, queries_hash
 from core.errors import SpecError, TailscopeError
 from core.estimation.estimate import Estimate
 from core.executors.worker import Prepared
+from core.files.json_text import parse_json
 from core.queries.query import Query
 from core.settings.atomic import replacing
 
@@ -196,7 +197,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     """
     path = folder / MANIFEST
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

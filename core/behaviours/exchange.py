@@ -11,8 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from core.behaviours.load import Behaviour, ContrastPair, contrast_pairs
-from core.behaviours.spec import BehaviourSpec, Message, PairSpec, parse_behaviour, parse_pairs
+from core.behaviours.spec import BehaviourSpec, Message, PairSpec, parse_behaviour, parse_pair
 from core.errors import BehaviourError, first_sentence
+from core.files.json_text import json_lines, parse_json
 from core.judges.config import shipped_judges
 from core.judges.files import read_json
 from core.judges.rules import RuleSet
@@ -29,17 +30,17 @@ def read_pair_lines(content: bytes, name: str) -> tuple[tuple[PairSpec, ...], tu
     """
     good: list[PairSpec] = []
     bad: list[BadRow] = []
-    for number, line in enumerate(_text(content, name).splitlines(), start=1):
+    for number, line in json_lines(_text(content, name)):
         try:
-            pairs = parse_pairs([line], name)
-            contrast_pairs(pairs, name)
+            pair = parse_pair(line, name)
+            contrast_pairs((pair,), name)
         except BehaviourError as error:
             message = str(error)
-            for label in (f"{name}, line 1: ", f"{name}, pair 1: "):
+            for label in (f"{name}, pair 1: ", f"{name}: "):
                 message = message.removeprefix(label)
             bad.append(BadRow(number, message))
         else:
-            good.extend(pairs)
+            good.append(pair)
     if not good:
         why = f" (line {bad[0].row}: {bad[0].reason})" if bad else ""
         raise BehaviourError(f"{name!r} must hold at least one contrast pair, got none{why}")
@@ -157,8 +158,8 @@ def check_foreign_judge(judge: str | Mapping[str, Any], label: str) -> None:
 
 def _json(content: bytes, label: str) -> object:
     try:
-        return json.loads(_text(content, label))
-    except (ValueError, RecursionError) as error:
+        return parse_json(_text(content, label))
+    except ValueError as error:
         raise BehaviourError(f"{label!r} is not JSON ({error})") from None
 
 

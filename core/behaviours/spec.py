@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError, field_validator
 
 from core.errors import BehaviourError, first_sentence
+from core.files.json_text import json_lines, parse_json
 from core.spec import DirectionPosition, Number, Spec, check_query, within
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -125,7 +126,7 @@ def read_behaviour(path: Path) -> BehaviourSpec:
         BehaviourError: there is none; one sentence names file and value.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_bytes())
     except OSError as error:
         raise BehaviourError(f"behaviour {str(path)!r} cannot be read: {error.strerror}") from error
     except ValueError as error:
@@ -152,24 +153,23 @@ def read_pairs(path: Path) -> tuple[PairSpec, ...]:
         BehaviourError: it cannot be read, or a line is not a pair; the line's number is named.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BehaviourError(f"contrast pairs {str(path)!r} cannot be read ({error})") from error
-    return parse_pairs(lines, path.name)
+    return tuple(
+        parse_pair(line, f"{path.name}, line {number}") for number, line in json_lines(text)
+    )
 
 
-def parse_pairs(lines: list[str], label: str) -> tuple[PairSpec, ...]:
-    """Returns the contrast pairs of JSONL lines; blank lines are passed over. Raises: as `read_pairs`."""
-    pairs = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            pairs.append(PairSpec(**json.loads(line)))
-        except ValidationError as error:
-            raise BehaviourError(f"{label}, line {number}: {first_sentence(error)}") from None
-        except (ValueError, TypeError) as error:
-            raise BehaviourError(
-                f"{label}, line {number}: a pair is an object with 'safe' and 'unsafe'"
-            ) from error
-    return tuple(pairs)
+def parse_pair(line: str, label: str) -> PairSpec:
+    """Returns the pair in a line of JSONL. label: of the line, for messages. Raises: BehaviourError."""
+    wanted = "a pair is an object with 'safe' and 'unsafe'"
+    try:
+        return PairSpec(**parse_json(line))
+    except ValidationError as error:
+        raise BehaviourError(f"{label}: {first_sentence(error)}") from None
+    except json.JSONDecodeError as error:
+        what = f"this is no JSON ({error.msg}, at character {error.colno})"
+        raise BehaviourError(f"{label}: {wanted}, and {what}") from None
+    except (ValueError, TypeError) as error:
+        raise BehaviourError(f"{label}: {wanted}") from error

@@ -4,14 +4,17 @@ Bad input ends with exit code 2 and one line on stderr; `--json` prints one obje
 else.
 """
 
+import math
 import sys
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 # The command-line parser inside typer; its errors have no public name there.
+from typer._click.core import Context
 from typer._click.exceptions import ClickException
+from typer.core import TyperCommand
 
 import core
 from core.cli.audit import audit
@@ -23,15 +26,30 @@ from core.cli.schema import schema
 from core.cli.sensitivity import sensitivity
 from core.cli.tails import tails
 from core.cli.tune import tune
-from core.errors import TailscopeError
+from core.errors import SpecError, TailscopeError
 
 app = typer.Typer(
     help="Tailscope: how often does a language model give a harmful answer?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+class FiniteNumbers(TyperCommand):
+    """A command whose options take no NaN and no infinity: a limit that is NaN would limit nothing."""
+
+    def invoke(self, ctx: Context) -> Any:
+        """Runs the command. Raises: SpecError, naming the option, if one of its numbers is not finite."""
+        for name, value in ctx.params.items():
+            for one in value if isinstance(value, list | tuple) else (value,):
+                if isinstance(one, float) and not math.isfinite(one):
+                    option = name.replace("_", "-")
+                    raise SpecError(f"--{option} must be a finite number, got {one}")
+        return super().invoke(ctx)
+
+
 for command in (estimate, tune, audit, sensitivity, tails, preflight, direction, schema):
-    app.command()(command)
+    app.command(cls=FiniteNumbers)(command)
 
 
 INTERRUPTED = 130

@@ -1,12 +1,14 @@
 """Options that several commands have, and what their texts stand for."""
 
-import json
+import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from core.errors import SpecError
+from core.files.json_text import parse_json
 from core.glossary import meaning
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ DefensiveOption = Annotated[float, typer.Option(help=f"0..1. {meaning('defensive
 CacheOption = Annotated[
     Path | None, typer.Option(help="Folder of stored draws. Default: the user's cache.")
 ]
+THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -78,8 +81,10 @@ def generation_fields(
 
 def whole_number(name: str, text: str) -> int:
     """Returns a whole number, also from a spelling like 1e4. Raises: SpecError."""
+    # A comma parts thousands and nothing else: 1,5 is not 15.
+    plain = text.replace(",", "") if THOUSANDS.fullmatch(text.strip()) else text
     try:
-        number = float(text.replace("_", "").replace(",", ""))
+        number = float(plain)
         if number == int(number):
             return int(number)
     except (ValueError, OverflowError):
@@ -90,9 +95,12 @@ def whole_number(name: str, text: str) -> int:
 def numbers(name: str, text: str | None) -> tuple[float, ...]:
     """Returns the numbers of a list like 0.5,1,2. Raises: SpecError."""
     try:
-        return tuple(float(part) for part in (text or "").split(",") if part.strip())
+        found = tuple(float(part) for part in (text or "").split(",") if part.strip())
     except ValueError:
         raise SpecError(f"{name} must be numbers like 0.5,1,2, got {text!r}") from None
+    if not all(map(math.isfinite, found)):
+        raise SpecError(f"{name} must be finite numbers like 0.5,1,2, got {text!r}")
+    return found
 
 
 def whole_numbers(name: str, text: str | None) -> tuple[int, ...]:
@@ -108,10 +116,11 @@ def parsed_proposal(text: str) -> "AnyProposalSpec":
     from core.proposals import build_proposal
 
     try:
-        fields = json.loads(text)
+        fields = parse_json(text)
     except ValueError as error:
         raise SpecError(
-            f'proposal must be a JSON object like {{"kind": "ablate", "strength": 0.8}}, got {text!r}'
+            f'proposal must be a JSON object like {{"kind": "ablate", "strength": 0.8}}, got {text!r} '
+            f"({error})"
         ) from error
     if not isinstance(fields, dict):
         raise SpecError(f"proposal must be a JSON object, got {text!r}")

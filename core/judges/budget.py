@@ -1,5 +1,6 @@
 """The cost of a judge behind a server, checked before the first answer is drawn."""
 
+import math
 from collections.abc import Callable, Sequence
 
 from core.errors import SpecError
@@ -20,8 +21,11 @@ def check_cost(
     answers: to each query, of at most answer_tokens tokens. max_cost: in the currency of the judge's file.
 
     Raises:
-        SpecError: it may cost more than max_cost, or there is a max_cost and the judge's file has no prices.
+        SpecError: it may cost more than max_cost; max_cost is no number, or the judge's file has no prices.
     """
+    if max_cost is not None and not (math.isfinite(max_cost) and max_cost >= 0):
+        # Nothing lies above NaN: such a limit would let any cost pass.
+        raise SpecError(f"max_cost must be a finite number, 0 or more, got {max_cost:g}")
     if not isinstance(judge, PaidJudge):
         return
     cost = total_cost([judge.cost_before(query, answers, answer_tokens) for query in queries])

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from core.errors import BehaviourError
+from core.files.json_text import parse_json
 
 
 def read_json(path: Path) -> object:
@@ -13,7 +14,7 @@ def read_json(path: Path) -> object:
         BehaviourError: there is none that can be read; one sentence names it.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_bytes())
     except FileNotFoundError:
         raise BehaviourError(f"There is no judge file {path}.") from None
     except OSError as error:

@@ -1,6 +1,5 @@
 """Checks a model's files by its config and their names; reads no weights."""
 
-import json
 import os
 from collections.abc import Collection
 from contextlib import suppress
@@ -16,6 +15,7 @@ from transformers.models.auto.tokenization_auto import get_tokenizer_config
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from core.errors import ModelError
+from core.files.json_text import parse_json
 from core.settings.operator import NOTHING, Permissions, operator
 
 SAFE_WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -162,7 +162,7 @@ def read_index(label: str, folder: Path, file: str = WEIGHTS_INDEX) -> dict[str,
     if not path.is_file():
         return None
     try:
-        index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        index: dict[str, Any] = parse_json(path.read_bytes())
         index["weight_map"].values()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{label!r} has a damaged {file}; fetch it again ({error})") from error

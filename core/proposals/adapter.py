@@ -3,7 +3,6 @@
 import copy
 import dataclasses
 import hashlib
-import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors import SafetensorError
 from transformers.modeling_utils import PreTrainedModel
 
 from core.errors import ModelError, SpecError
+from core.files.json_text import parse_json
 from core.models.blocks import find_blocks
 from core.models.loading import LoadedModel
 from core.proposals.base import Proposal, ProposalContext
@@ -120,7 +120,7 @@ def _with_adapter(model: PreTrainedModel, folder: Path) -> "tuple[PeftModel, lis
 def _check_plain(folder: Path) -> None:
     """Raises SpecError unless it is LoRA of a form that leaves the target's weights alone."""
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = parse_json((folder / CONFIG).read_bytes())
         wrong = {
             "peft_type": config.get("peft_type") != "LORA",
             "init_lora_weights": config.get("init_lora_weights", True) not in PLAIN_STARTS,

@@ -1,15 +1,13 @@
 """Rows of JSON and JSON Lines files."""
 
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from core.errors import SpecError
+from core.files.json_text import json_lines, parse_json
 from core.queries.columns import recognises
 from core.queries.rows import BadRow, Row, Table, shown
-
-_NOT_JSON = (ValueError, RecursionError)
 
 
 def json_table(text: str, by_line: bool) -> Table:
@@ -21,8 +19,8 @@ def json_table(text: str, by_line: bool) -> Table:
         SpecError: the text is not JSON, or nothing in it looks like rows.
     """
     try:
-        data = json.loads(text)
-    except _NOT_JSON as error:
+        data = parse_json(text)
+    except json.JSONDecodeError as error:
         # Several values in a row are JSON Lines, whatever the file is called.
         if by_line or str(error).startswith("Extra data"):
             return _table(list(_lines(text)), "line")
@@ -34,15 +32,11 @@ def json_table(text: str, by_line: bool) -> Table:
 
 
 def _lines(text: str) -> Iterator[Row | BadRow]:
-    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
-        if not line.strip():
-            continue
+    for number, line in json_lines(text):
         try:
-            yield _row(number, json.loads(line))
+            yield _row(number, parse_json(line))
         except json.JSONDecodeError as error:
             yield BadRow(number, f"it is not JSON ({error.msg} at character {error.colno})")
-        except _NOT_JSON as error:
-            yield BadRow(number, f"it is not JSON ({error})")
 
 
 def _row(number: int, value: object) -> Row | BadRow:

@@ -1,10 +1,10 @@
 """The proposal that a behaviour starts from: looked up for a model, and kept once it has been measured."""
 
-import json
 from contextlib import suppress
 
 from cache import StoreError, spec_hash
 from core.behaviours.load import SAMPLE_DATA, load_behaviour
+from core.files.json_text import parse_json
 from core.models.loading import LoadedModel
 from core.proposals import AnyProposalSpec, build_proposal
 from core.sampling.shards import AnyStore
@@ -21,7 +21,7 @@ def known_default(loaded: LoadedModel, behaviour: str, store: AnyStore) -> AnyPr
 
 def known_for(fingerprint: str, behaviour: str, store: AnyStore) -> AnyProposalSpec | None:
     """Returns the measured default for the weights of this fingerprint, or None."""
-    shipped = json.loads(SHIPPED.read_text(encoding="utf-8")) if SHIPPED.is_file() else {}
+    shipped = parse_json(SHIPPED.read_bytes()) if SHIPPED.is_file() else {}
     found = shipped.get(fingerprint, {}).get(behaviour)
     if found is None:
         try:

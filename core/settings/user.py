@@ -7,6 +7,7 @@ from pydantic import ValidationError, field_validator
 
 from cache import MemoryStore, Store
 from core.errors import SpecError, TailscopeError, first_sentence
+from core.files.json_text import parse_json
 from core.settings.atomic import replacing
 from core.settings.operator import user_folder
 from core.spec import Spec, Whole
@@ -38,7 +39,7 @@ def user_settings() -> UserSettings:
     """
     path = _path()
     try:
-        return UserSettings(**json.loads(path.read_text(encoding="utf-8")))
+        return UserSettings(**parse_json(path.read_bytes()))
     except FileNotFoundError:
         return UserSettings()
     except ValidationError as error:

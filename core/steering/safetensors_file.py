@@ -11,6 +11,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from core.errors import BehaviourError
+from core.files.json_text import parse_json
 from core.steering.direction import Direction, DirectionMeta, checked_position
 
 FORMAT = "tailscope-direction"
@@ -69,17 +70,17 @@ def _header(content: bytes) -> dict[str, str]:
     try:
         if len(content) < 8 + length:
             raise ValueError("it is cut short")
-        header = json.loads(content[8 : 8 + length])
+        header = parse_json(content[8 : 8 + length])
         return {str(name): str(text) for name, text in header.get("__metadata__", {}).items()}
-    except (ValueError, AttributeError, RecursionError) as error:
+    except (ValueError, AttributeError) as error:
         raise BehaviourError(f"the file is not safetensors ({error})") from error
 
 
 def _value(text: str) -> object:
     """Returns the JSON value that a string spells, or the string itself."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_json(text)
+    except ValueError:
         return text
 
 

@@ -1,12 +1,12 @@
 """Estimates marked 'do not use' among those the tail is fitted to, and the consent to leave them out."""
 
-import json
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.files.json_text import parse_json
 from core.tails.analysis import FittedTail
 from core.tails.reading import ReadSample
 from pages.shared.frame import sentence
@@ -101,7 +101,7 @@ def _range(cell: "pd.Series[Any]") -> str:
 def reasons(cell: object) -> str:
     """Returns a verdict's first reasons. cell: JSON as in an audit's table; anything else has none."""
     try:
-        found = json.loads(cell) if isinstance(cell, str) else None
+        found = parse_json(cell) if isinstance(cell, str) else None
     except ValueError:
         return ""
     if not isinstance(found, list):
