@@ -1,7 +1,5 @@
 """Rows of CSV, TSV and parquet files."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,15 +8,13 @@ import pyarrow.parquet as pq
 from pyarrow import types
 
 from core.errors import SpecError
+from core.files.records import miscounted, records
 from core.queries.columns import MAX_COLUMNS, recognises
 from core.queries.rows import MAX_ROWS, BadRow, Row, Table
 
 MAX_UNPACKED_BYTES = 1_000_000_000
 _DELIMITERS = (",", ";", "\t")
 _BROKEN_PARQUET = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError)
-
-# Long cells are refused as bad rows later; the csv module would resume parsing inside the cell.
-csv.field_size_limit(2**31 - 1)
 
 
 def csv_table(text: str, tabs_first: bool) -> Table:
@@ -39,13 +35,13 @@ def csv_table(text: str, tabs_first: bool) -> Table:
 
     def rows(wanted: Sequence[str]) -> Iterator[Row | BadRow]:
         places = [(name, header.index(name)) for name in wanted]
-        records = _records(text, delimiter)
-        next(records)
-        for number, cells in records:
+        found = records(text, delimiter)
+        next(found)
+        for number, cells in found:
             if isinstance(cells, str):
                 yield BadRow(number, cells)
             elif len(cells) != len(header):
-                yield BadRow(number, _miscounted(len(cells), len(header), delimiter))
+                yield BadRow(number, miscounted(len(cells), len(header), delimiter))
             else:
                 yield Row(number, {name: cells[place] for name, place in places})
 
@@ -53,27 +49,8 @@ def csv_table(text: str, tabs_first: bool) -> Table:
 
 
 def _header(text: str, delimiter: str) -> list[str]:
-    _, cells = next(_records(text, delimiter), (0, []))
+    _, cells = next(records(text, delimiter), (0, []))
     return [] if isinstance(cells, str) else cells
-
-
-def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
-    """Yields (number, cells or an error in words) of every record but blank lines; number 0 is the header."""
-    # Without `strict`, a cell with a stray quotation mark would be altered silently.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    number = 0
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells: list[str] | str = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            where = f"line {line}" if line >= reader.line_num else f"lines {line}-{reader.line_num}"
-            cells = f"a quotation mark is out of place in {where} ({error})"
-        if cells:
-            yield number, cells
-            number += 1
 
 
 def parquet_table(content: bytes) -> Table:
@@ -124,9 +101,3 @@ def _values(column: Any) -> list[object]:
 def _not_parquet(error: Exception) -> SpecError:
     reason = (str(error) or type(error).__name__).splitlines()[0][:200]
     return SpecError(f"could not be read as parquet: {reason}")
-
-
-def _miscounted(fields: int, expected: int, delimiter: str) -> str:
-    message = f"it has {fields} field{'' if fields == 1 else 's'} where the header has {expected}"
-    hint = f" (a cell with {delimiter!r} in it needs quotation marks)" if fields > expected else ""
-    return message + hint

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from core.behaviours.load import load_queries, load_references
 from core.errors import SpecError
+from core.files.records import miscounted, records
 from core.queries import MAX_FILE_BYTES, read_text
 from core.tails.remarks import Remark
 from core.tails.sample import Array, Mask, TailSample, tail_sample
@@ -62,19 +63,11 @@ def csv_table(source: Path | bytes, name: str) -> pd.DataFrame:
     try:
         content = source if isinstance(source, bytes) else source.read_bytes()
         if len(content) > MAX_FILE_BYTES:
-            raise SpecError(
-                f"input {name!r} must be at most {MAX_FILE_BYTES:,} bytes, got {len(content):,}"
-            )
+            raise SpecError(f"must be at most {MAX_FILE_BYTES:,} bytes, got {len(content):,}")
         text = read_text(content)
-        found: pd.DataFrame = pd.read_csv(
-            io.StringIO(text),
-            sep=_separator(text),
-            dtype=str,
-            keep_default_na=False,
-            skipinitialspace=True,
-        )
-    except SpecError:
-        raise
+        return _strict_table(text, _separator(text))
+    except SpecError as error:
+        raise SpecError(f"input {name!r} {error}") from None
     except IsADirectoryError:
         raise SpecError(
             f"input must be a CSV, and {name!r} is a folder; an audit's folder is given as --audit"
@@ -82,7 +75,37 @@ def csv_table(source: Path | bytes, name: str) -> pd.DataFrame:
     except (OSError, ValueError, pd.errors.ParserError) as error:
         reason = getattr(error, "strerror", None) or str(error).strip()
         raise SpecError(f"input {name!r} could not be read: {reason}") from None
-    return found
+
+
+def _strict_table(text: str, delimiter: str) -> pd.DataFrame:
+    """Returns the cells as they are written; each record must have as many as the header.
+
+    A delimiter at the end of every record, as some programs write, ends the record and begins no cell.
+
+    Raises:
+        SpecError: a record has another number of cells, a quotation mark is out of place, or two columns have
+            one name.
+    """
+    found = [cells for _, cells in records(text, delimiter)]
+    for number, cells in enumerate(found):
+        if isinstance(cells, str):
+            raise SpecError(f"is no table: in row {number}, {cells}")
+    table = [[cell.strip() for cell in cells] for cells in found if not isinstance(cells, str)]
+    header = table[0] if table else []
+    if header and all(len(cells) > 1 and cells[-1] == "" for cells in table):
+        header, table = header[:-1], [cells[:-1] for cells in table]
+    elif header and all(len(cells) == len(header) + 1 and cells[-1] == "" for cells in table[1:]):
+        table = [header, *(cells[:-1] for cells in table[1:])]
+    for number, cells in enumerate(table[1:], start=1):
+        if len(cells) != len(header):
+            raise SpecError(
+                f"is no table: row {number}: {miscounted(len(cells), len(header), delimiter)}"
+            )
+    plain = [name.lower() for name in header]
+    twice = next((name for name in header if plain.count(name.lower()) > 1), None)
+    if twice is not None:
+        raise SpecError(f"has two columns named {twice!r}; rename one of them")
+    return pd.DataFrame(table[1:], columns=header, dtype=str)
 
 
 def _separator(text: str) -> str:
