@@ -36,9 +36,11 @@ def message_ids(loaded: LoadedModel, messages: Sequence[Message]) -> tuple[int, 
     else:
         system = "".join(m["content"] + "\n\n" for m in messages if m["role"] == "system")
         query = "\n".join(m["content"] for m in messages if m["role"] == "user")
-        ids = tokenizer(PLAIN_TEMPLATE.format(system=system, query=query))["input_ids"]
-        # Left over from training, some tokenizers end every text with a stop token.
-        while ids and ids[-1] in loaded.stop_token_ids:
+        text = PLAIN_TEMPLATE.format(system=system, query=query)
+        ids = tokenizer(text)["input_ids"]
+        # Left over from training, some tokenizers put a stop token after every text.
+        own = tokenizer(text, add_special_tokens=False)["input_ids"]
+        if ids[-1:] != own[-1:] and ids[-1] in loaded.stop_token_ids:
             ids = ids[:-1]
     _check(loaded, ids)
     return tuple(int(token) for token in ids)

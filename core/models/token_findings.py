@@ -158,7 +158,8 @@ def _prompt(tokenizer: PreTrainedTokenizerBase, stops: tuple[int, ...]) -> list[
     found = []
     if not tokenizer.chat_template:
         ids = tokenizer("Answer:")["input_ids"]
-        if ids and int(ids[-1]) in stops:
+        own = tokenizer("Answer:", add_special_tokens=False)["input_ids"]
+        if ids[-1:] != own[-1:] and int(ids[-1]) in stops:
             message = (
                 "Its tokenizer puts a stop token after every text; it is taken off the prompt."
             )

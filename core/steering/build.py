@@ -6,8 +6,8 @@ The direction at a block is the mean activation on the safe sides minus the mean
 
 import hashlib
 import json
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -23,10 +23,8 @@ from core.spec import DirectionPosition
 from core.steering.direction import Direction
 from core.tasks import Progress, Steps, result_of
 
-# Reading the pairs takes a second or an hour, by the model. It is done once, also where the model is loaded
-# again; of the last few, for a direction may hold megabytes.
-_built: OrderedDict[str, Direction] = OrderedDict()
-MOST_BUILT = 16
+# Reading the pairs takes a second or an hour, by the model. It is done once, and goes with its model.
+_built: WeakKeyDictionary[LoadedModel, dict[str, Direction]] = WeakKeyDictionary()
 
 
 def build_direction(
@@ -51,30 +49,26 @@ def direction_steps(
     """Yields the progress of `build_direction` and returns its direction. Raises: as it does."""
     if not pairs:
         raise BehaviourError("a direction needs at least one contrast pair, got 0")
-    key = _key(loaded, pairs, position)
-    found = _built.get(key)
-    if found is None:
+    known, key = _built.setdefault(loaded, {}), _key(pairs, position)
+    if key not in known:
         safe, unsafe = [], []
         for pair in pairs:
             safe.append(_activations(loaded, pair.safe, position))
             unsafe.append(_activations(loaded, pair.unsafe, position))
             yield Progress(len(safe), len(pairs), "pairs")
-        found = _built[key] = _direction(np.stack(safe), np.stack(unsafe), position)
-        while len(_built) > MOST_BUILT:
-            _built.popitem(last=False)
-    return found
+        known[key] = _direction(np.stack(safe), np.stack(unsafe), position)
+    return known[key]
 
 
 def built_direction(
     loaded: LoadedModel, pairs: Sequence[ContrastPair], position: DirectionPosition
 ) -> Direction | None:
     """Returns the direction if these pairs have been read already, else None."""
-    return _built.get(_key(loaded, pairs, position))
+    return _built.get(loaded, {}).get(_key(pairs, position))
 
 
-def _key(loaded: LoadedModel, pairs: Sequence[ContrastPair], position: DirectionPosition) -> str:
-    model = [loaded.fingerprint, str(loaded.device), loaded.loading.model_dump(mode="json")]
-    content = json.dumps([model, position, [[pair.safe, pair.unsafe] for pair in pairs]])
+def _key(pairs: Sequence[ContrastPair], position: DirectionPosition) -> str:
+    content = json.dumps([position, [[pair.safe, pair.unsafe] for pair in pairs]])
     return hashlib.sha256(content.encode()).hexdigest()
 
 

@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,12 +53,12 @@ def nothing_drawn(folder: Path) -> Iterator[None]:
     assert shard_keys(folder) == before
 
 
-def printed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+def printed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     with pytest.raises(SystemExit) as stop:
         main([*arguments, "--json"])
     output = capsys.readouterr()
     assert stop.value.code in (0, None), output.err
-    shown: dict[str, object] = json.loads(output.out)
+    shown: dict[str, Any] = json.loads(output.out)
     return shown
 
 
@@ -99,7 +100,14 @@ def test_a_comparison_of_wordings_is_the_same(
     with nothing_drawn(older):
         now = printed(command, capsys)
     del then["seconds"]  # the time that this command took, not the draws
+    # The bands of the mean are in closed form since, and of two wordings little is known of others.
+    before, averaged = then.pop("averaged"), now["averaged"]
     assert_same(now, then)
+    assert averaged["mean"] == pytest.approx(before["mean"], rel=1e-12)
+    assert averaged["low"] == pytest.approx(before["low"], rel=0.02)
+    assert averaged["high"] == pytest.approx(before["high"], rel=0.02)
+    assert averaged["wider_low"] <= before["wider_low"]
+    assert averaged["wider_high"] == 1.0
 
 
 @pytest.mark.slow

@@ -1,14 +1,10 @@
 """Directions from contrast pairs: what they are, and pairs that give none."""
 
-from collections import OrderedDict
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from core.behaviours.load import ContrastPair
 from core.errors import BehaviourError, ModelError
-from core.steering import build
 from core.steering.build import build_direction, built_direction
 from tests.models.tiny_models import tiny_model
 
@@ -53,10 +49,7 @@ def test_a_layer_that_is_not_there_is_named() -> None:
             direction.vector(layer)
 
 
-def test_progress_is_shown_pair_by_pair_and_pairs_are_read_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(build, "_built", OrderedDict())
+def test_progress_is_shown_pair_by_pair_and_pairs_are_read_once() -> None:
     model, seen = tiny_model(), []
     assert built_direction(model, PAIRS, "answer_mean") is None
     first = build_direction(model, PAIRS, "answer_mean", seen.append)
@@ -69,7 +62,4 @@ def test_progress_is_shown_pair_by_pair_and_pairs_are_read_once(
     assert len(seen) == 2
     assert built_direction(model, PAIRS, "last_prompt") is None
     assert built_direction(model, PAIRS[:1], "answer_mean") is None
-    # Of the same model loaded again they are known; of another, whatever its name, they are not.
-    assert built_direction(tiny_model(), PAIRS, "answer_mean") is first
-    other = replace(tiny_model(), fingerprint="other")
-    assert built_direction(other, PAIRS, "answer_mean") is None
+    assert built_direction(tiny_model(), PAIRS, "answer_mean") is None
