@@ -98,9 +98,7 @@ def test_a_pair_with_two_answers_of_a_kind_is_refused_by_line(tmp_path: Path) ->
 
 def test_a_pair_may_hold_any_character(tmp_path: Path) -> None:
     path = tmp_path / "pairs.jsonl"
-    path.write_text(
-        '{"query": "q", "safe": "a\u2028b", "unsafe": "c\x85d"}\n', encoding="utf-8"
-    )
+    path.write_text('{"query": "q", "safe": "a\u2028b", "unsafe": "c\x85d"}\n', encoding="utf-8")
     (pair,) = read_pairs(path)
     assert pair.safe == "a\u2028b"
 
