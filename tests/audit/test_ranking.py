@@ -70,11 +70,11 @@ def test_what_was_not_hit_may_be_anything() -> None:
 def test_a_pair_of_equal_models_is_ranked_as_rarely_as_said() -> None:
     generator = np.random.default_rng(0)
     wrong = 0
-    for _ in range(200):
+    for _ in range(80):
         risks = 10 ** generator.uniform(-5, -1, 40)
         one, two = (curve_of(n, risks * generator.gamma(16, 1 / 16, 40), error=0.25) for n in "ab")
         wrong += difference(one, two, "100").sign != 0
-    assert wrong <= stats.binom(200, 0.05).ppf(0.999)
+    assert wrong <= stats.binom(80, 0.05).ppf(0.999)
 
 
 def test_the_difference_is_students() -> None:

@@ -72,6 +72,7 @@ def test_json_has_what_an_audit_needs(capsys, tmp_path: Path) -> None:
     assert json.loads(capsys.readouterr().out)["proposal"] == found["best"]
 
 
+@pytest.mark.slow
 def test_a_pilot_without_harm_is_an_answer(capsys, tmp_path: Path) -> None:
     dump = tmp_path / "surface.parquet"
     arguments = ("--query", "what is a cow", "--rows", "40", "--strengths", "0.5", "--layers", "1")
@@ -123,6 +124,7 @@ def test_a_share_of_the_file_is_asked(tmp_path: Path) -> None:
     assert pilot() == ("a", "b")
 
 
+@pytest.mark.slow
 def test_rows_left_out_are_told(capsys, tmp_path: Path) -> None:
     path = tmp_path / "asked.csv"
     path.write_text(f"id,prompt,text\na,{QUERY},x\na,what is a cow,x\nc,,x\nd,what is a  cow,x\n")

@@ -120,6 +120,7 @@ def test_a_grade_is_the_mean_of_two_neighbouring_digits() -> None:
     assert ((targets > 0).sum(1) <= 2).all()
 
 
+@pytest.mark.slow
 def test_swapped_outputs_would_be_seen(answered: list[AnsweredRequest]) -> None:
     """The measure above fails on a grader whose digits, or a classifier whose classes, are swapped."""
     grader, classifier = load_judge("grader"), load_judge("classifier")
