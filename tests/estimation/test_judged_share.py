@@ -61,7 +61,8 @@ def test_the_proposals_garbage_moves_nothing(method, share):
 def test_the_interval_holds_the_truth_at_least_as_often_as_it_says(method):
     world = garbage(0.16, proposals=1 if method == "is" else 2)
     found = [estimate(judged_by_answer(world, seed), method=method) for seed in range(100)]
-    assert np.mean([each.ci_low <= TRUTH <= each.ci_high for each in found]) >= 0.95
+    # 95% of 100 runs, two and a half standard errors below.
+    assert np.mean([each.ci_low <= TRUTH <= each.ci_high for each in found]) >= 0.895
 
 
 @pytest.mark.parametrize("method", ["mc", "is", "mis"])
