@@ -121,7 +121,7 @@ def test_a_cluster_that_is_not_there_is_said_quickly() -> None:
             ray_executor(1, address)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_the_command_line_prints_json_alone(tmp_path: Any) -> None:
     command = audit_command(tmp_path / "out", tmp_path / "cache")
     more = ["--queries", str(query_file(tmp_path, 1)), "--samples", "50", "--executor", "ray"]

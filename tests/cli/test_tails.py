@@ -38,8 +38,15 @@ def file_of(tmp_path: Path, scores: np.ndarray, relative: float = 0.1, **more: o
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fit", ["pot", "gev"])
-@pytest.mark.parametrize("estimator", ["ml", "pwm"])
+@pytest.mark.parametrize(
+    ("fit", "estimator"),
+    [
+        ("pot", "ml"),
+        ("pot", "pwm"),
+        ("gev", "pwm"),
+        pytest.param("gev", "ml", marks=pytest.mark.study),
+    ],
+)
 def test_other_estimators(capsys, tmp_path: Path, fit: str, estimator: str) -> None:
     path = file_of(tmp_path, gumbel_scores(200, 3))
     options = ("--input", path, "--horizon", "500", "--fit", fit, "--bootstraps", "60", "--json")

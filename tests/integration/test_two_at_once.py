@@ -51,7 +51,7 @@ def same(one: list[JudgedShard], other: list[JudgedShard]) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pair", [(0, 1), (2, 3)])
+@pytest.mark.parametrize("pair", [(0, 1), pytest.param((2, 3), marks=pytest.mark.study)])
 def test_two_threads_draw_what_each_draws_alone(pair: tuple[int, int]) -> None:
     loaded = load_model("aster")
     proposals = [PROPOSALS[number] for number in pair]
