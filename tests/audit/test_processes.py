@@ -85,7 +85,7 @@ def test_ctrl_c_ends_it_all_and_says_little(workers: int, tmp_path: Path) -> Non
     assert (tmp_path / "out" / "manifest.json").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_a_disk_that_fills_up_stops_it_with_one_line(tmp_path: Path) -> None:
     """A file system of its own would need root; the size of a file is limited instead."""
     command = audit_command(tmp_path / "out", tmp_path / "cache")
