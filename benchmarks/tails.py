@@ -30,9 +30,9 @@ from core.tails.backtest import backtest, predictor_of
 from core.tails.block_maxima import Blocks, gev_by_likelihood
 from core.tails.bootstrap import bootstrap
 from core.tails.exceedance import shares_above
-from core.tails.forecast import Predictor
 from core.tails.maximum import corrected_forecasts
 from core.tails.pareto import ParetoTail, fit_pareto_largest, pareto_by_likelihood
+from core.tails.predictor import Predictor, TailPredictor
 from core.tails.profile import (
     GEV_PARAMETERS,
     gev_interval,
@@ -239,7 +239,7 @@ def _predicted(
         predictor = _predictor(kind, sample, int(generator.integers(1 << 30)))
     except SpecError:
         return None
-    low, high = predictor.quantiles(predictor.maximum_scores(sizes), [0.025, 0.975])
+    low, high = predictor.worst(sizes, [0.025, 0.975])
     # Both are 1 but for rounding where the tail reaches it.
     inside = (low <= worst * (1 + 1e-6)) & (worst <= high * (1 + 1e-6))
     return np.array([inside, np.log10(high / low), worst <= high * (1 + 1e-6)])
@@ -249,7 +249,7 @@ def _predictor(kind: str, sample: TailSample, seed: int) -> Predictor:
     if kind == "pot by refits":
         refit = partial(_free, largest=len(sample) // 5)
         fit = refit(sample)
-        return Predictor(fit, bootstrap(sample, fit, refit, times=100, seed=seed))
+        return Predictor(TailPredictor(fit, bootstrap(sample, fit, refit, times=100, seed=seed)))
     return fit_tail(sample, spec_of(kind, sample, bootstraps=100, seed=seed)).predictor
 
 

@@ -234,6 +234,7 @@ class ForecastOutput(NoiseLeftIn):
     at_least_one: float | None
     at_least_one_low: float | None
     at_least_one_high: float | None
+    at_least_one_bound: float | None
     noise_left_in: NoiseLeftIn
 
 

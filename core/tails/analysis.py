@@ -10,11 +10,11 @@ from core.tails.baselines import fit_empirical, fit_lognormal
 from core.tails.block_maxima import blocks_of, fit_block_maxima
 from core.tails.block_posterior import block_posterior
 from core.tails.bootstrap import Fitter, TailDraws, bootstrap, is_grouped, resample
-from core.tails.forecast import Predictor
 from core.tails.goodness_of_fit import GoodnessOfFit, excess_goodness_of_fit, independent_excesses
 from core.tails.gumbel import fit_gumbel, largest_by_default
 from core.tails.pareto import FEWEST_EXCEEDANCES, fit_pareto_largest
 from core.tails.posterior import pareto_posterior
+from core.tails.predictor import Predictor, SeenPredictors, TailPredictor
 from core.tails.profile import (
     GEV_PARAMETERS,
     gev_interval,
@@ -28,8 +28,10 @@ from core.tails.sample import (
     kaplan_meier_draws,
     to_score,
 )
-from core.tails.simex import NOISY_COPIES, has_noise, simex_shift
+from core.tails.seen import seen_predictors
+from core.tails.simex import NOISY_COPIES, SimexShift, has_noise, simex_shift
 from core.tails.spec import SHAPED, TailSpec
+from core.tails.surplus import Surplus, find_surplus
 from core.tails.tail import SplicedTail, Tail, splice
 from core.tails.thresholds import ThresholdTable, exceedances_at, threshold_table_if_enough
 
@@ -44,6 +46,7 @@ class FittedTail:
 
     refits: tails that could be instead of the fit. predictor: with the estimates' noise taken out, if the
     spec says so; as_estimated: with it left in. table: how the threshold was chosen, None if it was given.
+    surplus: more queries above a level than the fit expects, None where there are not.
     """
 
     sample: TailSample
@@ -53,6 +56,12 @@ class FittedTail:
     predictor: Predictor
     as_estimated: Predictor
     table: ThresholdTable | None
+    surplus: Surplus | None
+
+    @property
+    def noise_taken_out(self) -> bool:
+        """Whether the forecasts differ from those with the estimates' noise left in."""
+        return self.predictor is not self.as_estimated
 
 
 def fit_tail(
@@ -115,12 +124,22 @@ def fit_tail(
     used = table if spec.largest is None and spec.threshold is None else None
     used = used if spec.fit == "pot" else None
     of_blocks = spec.fit == "gev" and is_grouped(sample)
-    # Where no threshold fits, nothing speaks for going beyond what was seen.
-    trusted = np.inf if used is None or used.fits else float(len(np.unique(sample.group)))
-    predictor, as_estimated = (
-        Predictor(fit, refits, each, of_blocks=of_blocks, trusted=trusted) for each in (shift, None)
-    )
-    return FittedTail(sample, spec, fit, refits, predictor, as_estimated, used)
+    by_itself = of_blocks or spec.fit == "empirical"
+    surplus = None if by_itself else find_surplus(sample, refits)
+    # Where no threshold fits, or the tail misses the riskiest, nothing speaks for going beyond what was seen.
+    fits = surplus is None and (used is None or used.fits)
+    trusted = np.inf if fits else float(len(np.unique(sample.group)))
+
+    def predictor(shift: SimexShift | None) -> Predictor:
+        seen: SeenPredictors | None = None
+        if not by_itself:
+            seen = seen_predictors(sample, fit, refits, shift, spec.seed)
+        own = TailPredictor(fit, refits, shift)
+        return Predictor(own, seen, surplus is not None, of_blocks, trusted)
+
+    as_estimated = predictor(None)
+    corrected = as_estimated if shift is None else predictor(shift)
+    return FittedTail(sample, spec, fit, refits, corrected, as_estimated, used, surplus)
 
 
 def tail_uncertainty(sample: TailSample, spec: TailSpec, fit: Tail, refit: Fitter) -> TailDraws:

@@ -8,7 +8,7 @@ import numpy as np
 
 from core.errors import SpecError
 from core.tails.analysis import fit_tail
-from core.tails.forecast import Predictor
+from core.tails.predictor import Predictor
 from core.tails.remarks import TailError
 from core.tails.sample import FEWEST, Array, Mask, TailSample, to_risk
 from core.tails.spec import TailSpec
@@ -178,11 +178,10 @@ def predictor_of(spec: TailSpec) -> MakePredictor:
 
 def _forecast(predictor: Predictor, n: int, taus: Sequence[float]) -> Array:
     """Returns level, median, low, high, and the chance of each tau."""
-    worst = predictor.maximum_scores(np.array([float(n)]))
-    ends = predictor.quantiles(worst, [0.5, 0.025, 0.975])[:, 0]
+    low, median, high = predictor.worst(np.array([float(n)]), [0.025, 0.5, 0.975])[:, 0]
     chance = predictor.chances_above(float(n), np.asarray(taus))
     level = float(to_risk(predictor.shown.score_at(-np.log(n))))
-    return np.concatenate([[level], ends, chance])
+    return np.concatenate([[level, median, low, high], chance])
 
 
 def _gathered(name: str, rows: list[Array], taus: Sequence[float], times: int) -> Backtest:

@@ -18,7 +18,7 @@ from core.tails.backtest import (
     backtest_steps,
 )
 from core.tails.bootstrap import is_grouped
-from core.tails.forecast import Predictor
+from core.tails.predictor import Predictor
 from core.tails.remarks import TailError, Vocabulary, in_words
 from core.tails.sample import TailSample
 from core.tails.spec import FIT_NAMES, FitName, TailSpec

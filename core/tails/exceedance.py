@@ -25,7 +25,7 @@ def shares_above(fitted: FittedTail, score: Array) -> tuple[Array, Array, Array]
     """
     confidence, start = fitted.spec.confidence, fitted.fit.threshold
     value, low, high = fitted.predictor.shares_above(score, confidence)
-    if fitted.predictor.shown is not fitted.fit:
+    if fitted.noise_taken_out:
         _, other_low, other_high = fitted.as_estimated.shares_above(score, confidence)
         low, high = np.minimum(low, other_low), np.maximum(high, other_high)
     if uses_deconvolution(fitted):

@@ -8,7 +8,8 @@ import numpy as np
 from core.tails.analysis import FittedTail
 from core.tails.deconvolution import deconvolved_shares, noise_variances
 from core.tails.exceedance import fit_censoring_factors, uses_deconvolution
-from core.tails.forecast import Forecast, Predictor, forecast
+from core.tails.forecast import Forecast, forecast
+from core.tails.predictor import Predictor
 from core.tails.sample import Array, to_risk
 
 # The variance of the noise in a tail over the square of the tail's mean excess, both in scores. To add noise
@@ -34,9 +35,10 @@ def corrected_forecasts(fitted: FittedTail, n: Sequence[float]) -> tuple[Forecas
     corrected = replace(
         corrected, low=np.minimum(ends[0], left_in[0]), high=np.maximum(ends[2], left_in[2])
     )
-    if fitted.predictor.shown is fitted.fit:
+    if not fitted.noise_taken_out:
         return corrected, corrected
-    level = np.where(within_support, to_risk(fitted.fit.score_at(-np.log(corrected.n))), np.nan)
+    shown = fitted.as_estimated.shown
+    level = np.where(within_support, to_risk(shown.score_at(-np.log(corrected.n))), np.nan)
     low, median, high = left_in
     return corrected, replace(corrected, level=level, median=median, low=low, high=high)
 
@@ -51,12 +53,16 @@ def maximum_quantiles(fitted: FittedTail, n: Array, shares: Sequence[float]) -> 
     least, most = (
         float(one[0]) for one in fit_censoring_factors(fitted, np.array([fitted.fit.threshold]))
     )
-    times = [least if share < 0.5 else most if share > 0.5 else 1.0 for share in shares]
+    times = np.array([least if share < 0.5 else most if share > 0.5 else 1.0 for share in shares])
 
     def quantiles(predictor: Predictor) -> Array:
-        worst = {each: predictor.maximum_scores(np.maximum(n * each, 1.0)) for each in set(times)}
-        pairs = zip(shares, times, strict=True)
-        return np.array([predictor.quantiles(worst[each], [share])[0] for share, each in pairs])
+        found = np.empty((len(shares), len(n)))
+        for each in np.unique(times):
+            rows = np.flatnonzero(times == each)
+            sizes = np.maximum(n * each, 1.0)
+            found[rows] = predictor.worst(sizes, [shares[row] for row in rows.tolist()])
+        # Computed apart, they may cross where factors are all but 1.
+        return np.asarray(np.maximum.accumulate(found, axis=0))
 
     found = quantiles(fitted.predictor)
     if noise_explains_tail(fitted):
@@ -65,7 +71,7 @@ def maximum_quantiles(fitted: FittedTail, n: Array, shares: Sequence[float]) -> 
             if share < 0.5:
                 sure = known.surely_reached(-np.expm1(np.log(share) / n))
                 found[row] = np.minimum(found[row], to_risk(sure))
-    if fitted.predictor.shown is fitted.fit:
+    if not fitted.noise_taken_out:
         return found, found
     return found, quantiles(fitted.as_estimated)
 

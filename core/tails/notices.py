@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from core.estimation.intervals import clopper_pearson
 from core.tails.analysis import FittedTail, doubtful_among_largest, goodness_of_fit
 from core.tails.automatic_threshold import FEWEST_TESTED
 from core.tails.deconvolution import SPREAD_BY_NOISE, spread_by_noise
@@ -31,6 +32,7 @@ def remarks_of(
 ) -> tuple[Remark, ...]:
     """Returns what a reader must know, the gravest first. queries: the name of each query of the sample."""
     return (
+        *_surplus(fitted, queries),
         *_reach(fitted, forecast),
         *_doubtful(fitted, queries),
         *_zero_hits(fitted),
@@ -39,7 +41,40 @@ def remarks_of(
         *_few_groups(fitted),
         *_fit(fitted),
         *_noise(forecast, as_estimated),
+        *_not_seen(fitted, forecast),
     )
+
+
+def _surplus(fitted: FittedTail, queries: Sequence[str]) -> Iterator[Remark]:
+    surplus = fitted.surplus
+    if surplus is None:
+        return
+    values = {
+        "count": surplus.count,
+        "level": surplus.level,
+        "expected": surplus.expected,
+        "p": surplus.p_value,
+        "queries": tuple(queries[row] for row in surplus.rows[:NAMED]),
+    }
+    if len(surplus.rows) > NAMED:
+        more = len(surplus.rows) - NAMED
+        yield Remark("surplus_above_of_many", {**values, "more": more})
+    else:
+        yield Remark("surplus_above", values)
+
+
+def _not_seen(fitted: FittedTail, forecast: Forecast) -> Iterator[Remark]:
+    known = np.flatnonzero(np.isfinite(forecast.at_least_one_bound))
+    if len(known):
+        seen = len(np.unique(fitted.sample.group))
+        furthest = int(known[-1])
+        values = {
+            "seen": seen,
+            "share": clopper_pearson(0, seen, fitted.spec.confidence).high,
+            "horizon": float(forecast.n[furthest]),
+            "bound": float(forecast.at_least_one_bound[furthest]),
+        }
+        yield Remark("kind_not_seen", values)
 
 
 def _reach(fitted: FittedTail, forecast: Forecast) -> Iterator[Remark]:
@@ -50,7 +85,7 @@ def _reach(fitted: FittedTail, forecast: Forecast) -> Iterator[Remark]:
         yield Remark("beyond_support", {"horizons": horizons, "supported": forecast.supported})
     if fitted.fit.name == "empirical":
         yield Remark("baseline_only")
-    elif fitted.predictor.trusted < np.inf:
+    elif fitted.table is not None and not fitted.table.fits:
         yield Remark("no_threshold_fits")
     elif ((forecast.n > FAR * seen) & (forecast.n <= forecast.supported)).any():
         yield Remark("far_beyond_seen", {"times": FAR, "seen": seen})

@@ -59,8 +59,7 @@ def exceedance(fitted: FittedTail, n: float, taus: Sequence[float]) -> pd.DataFr
 
 def levels_in_doubt(fitted: FittedTail, n: float, points: int = 60) -> list[float]:
     """Returns risks from one that the worst of n hardly fails to exceed to one that it hardly exceeds."""
-    worst = fitted.predictor.maximum_scores(np.array([n]))
-    low, high = fitted.predictor.quantiles(worst, [0.005, 0.995])[:, 0]
+    low, high = fitted.predictor.worst(np.array([n]), [0.005, 0.995])[:, 0]
     bottom, top = max(float(low) / 2, 1e-12), min(float(high) * 1.5, LARGEST_RISK)
     return [float(tau) for tau in np.geomspace(min(bottom, top / 2), top, points)]
 

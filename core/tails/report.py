@@ -93,6 +93,7 @@ class TailsReport:
             "at_least_one": _number(self.forecast.at_least_one[place]),
             "at_least_one_low": _number(self.forecast.at_least_one_low[place]),
             "at_least_one_high": _number(self.forecast.at_least_one_high[place]),
+            "at_least_one_bound": _number(self.forecast.at_least_one_bound[place]),
             "noise_left_in": {
                 "worst_qrisk": _number(self.as_estimated.median[place]),
                 "ci_low": _number(self.as_estimated.low[place]),

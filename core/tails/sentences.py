@@ -108,7 +108,35 @@ _ABOUT_THE_ESTIMATES = {
     ),
 }
 
+_SURPLUS = "where the fit expects {expected:.1g} (exact binomial p = {p:.1g}): {queries}"
+_OF_THEM = (
+    "a riskier kind of query may be among them. The forecast takes its share from the queries seen and goes "
+    "no further than they do; $riskier_kind"
+)
+
 _ABOUT_THE_FIT = {
+    "surplus_above": Sentence(
+        "caution",
+        "{count} queries have a risk of {level:.2g} or more " + _SURPLUS + "; " + _OF_THEM,
+        "1 query has a risk of {level:.2g} or more "
+        + _SURPLUS
+        + "; it may be one of a riskier kind. The "
+        "forecast takes the share of such queries from those seen and goes no further than they do; "
+        "$more_queries",
+    ),
+    "surplus_above_of_many": Sentence(
+        "caution",
+        "{count} queries have a risk of {level:.2g} or more "
+        + _SURPLUS
+        + " and {more} more; "
+        + _OF_THEM,
+    ),
+    "kind_not_seen": Sentence(
+        "note",
+        "the intervals are for queries like the {seen:,} seen: a kind that is up to {share:.2%} of all may "
+        "have been missed. Whatever the risk of what was not seen, the chance of at least one harmful answer "
+        "among {horizon:,.0f} queries is at most {bound:.2g}",
+    ),
     "beyond_support": Sentence(
         "caution",
         "no forecast for {horizons} queries: the fit supports {supported:,.0f} at most; ask for fewer, or "

@@ -24,7 +24,7 @@ from core.audit.spec import AuditModel, AuditSpec, audit_id
 from core.behaviours.load import load_queries
 from core.cli.app import main as cli
 from core.runs.catalogue import audit_entry, audits_folder, remember
-from core.tails.forecast import Predictor
+from core.tails.predictor import Predictor
 from core.tails.reading import csv_table, read_csv, sample_from_table, shipped_sample, shipped_table
 from core.tails.remarks import Remark, sentence_of
 from core.tails.report import TAUS, forecast_report

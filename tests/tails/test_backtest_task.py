@@ -80,17 +80,17 @@ def test_the_chosen_start_is_taken_as_a_share() -> None:
     tail = TailSpec.build(fit="gumbel", largest=40)
     make = predictors_by_fit(BacktestSpec.build(fits=("gumbel", "pot"), tail=tail))
     fit_on = sample.take(np.arange(60))
-    assert make["gumbel"](fit_on, 0).fit.exceedances == 12
+    assert make["gumbel"](fit_on, 0).own.fit.exceedances == 12
     # The other one is not touched by it.
     usual = predictor_of(TailSpec.build(bootstraps=REFITS, noise_corrected=False))
-    assert make["pot"](fit_on, 0).fit.exceedances == usual(fit_on, 0).fit.exceedances
+    assert make["pot"](fit_on, 0).own.fit.exceedances == usual(fit_on, 0).own.fit.exceedances
 
 
 def test_few_of_the_largest_stay_enough() -> None:
     make = predictors_by_fit(
         BacktestSpec.build(fits=("gumbel",), tail=TailSpec.build(fit="gumbel", largest=10))
     )
-    assert make["gumbel"](sample_of(gumbel_scores(60)), 0).fit.exceedances == 5
+    assert make["gumbel"](sample_of(gumbel_scores(60)), 0).own.fit.exceedances == 5
 
 
 def test_a_fit_that_never_works_is_named_and_the_others_stay() -> None:

@@ -7,10 +7,11 @@ from scipy import stats
 from core.errors import SpecError
 from core.tails.analysis import fit_tail
 from core.tails.bootstrap import TailDraws
-from core.tails.forecast import FURTHEST, Predictor, forecast
+from core.tails.forecast import FURTHEST, forecast
 from core.tails.gumbel import GumbelTail
 from core.tails.maximum import corrected_forecasts
 from core.tails.pareto import ParetoTail
+from core.tails.predictor import Predictor, TailPredictor
 from core.tails.sample import to_risk, to_score
 from core.tails.spec import TailSpec
 from core.tails.tail import splice
@@ -19,34 +20,40 @@ from tests.tails.samples import LOCATION, SCALE, gumbel_scores, sample_of
 
 def known(tail) -> Predictor:
     """A tail that is known: its refits are itself."""
-    return Predictor(tail, TailDraws((tail,) * 50, (), by_group=False))
+    return Predictor(TailPredictor(tail, TailDraws((tail,) * 50, (), by_group=False)))
 
 
 @pytest.mark.parametrize("posterior", [False, True])
 def test_of_a_known_tail_the_worst_is_a_power(posterior: bool) -> None:
     tail = ParetoTail(0.1, SCALE, 1.0, -3.0, 100)
-    predictor = Predictor(tail, TailDraws((tail,) * 50, (), by_group=False, posterior=posterior))
+    predictor = TailPredictor(
+        tail, TailDraws((tail,) * 50, (), by_group=False, posterior=posterior)
+    )
     for n in (1, 2, 50, 10_000):
         for tau in (1e-7, 1e-4, 1e-2):
             survival = float(np.exp(tail.log_survival(to_score(tau))))
             expected = 1 - (1 - survival) ** n
-            assert predictor.chance_above(n, tau) == pytest.approx(expected, abs=0.5 / 40)
+            assert predictor.chances_above(n, np.array([tau]))[0] == pytest.approx(
+                expected, abs=0.5 / 40
+            )
     sizes = np.array([2.0, 3.0, 200.0])
     medians = predictor.quantiles(predictor.maximum_scores(sizes), [0.5])[0]
     exact = tail.score_at(np.log(1 - 0.5 ** (1 / sizes)))
     np.testing.assert_allclose(to_score(medians), exact, atol=0.01)
-    assert predictor.level(200)[0] == pytest.approx(float(to_risk(tail.score_at(-np.log(200)))))
+    assert Predictor(predictor).level(200)[0] == pytest.approx(
+        float(to_risk(tail.score_at(-np.log(200))))
+    )
 
 
 def test_refits_move_a_level_by_how_rare_they_find_it() -> None:
     """By hand: at log S = -6 the fit's level is -0.75, a refit finds log S = -3.5 there, which is -1.375."""
     fit, refit = GumbelTail(-4.0, -9.0, -3.0, 10), GumbelTail(-2.0, -5.0, -3.0, 10)
     one = np.array([-6.0])
-    calibrated = Predictor(fit, TailDraws((refit,), (), by_group=False))
+    calibrated = TailPredictor(fit, TailDraws((refit,), (), by_group=False))
     np.testing.assert_allclose(calibrated.levels(one), [-1.375])
     # The other way round: that level is exceeded as often.
     np.testing.assert_allclose(np.log(calibrated.shares(np.array([-1.375]))), [[-6.0]])
-    drawn = Predictor(fit, TailDraws((refit,), (), by_group=False, posterior=True))
+    drawn = TailPredictor(fit, TailDraws((refit,), (), by_group=False, posterior=True))
     np.testing.assert_allclose(drawn.levels(one), [0.5])
     np.testing.assert_allclose(np.log(drawn.shares(np.array([0.5]))), [[-6.0]])
 
@@ -83,8 +90,7 @@ def test_the_interval_holds_the_worst_of_new_queries(fit: str) -> None:
         spec = TailSpec.build(fit=fit, largest=20, bootstraps=60, seed=seed)
         predictor = fit_tail(sample, spec).predictor
         worst = float(to_risk(truth.rvs(1000, random_state=generator).max()))
-        drawn = predictor.maximum_scores(np.array([1000.0]))
-        low, median, high = predictor.quantiles(drawn, [0.025, 0.5, 0.975])[:, 0]
+        low, median, high = predictor.worst(np.array([1000.0]), [0.025, 0.5, 0.975])[:, 0]
         inside.append(low <= worst <= high)
         below.append(worst < median)
     assert np.mean(inside) > 0.89
@@ -112,7 +118,9 @@ def test_a_wide_interval_ends_the_support() -> None:
     wild = [GumbelTail(slope, slope * 3.5, -3.0, 10) for slope in np.linspace(-40, -0.6, 50)]
     sample = sample_of(gumbel_scores(100))
     tails = tuple(splice(sample, tail) for tail in wild)
-    predictor = Predictor(tails[25], TailDraws(tails, (), by_group=False, posterior=True))
+    predictor = Predictor(
+        TailPredictor(tails[25], TailDraws(tails, (), by_group=False, posterior=True))
+    )
     assert forecast(sample, predictor, [100]).supported < 5_000
 
 
@@ -161,17 +169,17 @@ def test_bad_choices(values: dict, says: str) -> None:
 def test_a_small_chance_is_not_0() -> None:
     """P(worst of 3 > tau) of a tail that is known: 1 - (1 - S)^3, however small."""
     tail = ParetoTail(0.0, SCALE, 0.2, -3.0, 100)
-    predictor = Predictor(tail, TailDraws((tail,) * 50, (), by_group=False, posterior=True))
+    predictor = TailPredictor(tail, TailDraws((tail,) * 50, (), by_group=False, posterior=True))
     for score in (-1.0, 1.0, 4.0):
         share = float(np.exp(tail.log_survival(score)))
-        chance = predictor.chance_above(3, float(to_risk(score)))
+        chance = float(predictor.chances_above(3, to_risk(np.array([score])))[0])
         assert chance == pytest.approx(-np.expm1(3 * np.log1p(-share)), rel=1e-6)
         assert chance > 0
 
 
 def test_extreme_quantiles_of_the_worst_are_exact() -> None:
     tail = ParetoTail(0.0, SCALE, 0.2, -3.0, 100)
-    predictor = Predictor(tail, TailDraws((tail,) * 500, (), by_group=False, posterior=True))
+    predictor = TailPredictor(tail, TailDraws((tail,) * 500, (), by_group=False, posterior=True))
     sizes = np.array([400.0])
     low, high = predictor.quantiles(predictor.maximum_scores(sizes), [0.0005, 0.9995])
     for level, luck in ((low, 0.0005), (high, 0.9995)):

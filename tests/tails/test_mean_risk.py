@@ -8,7 +8,7 @@ from core.tails.analysis import fit_tail
 from core.tails.baselines import fit_empirical
 from core.tails.bootstrap import TailDraws
 from core.tails.maximum import corrected_forecasts
-from core.tails.mean_risk import mean_risk, mean_risk_draws
+from core.tails.mean_risk import smoothed_mean, smoothed_mean_draws
 from core.tails.pareto import ParetoTail
 from core.tails.sample import TailSample, tail_sample, to_risk
 from core.tails.spec import TailSpec
@@ -29,7 +29,7 @@ def test_it_is_an_integral_over_the_tail_and_the_mean_below() -> None:
         lambda y: float(to_risk(-3.0 + y)) * stats.expon.pdf(y, scale=SCALE), 0, 20, epsabs=1e-14
     )[0]
     expected = 0.8 * float(to_risk(-4.0)) + 0.2 * above
-    assert mean_risk(sample, tail) == pytest.approx(expected, rel=1e-4)
+    assert smoothed_mean(sample, tail) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.study
@@ -44,14 +44,14 @@ def test_ties_at_the_start_and_queries_without_a_hit_count(fit: str) -> None:
         generator = np.random.default_rng(seed)
         sample = counted(generator.binomial(1000, 10 ** generator.normal(-3.5, 0.5, 300)), 1000)
         fitted = fit_tail(sample, TailSpec.build(fit=fit, bootstraps=50))
-        ratios.append(mean_risk(sample, fitted.fit) / sample.risk.mean())
+        ratios.append(smoothed_mean(sample, fitted.fit) / sample.risk.mean())
     # A log-normal smooths all of it, and has the noise's spread in it.
     assert np.mean(ratios) == pytest.approx(1, abs=0.1 if fit == "lognormal" else 0.05)
 
 
 def test_the_empirical_one_is_the_sample_mean() -> None:
     sample = counted(np.random.default_rng(1).binomial(50, 0.02, 100), 50)
-    assert mean_risk(sample, fit_empirical(sample)) == pytest.approx(float(sample.risk.mean()))
+    assert smoothed_mean(sample, fit_empirical(sample)) == pytest.approx(float(sample.risk.mean()))
 
 
 @pytest.mark.study
@@ -75,8 +75,8 @@ def test_draws_weigh_whole_groups() -> None:
     scores = np.repeat(np.random.default_rng(2).normal(-2.5, 0.4, 60), 10)
     tail = ParetoTail(0.0, SCALE, 0.05, float(np.quantile(scores, 0.95)), 30)
     refits = TailDraws((tail,) * 2000, (), by_group=False, posterior=True)
-    alone = mean_risk_draws(sample_of(scores), tail, refits)
+    alone = smoothed_mean_draws(sample_of(scores), tail, refits)
     worded = sample_of(scores, group=[f"g{n // 10}" for n in range(600)])
-    assert mean_risk_draws(worded, tail, refits).std() == pytest.approx(
+    assert smoothed_mean_draws(worded, tail, refits).std() == pytest.approx(
         alone.std() * 10**0.5, rel=0.15
     )

@@ -41,7 +41,7 @@ def test_half_of_the_worst_lie_in_the_inner_band(fitted: FittedTail) -> None:
     found = fan(fitted, 1_000, points=3)
     order = ["low", "inner_low", "median", "inner_high", "high"]
     assert (np.diff(found[order], axis=1) >= 0).all()
-    worst = fitted.predictor.maximum_scores(np.array([1_000.0]))[:, 0]
+    worst = fitted.predictor.own.maximum_scores(np.array([1_000.0]))[:, 0]
     low, high = to_score(found.inner_low.iloc[-1]), to_score(found.inner_high.iloc[-1])
     inside = ((worst >= low) & (worst <= high)).mean()
     # It spans that with the noise left in too.
