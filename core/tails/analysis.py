@@ -125,7 +125,7 @@ def fit_tail(
     used = used if spec.fit == "pot" else None
     of_blocks = spec.fit == "gev" and is_grouped(sample)
     by_itself = of_blocks or spec.fit == "empirical"
-    surplus = None if by_itself else find_surplus(sample, refits)
+    surplus = None if by_itself else find_surplus(sample, refits.fits, spec.seed)
     # Where no threshold fits, or the tail misses the riskiest, nothing speaks for going beyond what was seen.
     fits = surplus is None and (used is None or used.fits)
     trusted = np.inf if fits else float(len(np.unique(sample.group)))

@@ -63,7 +63,7 @@ class TailPredictor:
         return np.where(np.isneginf(log_survival), 0.0, np.exp(calibrated))
 
     def maximum_scores(self, sizes: Array) -> Array:
-        """Returns quantiles of the worst score of n queries, (tails * QUANTILES, len(sizes)), ascending."""
+        """Returns quantiles of the worst score of n queries, (tails * QUANTILES, len(sizes)), in no order."""
         # The same quantiles at every horizon, so that a fan grows with n and does not jump; others for every
         # tail, so that all together are as fine as tails * QUANTILES.
         tails = len(self.refits.fits)
@@ -71,19 +71,15 @@ class TailPredictor:
         quantile_grid = (np.arange(QUANTILES) + offset[:, None]) / QUANTILES
         # P(worst <= level) = (1 - S)^n = quantile
         log_survival = np.log(-np.expm1(np.log(quantile_grid)[..., None] / sizes))
-        return np.asarray(np.sort(self.levels(log_survival).reshape(-1, len(sizes)), axis=0))
+        return np.asarray(self.levels(log_survival).reshape(-1, len(sizes)))
 
-    def quantiles(self, scores: Array, shares: Sequence[float]) -> Array:
-        """Returns risks, (len(shares), len(sizes)), below which the worst of n lies so often.
-
-        scores: as `maximum_scores` has them.
-        """
-        # inf, beyond every end, must not be mixed with a number.
-        return to_risk(np.quantile(scores, np.asarray(shares), axis=0, method="inverted_cdf"))
-
-    def worst(self, sizes: Array, shares: Array) -> Array:
+    def worst(self, sizes: Array, shares: Sequence[float]) -> Array:
         """Returns risks, (len(shares), len(sizes)), below which the worst of n lies so often."""
-        return self.quantiles(self.maximum_scores(sizes), shares.tolist())
+        scores = np.ascontiguousarray(self.maximum_scores(sizes).T)
+        # The inverse of their distribution function: inf, beyond every end, must not be mixed with a number.
+        places = np.ceil(np.asarray(shares) * scores.shape[1] - 1e-9).astype(int) - 1
+        places = np.clip(places, 0, scores.shape[1] - 1)
+        return to_risk(np.partition(scores, np.unique(places), axis=1)[:, places].T)
 
     def chances_above(self, n: float, taus: Array) -> Array:
         """Returns P(worst of n > tau) for each tau, averaged over the tails."""
@@ -153,18 +149,20 @@ class Predictor:
         """
         wanted = np.asarray(shares)
         if self.seen is None:
-            return self.own.worst(sizes, wanted)
+            return self.own.worst(sizes, shares)
         lower, upper = wanted < 0.5, wanted > 0.5
         found = np.empty((len(wanted), len(sizes)))
         middle = ~lower & ~upper
         if not lower.all():
-            found[~lower] = self.own.worst(sizes, wanted[~lower])
+            found[~lower] = self.own.worst(sizes, wanted[~lower].tolist())
         if middle.any() and self.contradicted:
-            found[middle] = self.seen.middle.worst(sizes, wanted[middle])
+            found[middle] = self.seen.middle.worst(sizes, wanted[middle].tolist())
         if lower.any():
-            found[lower] = self.seen.least.worst(sizes, wanted[lower])
+            found[lower] = self.seen.least.worst(sizes, wanted[lower].tolist())
         if upper.any():
-            found[upper] = np.maximum(found[upper], self.seen.most.worst(sizes, wanted[upper]))
+            found[upper] = np.maximum(
+                found[upper], self.seen.most.worst(sizes, wanted[upper].tolist())
+            )
         return np.asarray(np.maximum.accumulate(found, axis=0))
 
     def chance_above(self, n: float, tau: float) -> float:

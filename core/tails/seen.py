@@ -8,7 +8,7 @@ from core.tails.bootstrap import TailDraws
 from core.tails.predictor import SeenPredictors, TailPredictor
 from core.tails.sample import Array, TailSample, kaplan_meier, kaplan_meier_draws
 from core.tails.simex import NoiseCorrected, SimexShift
-from core.tails.tail import DerivedTail, Tail
+from core.tails.tail import DerivedTail, SplicedTail, Tail
 
 # Of the queries that may be riskier than all that were seen; no risk of a sample is as high.
 RISKIEST = 1 - 1e-12
@@ -19,12 +19,14 @@ class SeenTail(DerivedTail):
     """The queries seen, and above the riskiest of them a tail that begins with the share left for it.
 
     levels: known scores, descending, (k,). reached: the share of queries above a score that is below each
-    level but not below the next one, ascending, (k,). beyond: the share above the highest level.
+    level but not below the next one, ascending, (k,). beyond: the share above the highest level. start: the
+    tail's own log survival there, nats.
     """
 
     levels: Array
     reached: Array
     beyond: float
+    start: float
 
     def log_survival(self, score: Array | float) -> Array:
         """Returns log P(score of a query > level), nats."""
@@ -32,10 +34,10 @@ class SeenTail(DerivedTail):
         above = np.searchsorted(-self.levels, -level, side="left")
         seen = np.log(self.reached[np.maximum(above - 1, 0)])
         top = self.levels[0]
-        with np.errstate(invalid="ignore"):
-            further = self.tail.log_survival(np.maximum(level, top)) - self.tail.log_survival(top)
         # A tail that ends below the riskiest query says nothing of what is beyond it.
-        further = np.where(np.isnan(further), -np.inf, further)
+        further = np.full(level.shape, -np.inf)
+        if np.isfinite(self.start):
+            further = self.tail.log_survival(np.maximum(level, top)) - self.start
         return np.asarray(np.where(level >= top, np.log(self.beyond) + further, seen))
 
     def score_at(self, log_survival: Array | float) -> Array:
@@ -43,13 +45,13 @@ class SeenTail(DerivedTail):
         wanted = np.asarray(log_survival, dtype=float)
         place = np.searchsorted(self.reached, np.exp(wanted) * (1 - 1e-12))
         seen = self.levels[np.minimum(place, len(self.levels) - 1)]
-        top = float(self.levels[0])
-        start = float(self.tail.log_survival(top))
-        if not np.isfinite(start):
+        if not np.isfinite(self.start):
             return np.asarray(seen)
-        left = np.minimum(wanted - np.log(self.beyond), 0.0)
-        further = np.maximum(self.tail.score_at(start + left), top)
-        return np.asarray(np.where(left < 0, further, seen))
+        left = wanted - np.log(self.beyond)
+        further = left < 0
+        found = np.array(seen)
+        found[further] = np.maximum(self.tail.score_at(self.start + left[further]), self.levels[0])
+        return found
 
 
 def seen_predictors(
@@ -90,18 +92,28 @@ def seen_predictors(
     above = np.maximum(above[:, extra - 1 :], 1e-300)
     lower, upper = above[:, :-1], above[:, 1:]
     corrected, *further = (
-        tail if shift is None else NoiseCorrected(tail, shift) for tail in (fit, *refits.fits)
+        tail if shift is None else NoiseCorrected(tail, shift)
+        for tail in map(_unspliced, (fit, *refits.fits))
     )
+    start, *starts = (float(tail.log_survival(levels[0])) for tail in (corrected, *further))
+    middle = SeenTail(corrected, levels, share, float(share[0]) / 2, start)
 
     def predictor(reached: Array) -> TailPredictor:
         tails = tuple(
-            SeenTail(tail, levels, row, float(first))
-            for tail, row, first in zip(further, reached, above[:, 0], strict=True)
+            SeenTail(tail, levels, row, first, start)
+            for tail, row, first, start in zip(
+                further, reached, above[:, 0].tolist(), starts, strict=True
+            )
         )
         drawn = replace(refits, fits=tails, posterior=True)
-        return TailPredictor(SeenTail(corrected, levels, share, float(share[0]) / 2), drawn)
+        return TailPredictor(middle, drawn)
 
     return SeenPredictors(predictor(lower), predictor((lower + upper) / 2), predictor(upper))
+
+
+def _unspliced(tail: Tail) -> Tail:
+    """Returns a tail without the queries below its threshold, which lies below the riskiest."""
+    return tail.tail if isinstance(tail, SplicedTail) else tail
 
 
 def _with_one_riskier(sample: TailSample) -> tuple[TailSample, int]:

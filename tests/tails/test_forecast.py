@@ -37,7 +37,7 @@ def test_of_a_known_tail_the_worst_is_a_power(posterior: bool) -> None:
                 expected, abs=0.5 / 40
             )
     sizes = np.array([2.0, 3.0, 200.0])
-    medians = predictor.quantiles(predictor.maximum_scores(sizes), [0.5])[0]
+    medians = predictor.worst(sizes, [0.5])[0]
     exact = tail.score_at(np.log(1 - 0.5 ** (1 / sizes)))
     np.testing.assert_allclose(to_score(medians), exact, atol=0.01)
     assert Predictor(predictor).level(200)[0] == pytest.approx(
@@ -181,7 +181,7 @@ def test_extreme_quantiles_of_the_worst_are_exact() -> None:
     tail = ParetoTail(0.0, SCALE, 0.2, -3.0, 100)
     predictor = TailPredictor(tail, TailDraws((tail,) * 500, (), by_group=False, posterior=True))
     sizes = np.array([400.0])
-    low, high = predictor.quantiles(predictor.maximum_scores(sizes), [0.0005, 0.9995])
+    low, high = predictor.worst(sizes, [0.0005, 0.9995])
     for level, luck in ((low, 0.0005), (high, 0.9995)):
         share = np.exp(tail.log_survival(to_score(level[0])))
         assert (1 - share) ** 400 == pytest.approx(luck, rel=0.1) or luck > 0.5
