@@ -316,8 +316,8 @@ def fit_tail(
     leave_out_doubtful
         Whether estimates marked "do not use" are left out.
     **settings
-        Fields of `core.tails.spec.TailSpec`: fit ('pot', 'gumbel', 'gev', 'lognormal', 'empirical'), largest,
-        threshold, estimator, confidence, bootstraps, seed.
+        Fields of `core.tails.spec.TailSpec`: fit ('pot', 'gumbel', 'jones', 'gev', 'lognormal', 'empirical'),
+        largest, threshold, estimator, confidence, bootstraps, seed.
 
     Raises
     ------

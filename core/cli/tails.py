@@ -29,7 +29,8 @@ def tails(
     fit: Annotated[
         str,
         typer.Option(
-            help="pot (peaks over a threshold), gumbel (Jones et al.), gev (block maxima), or the baselines "
+            help="pot (peaks over a threshold), gumbel (a line at unbiased positions), jones (Jones et "
+            "al. 2025, as published), gev (block maxima), or the baselines "
             "lognormal and empirical."
         ),
     ] = "pot",

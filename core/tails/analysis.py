@@ -11,10 +11,10 @@ from core.tails.block_maxima import blocks_of, fit_block_maxima
 from core.tails.block_posterior import block_posterior
 from core.tails.bootstrap import Fitter, TailDraws, bootstrap, is_grouped, resample
 from core.tails.goodness_of_fit import GoodnessOfFit, excess_goodness_of_fit, independent_excesses
-from core.tails.gumbel import fit_gumbel, largest_by_default
+from core.tails.gumbel import fit_gumbel, fit_published, largest_by_default
 from core.tails.pareto import FEWEST_EXCEEDANCES, fit_pareto_largest
 from core.tails.posterior import pareto_posterior
-from core.tails.predictor import Predictor, SeenPredictors, TailPredictor
+from core.tails.predictor import Predictor, PublishedPredictor, SeenPredictors, TailPredictor
 from core.tails.profile import (
     GEV_PARAMETERS,
     gev_interval,
@@ -30,7 +30,7 @@ from core.tails.sample import (
 )
 from core.tails.seen import seen_predictors
 from core.tails.simex import NOISY_COPIES, SimexShift, has_noise, simex_shift
-from core.tails.spec import SHAPED, TailSpec
+from core.tails.spec import LINES, SHAPED, TailSpec
 from core.tails.surplus import Surplus, find_surplus
 from core.tails.tail import SplicedTail, Tail, splice
 from core.tails.thresholds import ThresholdTable, exceedances_at, threshold_table_if_enough
@@ -119,7 +119,8 @@ def fit_tail(
     fit = refit(sample)
     refits = tail_uncertainty(sample, spec, fit, refit)
     shift = None
-    if spec.noise_corrected and has_noise(sample):
+    published = spec.fit == "jones"
+    if spec.noise_corrected and has_noise(sample) and not published:
         shift = simex_shift(fit, list(refits.samples), refit, max_horizon, spec.seed)
     used = table if spec.largest is None and spec.threshold is None else None
     used = used if spec.fit == "pot" else None
@@ -134,8 +135,8 @@ def fit_tail(
         seen: SeenPredictors | None = None
         if not by_itself:
             seen = seen_predictors(sample, fit, refits, shift, spec.seed)
-        own = TailPredictor(fit, refits, shift)
-        return Predictor(own, seen, surplus is not None, of_blocks, trusted)
+        own = (PublishedPredictor if published else TailPredictor)(fit, refits, shift)
+        return Predictor(own, seen, surplus is not None and not published, of_blocks, trusted)
 
     as_estimated = predictor(None)
     corrected = as_estimated if shift is None else predictor(shift)
@@ -181,6 +182,8 @@ def fitter(sample: TailSample, spec: TailSpec, table: ThresholdTable | None = No
     count = spec.largest
     if count is None and spec.threshold is not None:
         count = exceedances_at(sample, float(to_score(spec.threshold)))
+    if spec.fit == "jones":
+        return lambda like: splice(like, fit_published(like, count))
     if spec.fit == "gumbel":
         on_line = largest_by_default(sample) if count is None else count
         return lambda like: splice(like, fit_gumbel(like, on_line))
@@ -217,14 +220,14 @@ def doubtful_among_largest(fitted: FittedTail) -> list[int]:
 
 def goodness_of_fit(fitted: FittedTail) -> GoodnessOfFit | None:
     """Returns how well a fitted tail describes what it was fitted to; None if that is too little."""
-    if fitted.fit.name not in ("gumbel", "pot"):
+    if fitted.fit.name not in (*LINES, "pot"):
         return None
     excesses = independent_excesses(fitted.sample, fitted.fit.threshold)
     # Of the ten largest, nine exceed the tenth.
     if len(excesses) < FEWEST_TESTED - 1:
         return None
     return excess_goodness_of_fit(
-        excesses, seed=fitted.spec.seed, exponential=fitted.fit.name == "gumbel"
+        excesses, seed=fitted.spec.seed, exponential=fitted.fit.name in LINES
     )
 
 

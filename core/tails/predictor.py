@@ -97,6 +97,20 @@ class TailPredictor:
         return float(to_risk(float(found)))
 
 
+class PublishedPredictor(TailPredictor):
+    """As published: the number in the middle is the level that one query in n exceeds.
+
+    References: Jones et al. (2025), Forecasting Rare Language Model Behaviors, section 3. The interval, which
+    they do not give, is that of `TailPredictor`.
+    """
+
+    def worst(self, sizes: Array, shares: Sequence[float]) -> Array:
+        """Returns risks below which the worst of n lies so often; for a share of a half the level."""
+        found = super().worst(sizes, shares)
+        found[np.asarray(shares) == 0.5] = to_risk(self.shown.score_at(-np.log(sizes)))
+        return found
+
+
 @dataclass(frozen=True, eq=False)
 class SeenPredictors:
     """What the queries seen say of the worst of n, a fitted tail beyond the riskiest of them.

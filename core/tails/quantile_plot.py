@@ -10,6 +10,7 @@ from core.tails.automatic_threshold import FEWEST_TESTED
 from core.tails.goodness_of_fit import independent_excesses
 from core.tails.pareto import pareto_by_likelihood, pareto_likelihoods
 from core.tails.sample import Array, Mask, to_risk
+from core.tails.spec import LINES
 
 SIMULATIONS = 499
 
@@ -40,13 +41,13 @@ def quantile_plot(fitted: FittedTail, simulations: int = SIMULATIONS) -> Quantil
     As `goodness_of_fit` tests it: the largest of each group, against the best tail of this kind for them.
     The band is that of samples of this tail, each under its own fit.
     """
-    if fitted.fit.name not in ("gumbel", "pot"):
+    if fitted.fit.name not in (*LINES, "pot"):
         return None
     start = fitted.fit.threshold
     excesses = np.sort(independent_excesses(fitted.sample, start))
     if len(excesses) < FEWEST_TESTED - 1:
         return None
-    exponential = fitted.fit.name == "gumbel"
+    exponential = fitted.fit.name in LINES
     shape, scale = (0.0, float(excesses.mean())) if exponential else pareto_by_likelihood(excesses)
     tail = (1 - fitted.spec.confidence) / 2
     ranks = np.arange(1, len(excesses) + 1)

@@ -7,10 +7,12 @@ from pydantic import field_validator, model_validator
 from core.spec import Number, Seed, Spec, Whole, at_least, in_range
 from core.tails.bootstrap import BOOTSTRAPS
 
-FitName = Literal["gumbel", "pot", "gev", "lognormal", "empirical"]
-FIT_NAMES = ("gumbel", "pot", "gev", "lognormal", "empirical")
+FitName = Literal["gumbel", "jones", "pot", "gev", "lognormal", "empirical"]
+FIT_NAMES = ("gumbel", "jones", "pot", "gev", "lognormal", "empirical")
 EstimatorName = Literal["posterior", "ml", "pwm"]
 ESTIMATORS = ("posterior", "ml", "pwm")
+# Lines through the largest scores.
+LINES = ("gumbel", "jones")
 # Tails with a free shape, which a few dozen estimates say little of.
 SHAPED = ("pot", "gev")
 MAX_BOOTSTRAPS = 10_000
@@ -19,11 +21,15 @@ MAX_BOOTSTRAPS = 10_000
 class TailSpec(Spec):
     """How to fit: the tail, and where it starts.
 
+    gumbel and jones are lines through the largest; jones is that of Jones et al. (2025) as published, without
+    noise taken out, gumbel has unbiased plotting positions.
+
     pot is the default: in the backtest its forecasts are about as near as the Gumbel line's, and its interval
     holds 95% of the worst queries where the line's holds 71% (benchmarks/tails.py, backtest and coverage).
 
     largest: fit so many of the largest. threshold: or those above this risk. Neither: ten groups' worth for
-    gumbel; for pot the automatic threshold, or the upper half where queries are too few to test one.
+    gumbel; ten for jones; for pot the automatic threshold, or the upper half where queries are too few to
+    test one.
     noise_corrected: take the estimates' noise out of the forecast. estimator: of pot and gev: with a prior on
     the shape (posterior), by maximum likelihood, or by probability-weighted moments; the last two get their
     uncertainty from refits.

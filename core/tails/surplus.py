@@ -40,8 +40,8 @@ def find_surplus(sample: TailSample, refits: Sequence[Tail], seed: int = 0) -> S
     The number of queries that reach a level is binomial under a tail, whose survival there is the mean over
     the tails that could be instead: a tail that may be heavy expects more. Two tails are asked: the fitted
     one, and a generalised Pareto tail that starts as low as any may: one fitted to the ten riskiest, four of
-    which are of another kind, expects them. Wordings of one query count as one, which reaches a level as often
-    as the most that its wordings allow.
+    which are of another kind, expects them. Wordings of one query count as one, which reaches a level as
+    often as the most that its wordings allow.
 
     Parameters
     ----------

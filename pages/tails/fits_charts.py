@@ -27,6 +27,7 @@ BASELINES = ("lognormal", "empirical")
 COLORS = {
     "pot": "#009e73",
     "gumbel": "#3987e5",
+    "jones": "#8a63d2",
     "gev": "#cc79a7",
     "lognormal": NEUTRAL,
     "empirical": NEUTRAL,

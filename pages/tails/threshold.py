@@ -27,6 +27,7 @@ NO_START = {
     "gev": "This fit takes the worst of each block of queries, so there is no start to choose.",
     "pot": "There are too few different queries to compare starts, so the riskier half is taken.",
     "gumbel": "There are too few different risks to choose from.",
+    "jones": "As published the line goes through the ten riskiest queries: there is no start to choose.",
 }
 
 

@@ -19,7 +19,8 @@ SMALL = 0.01
 NEARLY = 0.999
 FITS = {
     "pot": "Peaks over a threshold (default)",
-    "gumbel": "Gumbel line (Jones et al. 2025)",
+    "gumbel": "Gumbel line, unbiased positions",
+    "jones": "Jones et al. 2025, as published",
     "gev": "Block maxima",
     "lognormal": "Log-normal",
     "empirical": "Largest seen so far",
@@ -28,6 +29,7 @@ FITS = {
 SHORT_FITS = {
     "pot": "Peaks over a threshold",
     "gumbel": "Gumbel line",
+    "jones": "Jones et al. 2025",
     "gev": "Block maxima",
     "lognormal": "Log-normal",
     "empirical": "Largest seen so far",
@@ -36,10 +38,13 @@ SHORT_FITS = {
 TOO_FAR = "no forecast that far"
 NO_FIT = "no fit"
 # The others have no start of a tail.
-WITH_START = ("pot", "gumbel")
+WITH_START = ("pot", "gumbel", "jones")
 FIT_HELP = {
     "pot": "The riskiest queries, from where they look alike on: how far beyond it they reach.",
-    "gumbel": "A straight line through the riskiest queries: as many as make ten different questions.",
+    "gumbel": "A straight line through the riskiest queries: as many as make ten different questions, each "
+    "at the expected logarithm of its share.",
+    "jones": "The paper's own line: through the ten riskiest, each at the logarithm of its share, which puts "
+    "the riskiest too high and makes the line too flat. Its number is what one question in n exceeds.",
     "gev": "The riskiest query of each group, or of blocks drawn by lot where there are no groups.",
     "lognormal": "A bell curve of the risks' logarithms through all queries: no tail of its own.",
     "empirical": "No forecast at all, for comparison: it never goes beyond the worst query seen.",

@@ -154,7 +154,7 @@ def test_bad_horizons(n: list[float]) -> None:
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"fit": "weibull"}, "fit must be one of gumbel, pot, gev, lognormal, empirical, got 'weibull'"),
+        ({"fit": "weibull"}, "fit must be one of gumbel, jones, pot, gev, lognormal, empirical, got 'we"),
         ({"largest": 3}, "largest must be 5 or more, got 3"),
         ({"threshold": 1.5}, "must be above 0 and below 1, got 1.5"),
         ({"confidence": 1.0}, "confidence must be in 0.5..0.999, got 1"),
@@ -227,3 +227,14 @@ def test_where_no_threshold_fits_it_goes_no_further_than_what_was_seen() -> None
     assert told.supported <= 412
     assert np.isfinite(told.median[0])
     assert np.isnan(told.median[1])
+
+
+@pytest.mark.parametrize("seen", [67, 100, 300])
+def test_as_many_as_were_seen_are_always_supported(seen: int) -> None:
+    """However wide: of a rounded grid of horizons the number seen was none, and the one below it the last."""
+    wild = [GumbelTail(slope, slope * 3.5, -3.0, 10) for slope in np.linspace(-40, -0.3, 50)]
+    sample = sample_of(gumbel_scores(seen))
+    predictor = Predictor(
+        TailPredictor(wild[25], TailDraws(tuple(wild), (), by_group=False, posterior=True))
+    )
+    assert seen <= forecast(sample, predictor, [seen]).supported < 2 * seen

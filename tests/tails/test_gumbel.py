@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from core.errors import SpecError
-from core.tails.gumbel import GumbelTail, fit_gumbel, largest_by_default
-from core.tails.sample import expected_log_survival
+from core.tails.analysis import fit_tail
+from core.tails.gumbel import GumbelTail, fit_gumbel, fit_published, largest_by_default
+from core.tails.maximum import corrected_forecasts
+from core.tails.sample import expected_log_survival, to_risk
+from core.tails.spec import TailSpec
 from core.tails.tail import splice
 from tests.tails.samples import LOCATION, SCALE, censored_below, gumbel_scores, sample_of
 
@@ -83,3 +86,46 @@ def test_equal_largest_are_refused() -> None:
     scores = np.concatenate([np.full(12, 1.0), gumbel_scores(30) - 5])
     with pytest.raises(SpecError, match="largest estimates are equal"):
         fit_gumbel(sample_of(scores), 10)
+
+
+def test_the_published_line_is_at_log_i_over_m() -> None:
+    """Through the ten largest, whatever their groups; ours is steeper, for its largest stands lower."""
+    scores = gumbel_scores(200)
+    for group in (None, [f"g{n // 4}" for n in range(200)]):
+        line = fit_published(sample_of(scores, group=group))
+        top = np.sort(scores)[::-1][:10]
+        expected = np.polyfit(top, np.log(np.arange(1, 11) / 200), 1)
+        assert (line.slope, line.intercept) == pytest.approx(tuple(expected))
+        assert (line.name, line.exceedances) == ("jones", 10)
+    assert fit_gumbel(sample_of(scores), 10).slope < 1.15 * line.slope
+
+
+def test_the_published_forecast_is_what_one_query_in_n_exceeds() -> None:
+    scores = gumbel_scores(200, 3)
+    sample = sample_of(scores, 0.3)
+    fitted = fit_tail(sample, TailSpec.build(fit="jones", bootstraps=60))
+    forecast, left_in = corrected_forecasts(fitted, [1_000])
+    slope, intercept = np.polyfit(np.sort(scores)[::-1][:10], np.log(np.arange(1, 11) / 200), 1)
+    assert forecast.median[0] == pytest.approx(to_risk((-np.log(1_000) - intercept) / slope))
+    assert forecast.level[0] == forecast.median[0]
+    # As published: no noise is taken out.
+    assert left_in is forecast
+    assert forecast.low[0] < forecast.median[0] < forecast.high[0]
+
+
+def test_the_published_positions_forecast_too_high_and_ours_do_not() -> None:
+    """The level that one of 5,000 exceeds, from 200 queries: mean error in scores over 60 samples."""
+    true = LOCATION + SCALE * np.log(5_000)
+    wanted = -np.log(5_000)
+    errors = {
+        fit.__name__: np.mean(
+            [
+                float(fit(sample_of(gumbel_scores(200, seed)), 10).score_at(wanted))
+                for seed in range(60)
+            ]
+        )
+        - true
+        for fit in (fit_gumbel, fit_published)
+    }
+    assert errors["fit_published"] > errors["fit_gumbel"] + 0.1
+    assert errors["fit_published"] > 0.2

@@ -8,7 +8,7 @@ from core.tails.analysis import fit_tail
 from core.tails.baselines import fit_empirical
 from core.tails.bootstrap import TailDraws
 from core.tails.maximum import corrected_forecasts
-from core.tails.mean_risk import smoothed_mean, smoothed_mean_draws
+from core.tails.mean_risk import mean_risk, smoothed_mean, smoothed_mean_draws
 from core.tails.pareto import ParetoTail
 from core.tails.sample import TailSample, tail_sample, to_risk
 from core.tails.spec import TailSpec
@@ -80,3 +80,37 @@ def test_draws_weigh_whole_groups() -> None:
     assert smoothed_mean_draws(worded, tail, refits).std() == pytest.approx(
         alone.std() * 10**0.5, rel=0.15
     )
+
+
+def exactly(tail: ParetoTail) -> TailDraws:
+    """Draws of a tail that is known."""
+    return TailDraws((tail,) * 100, (), by_group=False, posterior=True)
+
+
+@pytest.mark.parametrize("hits", [1, 3, 30])
+def test_of_risks_of_0_and_1_the_interval_is_that_of_clopper_and_pearson(hits: int) -> None:
+    """The tail ends below the riskiest, so that the one that was not seen counts as a hit like the others."""
+    risk = np.where(np.arange(200) < hits, 1 - 1e-9, 0.0)
+    group = np.char.mod("q%d", np.arange(200))
+    sample = TailSample(risk, 0 * risk, np.where(risk > 0, np.nan, 1e-9), group, risk > 2)
+    tail = ParetoTail(-0.5, 0.1, 0.005, -2.0, 1)
+    found = mean_risk(sample, tail, exactly(tail))
+    exact = stats.binomtest(hits, 200).proportion_ci(method="exact")
+    assert found.estimate == pytest.approx(hits / 200)
+    assert found.low == pytest.approx(exact.low, rel=0.15)
+    assert found.high == pytest.approx(exact.high, rel=0.06)
+    assert found.bound == pytest.approx(found.high, rel=1e-6)
+
+
+def test_one_that_was_not_seen_counts_in_the_high_end_alone() -> None:
+    """By hand: nothing but the share of the one not seen moves, a Beta(1, m) variable."""
+    sample = sample_of(np.concatenate([np.full(99, -4.0), [-3.9]]))
+    heavy = ParetoTail(0.0, 2.0, 0.01, -4.5, 1)
+    found = mean_risk(sample, heavy, exactly(heavy))
+    beyond = integrate.quad(
+        lambda y: float(to_risk(-3.9 + y)) * stats.expon.pdf(y, scale=2.0), 0, 60, limit=200
+    )[0]
+    highest = float(to_risk(-4.0)) + stats.beta(1, 100).ppf(0.975) * beyond
+    assert found.high == pytest.approx(highest, rel=0.12)
+    assert found.low <= found.estimate < found.high < found.bound
+    assert found.bound == pytest.approx(stats.beta(1, 100).ppf(0.975), rel=0.12)
