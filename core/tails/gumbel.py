@@ -1,8 +1,8 @@
 """The Gumbel tail: a line through the log survival of the largest scores, at our positions and as published.
 
 Jones et al. (2025) put the i-th largest of m at log(i/m). The share above the largest is about 1/m on
-average, but its logarithm is on average log(1/m) - 0.58: at log(i/m) the largest stands too high, and the line comes
-out flatter, by a sixth through ten points, with levels that are too high far out.
+average, but its logarithm is on average log(1/m) - 0.58: at log(i/m) the largest stands too high, and the
+line comes out flatter, by a sixth through ten points, with levels that are too high far out.
 """
 
 from dataclasses import dataclass

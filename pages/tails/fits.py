@@ -1,4 +1,4 @@
-"""Other ways to draw the tail: the five fits side by side, at one horizon and over all risks."""
+"""Other ways to draw the tail: the six fits side by side, at one horizon and over all risks."""
 
 import math
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ def _at_horizon(forecasts: list[FitForecast], horizon: float, confidence: float)
         fits_chart(fits_rows(forecasts), INK[st.context.theme.type or "light"]),
         key="tails.fits.chart",
         width="stretch",
-        alt=f"The worst of {horizon:,.0f} queries as five kinds of tail forecast it, with "
+        alt=f"The worst of {horizon:,.0f} queries as six kinds of tail forecast it, with "
         f"{confidence:.0%} ranges",
     )
     st.caption(

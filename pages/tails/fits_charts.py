@@ -1,4 +1,4 @@
-"""The five fits as figures: their forecasts in rows, and their survival curves.
+"""The six fits as figures: their forecasts in rows, and their survival curves.
 
 The curves are a Plotly figure: drawn once, and explored by pointing and zooming. Nothing here estimates
 anything.

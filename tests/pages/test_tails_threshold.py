@@ -275,7 +275,7 @@ def test_other_fits_are_made_only_when_looked_at(monkeypatch: pytest.MonkeyPatch
 
 def test_all_fits_side_by_side() -> None:
     app = opened(tails__fits__open=True)
-    rows = data(app, "five kinds of tail", "fits")
+    rows = data(app, "six kinds of tail", "fits")
     sample = sample_of(gumbel_scores(120))
     for place, name in enumerate(FIT_NAMES):
         spec = TailSpec.build(fit=name, bootstraps=60)
@@ -346,7 +346,7 @@ def test_the_curves_of_all_fits_are_what_is_pointed_at() -> None:
     figure = json.loads(app.get("plotly_chart")[0].proto.spec)
     traces = {trace["name"]: trace for trace in figure["data"] if "name" in trace}
     assert list(traces)[-1] == "Peaks over a threshold (in use)"
-    assert len(traces) == 6
+    assert len(traces) == 7
     forecast = shown(sample, TailSpec.build(bootstraps=60), "pot", 500.0)
     assert forecast.curve is not None
     drawn = traces["Peaks over a threshold (in use)"]
