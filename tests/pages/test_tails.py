@@ -666,7 +666,8 @@ def test_every_remark_has_a_sentence_for_every_reader() -> None:
         "count": 3, "lowest": 1e-5, "near": 2, "exceedances": 9, "queries": ("a", "b"), "more": 4,
         "error": 0.6, "factor": 1.5, "above": 2, "horizons": (1e4, 1e5), "supported": 100.0,
         "times": 10, "seen": 50, "p": 0.01, "estimator": "ml", "shape": 1.0, "failed": 5,
-        "samples": 60, "level": 0.2, "expected": 0.1, "horizon": 1e3, "bound": 0.9, "fewest": 20, "risk": 0.5, "needed": 10, "hits": 4, "blocks": 3, "most": 9,
+        "samples": 60, "level": 0.2, "expected": 0.1, "horizon": 1e3, "bound": 0.9, "fewest": 20,
+        "risk": 0.5, "needed": 10, "hits": 4, "blocks": 3, "most": 9,
         "largest": 12, "share": 0.3, "groups": 2, "fit": "pot", "fits": "pot, gev", "splits": 300,
     }  # fmt: skip
     for code in SENTENCES:
