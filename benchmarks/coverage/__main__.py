@@ -1,23 +1,24 @@
 """How often each interval and band that Tailscope shows holds the truth, in worlds where it is known.
 
-    python -m benchmarks.coverage [estimates] [repeated_sampling] [wordings] [--runs 300] [--off]
+    python -m benchmarks.coverage [estimates] [repeated_sampling] [wordings] [tails] [--runs 300] [--off]
 
 Prints a Markdown table: a row a band and world with the share of runs in which the truth was inside, below
-and above, and the reason where it is outside 93 to 97% by more than luck. --off: those rows alone. Forecasts
-of tails: `python -m benchmarks.tails`.
+and above, and the reason where it is outside 93 to 97% by more than luck. --off: those rows alone. `tails`
+takes a second a run and world; more of it: `python -m benchmarks.tail_clusters`.
 """
 
 import argparse
 import time
 from itertools import groupby
 
-from benchmarks.coverage import estimates, repeated_sampling, wordings
+from benchmarks.coverage import estimates, repeated_sampling, tails, wordings
 from benchmarks.coverage.row import HEAD, RULE, line
 
 PARTS = {
     "estimates": estimates.rows,
     "repeated_sampling": repeated_sampling.rows,
     "wordings": wordings.rows,
+    "tails": tails.rows,
 }
 
 
