@@ -155,7 +155,7 @@ def test_what_is_stored_is_not_drawn_again(executor: SerialExecutor) -> None:
     assert_same_table(longer.table.select(same), fresh.table.select(same))
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_precision_stops_early_and_leaves_the_hardest_for_last(executor: SerialExecutor) -> None:
     queries = some_queries(4)
     wide = run_audit(small_spec(method="is", samples=1_000), queries, executor)
@@ -183,7 +183,7 @@ def test_precision_stops_early_and_leaves_the_hardest_for_last(executor: SerialE
     assert {row.stopped for row in wide.rows} == {"budget"}
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_with_a_precision_whoever_has_drawn_least_goes_first(executor: SerialExecutor) -> None:
     drawn: list[tuple[str, int]] = []
 
@@ -290,7 +290,7 @@ def test_two_queries_of_the_same_words_both_get_their_row(executor: SerialExecut
         assert ran.drawn == 301, "drawn once for all of them"
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_two_models_are_two_audits_in_one(executor: SerialExecutor) -> None:
     queries = some_queries(2)
     both = run_audit(small_spec(models=("briar", "aster")), queries, executor)
@@ -340,7 +340,7 @@ def test_an_answer_without_a_judgement_is_asked_about_again(
     assert spoken.greedy.harmful
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_no_more_is_held_at_a_time_than_the_workers_need(executor: SerialExecutor) -> None:
     at_once: list[int] = []
 

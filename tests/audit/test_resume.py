@@ -165,7 +165,7 @@ def test_bad_options_are_one_sentence(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_a_store_that_fills_up_stops_it_and_room_lets_it_go_on(tmp_path: Path) -> None:
     given = planned(tmp_path, 3, samples=500, method="is")
     limit = 500_000

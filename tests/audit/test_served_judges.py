@@ -66,7 +66,7 @@ def write(path: Path, url: str) -> str:
     return str(path)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_a_served_judge_is_asked_by_the_driver_and_once_for_an_answer(
     judge_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

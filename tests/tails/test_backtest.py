@@ -69,7 +69,7 @@ def test_the_naive_split_flatters() -> None:
     assert error[False] < 0.4 * error[True]
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_the_shipped_models() -> None:
     """A small version of `benchmarks.tails backtest`: by group, both models together."""
     within, error = [], {"gumbel": [], "lognormal": []}
