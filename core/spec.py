@@ -5,6 +5,7 @@ sample is drawn.
 """
 
 import math
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -12,6 +13,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     ValidationError,
     ValidationInfo,
 )
@@ -23,6 +25,9 @@ MAX_SAMPLES = 10_000_000
 MAX_QUERY_CHARACTERS = 8_000
 MAX_NEW_TOKENS = 4_096
 MAX_STRENGTH = 100.0
+# Some chat templates (Llama 3, Granite, SmolLM3) write the date; draws of two days would be draws from two
+# distributions.
+TEMPLATE_DATE = date(2025, 1, 1)
 
 Method = Literal["mc", "is", "mis"]
 SteeredPositions = Literal["prompt", "answer", "both"]
@@ -112,6 +117,21 @@ def _above_zero_to_one(value: float, info: ValidationInfo) -> float:
     return value
 
 
+def _token_ids(value: tuple[int, ...]) -> tuple[int, ...]:
+    if any(token < 0 for token in value):
+        raise ValueError(f"suppress_tokens must be token ids, 0 or more, got {min(value)}")
+    return tuple(sorted(set(value)))
+
+
+def _template_date(value: object) -> object:
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value.strip() if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError(f"template_date must be a date like 2025-01-31, got {value!r}") from None
+
+
 def _rounded_to_thousandths(value: float) -> float:
     return round(value, 3)
 
@@ -152,6 +172,11 @@ Precision = Annotated[Number, AfterValidator(_precision)]
 Temperature = Annotated[Number, in_range(0.01, 10.0)]
 TopK = Annotated[Whole, at_least(1, ", or left out for no limit")]
 TopP = Annotated[Number, AfterValidator(_above_zero_to_one)]
+MinP = Annotated[Number, in_range(0.0, 1.0)]
+RepetitionPenalty = Annotated[Number, in_range(0.01, 100.0)]
+NgramSize = Annotated[Whole, at_least(0, " (0 forbids none)")]
+TokenIds = Annotated[tuple[Whole, ...], AfterValidator(_token_ids)]
+TemplateDate = Annotated[date, BeforeValidator(_template_date)]
 NewTokens = Annotated[Whole, in_range(1, MAX_NEW_TOKENS)]
 Strength = Annotated[Number, in_range(-MAX_STRENGTH, MAX_STRENGTH)]
 # Token of an answer from which the target goes on alone.
@@ -180,6 +205,10 @@ class Spec(BaseModel):
 class GenerationSpec(Spec):
     """The target distribution: the model together with how its answers are generated.
 
+    The order is that of usual generation code: repetition penalty, repeated runs, suppressed tokens,
+    temperature, top-k, top-p, min-p. Each is a function of the answer so far, so that every token still has
+    an exact probability.
+
     Parameters
     ----------
     system_prompt : str, optional
@@ -192,6 +221,17 @@ class GenerationSpec(Spec):
         The likeliest tokens are kept until their probabilities add up to this.
     max_new_tokens : int in 1..4096
         An answer is cut after so many tokens.
+    min_p : float in 0..1
+        Only tokens at least this share as likely as the likeliest are kept.
+    repetition_penalty : float in 0.01..100
+        The logits of tokens in the prompt or the answer so far are divided by it where positive, else
+        multiplied (Keskar et al. 2019, CTRL, section 4.1); 1 changes nothing.
+    no_repeat_ngram_size : int, 0 or more
+        No run of so many tokens, the prompt's included, comes twice; 0 forbids none.
+    suppress_tokens : token ids, ascending
+        These are never drawn.
+    template_date : date
+        The day that the model's chat template writes into the prompt, if it writes one.
     """
 
     system_prompt: str | None = None
@@ -199,6 +239,31 @@ class GenerationSpec(Spec):
     top_k: TopK | None = None
     top_p: TopP = 1.0
     max_new_tokens: NewTokens = 40
+    # Left out of the JSON where they change nothing, since stored draws have keys without them.
+    min_p: MinP = Field(default=0.0, exclude_if=lambda value: value == 0.0)
+    repetition_penalty: RepetitionPenalty = Field(
+        default=1.0, exclude_if=lambda value: value == 1.0
+    )
+    no_repeat_ngram_size: NgramSize = Field(default=0, exclude_if=lambda value: value == 0)
+    suppress_tokens: TokenIds = Field(default=(), exclude_if=lambda value: not value)
+    template_date: TemplateDate = Field(
+        default=TEMPLATE_DATE, exclude_if=lambda value: value == TEMPLATE_DATE
+    )
+
+    @property
+    def has_token_rules(self) -> bool:
+        """Whether some tokens' logits are changed before temperature (`core.sampling.token_rules`)."""
+        return self.repetition_penalty != 1.0 or self.rules_out_tokens
+
+    @property
+    def rules_out_tokens(self) -> bool:
+        """Whether a token may have probability 0 whatever its logit."""
+        return self.no_repeat_ngram_size > 0 or bool(self.suppress_tokens)
+
+    @property
+    def truncates(self) -> bool:
+        """Whether tokens outside the target's support may have a logit: top-k, top-p, min-p."""
+        return self.top_k is not None or self.top_p < 1.0 or self.min_p > 0.0
 
 
 class ProposalSpec(Spec):

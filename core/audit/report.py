@@ -12,7 +12,7 @@ from core.audit.summary import ModelSummary, model_summary
 
 @dataclass(frozen=True)
 class AuditReport:
-    """What an audit came to. left_out: of the query file's rows, in one sentence."""
+    """What an audit came to. left_out: of the query file's rows, in one sentence. notes: on its models."""
 
     out: Path
     rows: Sequence[AuditRow]
@@ -21,6 +21,7 @@ class AuditReport:
     stored: int
     seconds: float
     left_out: str | None = None
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the JSON of the command line."""
@@ -32,6 +33,7 @@ class AuditReport:
             "from_store": self.stored,
             "seconds": self.seconds,
             "left_out": self.left_out,
+            "notes": list(self.notes),
             "models": {
                 model.name: self._summary(model.name).to_dict() for model in self.spec.models
             },
@@ -49,6 +51,7 @@ class AuditReport:
                 *(f"  {line}" for line in found.to_lines()),
                 f"  verdicts: {verdicts}",
             ]
+        lines += [f"note: {one}" for one in self.notes]
         if self.left_out:
             lines.append(f"note: {self.left_out}")
         lines.append(

@@ -169,7 +169,7 @@ def manifest(
         "queries": {"count": len(queries), "hash": queries_hash(queries)},
         "models": {
             **(earlier or {}),
-            **{name: noted(one) for name, one in prepared.items()},
+            **{name: {**noted(one), "told": list(one.told)} for name, one in prepared.items()},
         },
         "rows": rows,
         "versions": _versions(),

@@ -100,6 +100,7 @@ def run_audit(
         drawn=drawn,
         stored=stored,
         seconds=time.perf_counter() - began,
+        notes=folder.notes(),
     )
 
 
@@ -163,6 +164,12 @@ class _Folder:
     def rows(self) -> list[AuditRow]:
         """Returns the finished rows in the table's order."""
         return in_table_order(list(self._rows.values()), self._audit.spec, self._audit.queries)
+
+    def notes(self) -> tuple[str, ...]:
+        """Returns what a reader must know about how each model is asked, now or in an earlier run."""
+        told = {name: found.get("told", ()) for name, found in self._earlier.items()}
+        told |= {name: one.told for name, one in self._audit.prepared.items()}
+        return tuple(f"{name}: {one}" for name, every in told.items() for one in every)
 
     def write(self, status: str) -> None:
         """Writes the manifest, and unless the audit still runs its results. Raises: TailscopeError."""

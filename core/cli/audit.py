@@ -13,6 +13,7 @@ from core.cli.options import (
     AttentionOption,
     BehaviourOption,
     CacheOption,
+    DateOption,
     DefensiveOption,
     DeviceOption,
     DtypeOption,
@@ -20,13 +21,18 @@ from core.cli.options import (
     JudgeOption,
     LengthOption,
     MaxCostOption,
+    MinPOption,
+    NgramOption,
+    OwnSettingsOption,
+    PenaltyOption,
     RevisionOption,
+    SuppressOption,
     SystemOption,
     TemperatureOption,
     ThresholdOption,
     TopKOption,
     TopPOption,
-    generation_fields,
+    generation_of,
     loading_fields,
     parsed_proposal,
     whole_number,
@@ -79,9 +85,15 @@ def audit(
     max_cost: MaxCostOption = None,
     threshold: ThresholdOption = None,
     system: SystemOption = None,
-    temperature: TemperatureOption = 1.0,
+    temperature: TemperatureOption = None,
     top_k: TopKOption = None,
-    top_p: TopPOption = 1.0,
+    top_p: TopPOption = None,
+    min_p: MinPOption = None,
+    repetition_penalty: PenaltyOption = None,
+    no_repeat_ngram_size: NgramOption = None,
+    suppress_tokens: SuppressOption = None,
+    template_date: DateOption = None,
+    own_settings: OwnSettingsOption = False,
     max_new_tokens: LengthOption = 40,
     seed: Annotated[int, typer.Option(help=meaning("seed"))] = 0,
     resume: Annotated[
@@ -105,7 +117,6 @@ def audit(
     from core.behaviours.load import load_behaviour, load_queries
     from core.models.spec import LoadingSpec
     from core.queries import read_query_file
-    from core.spec import GenerationSpec
     from core.tasks.progress import result_of
 
     own = load_behaviour(behaviour).spec.threshold if threshold is None else threshold
@@ -113,8 +124,19 @@ def audit(
     spec = AuditSpec.build(
         models=tuple(AuditModel(name=name, loading=loading) for name in model or ["aster"]),
         behaviour=behaviour,
-        generation=GenerationSpec.build(
-            **generation_fields(system, temperature, top_k, top_p, max_new_tokens)
+        generation=generation_of(
+            own_settings,
+            dict.fromkeys(model or ["aster"], loading),
+            system_prompt=system,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            no_repeat_ngram_size=no_repeat_ngram_size,
+            suppress_tokens=suppress_tokens,
+            template_date=template_date,
+            max_new_tokens=max_new_tokens,
         ),
         method=method,
         samples=whole_number("samples", samples),

@@ -235,6 +235,8 @@ def _word(option: Option) -> str:
 
 def _text(value: object) -> str:
     """Returns a value as it is read back, bit for bit; a number in its short form where that is exact."""
+    if isinstance(value, tuple):
+        return ",".join(map(_text, value))
     if not isinstance(value, float):
         return str(value)
     short = f"{value:g}"

@@ -11,6 +11,7 @@ from core.cli.options import (
     AttentionOption,
     BehaviourOption,
     CacheOption,
+    DateOption,
     DefensiveOption,
     DeviceOption,
     DtypeOption,
@@ -18,14 +19,19 @@ from core.cli.options import (
     JudgeOption,
     LengthOption,
     MaxCostOption,
+    MinPOption,
     ModelOption,
+    NgramOption,
+    OwnSettingsOption,
+    PenaltyOption,
     RevisionOption,
+    SuppressOption,
     SystemOption,
     TemperatureOption,
     ThresholdOption,
     TopKOption,
     TopPOption,
-    generation_fields,
+    generation_of,
     loading_fields,
     parsed_proposal,
     whole_number,
@@ -77,9 +83,15 @@ def estimate(
         ),
     ] = None,
     system: SystemOption = None,
-    temperature: TemperatureOption = 1.0,
+    temperature: TemperatureOption = None,
     top_k: TopKOption = None,
-    top_p: TopPOption = 1.0,
+    top_p: TopPOption = None,
+    min_p: MinPOption = None,
+    repetition_penalty: PenaltyOption = None,
+    no_repeat_ngram_size: NgramOption = None,
+    suppress_tokens: SuppressOption = None,
+    template_date: DateOption = None,
+    own_settings: OwnSettingsOption = False,
     max_new_tokens: LengthOption = 40,
     threshold: ThresholdOption = None,
     judge: JudgeOption = None,
@@ -99,7 +111,7 @@ def estimate(
     from core.runs.dump import check_dump
     from core.runs.estimate_query import estimate_query
     from core.runs.request import EstimateRequest
-    from core.spec import GenerationSpec, check_samples
+    from core.spec import check_samples
     from core.tasks.progress import result_of
 
     count = check_samples(whole_number("samples", samples))
@@ -114,14 +126,26 @@ def estimate(
         proposals = []
     else:
         SteerSpec.build(**steering)  # a slip in a number should not cost a model load
+    loading = LoadingSpec.build(**loading_fields(revision, device, dtype, attention))
     request = EstimateRequest.build(
         query=query,
         model=model,
-        loading=LoadingSpec.build(**loading_fields(revision, device, dtype, attention)),
+        loading=loading,
         behaviour=behaviour,
         method=method,
-        generation=GenerationSpec.build(
-            **generation_fields(system, temperature, top_k, top_p, max_new_tokens)
+        generation=generation_of(
+            own_settings,
+            {model: loading},
+            system_prompt=system,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            no_repeat_ngram_size=no_repeat_ngram_size,
+            suppress_tokens=suppress_tokens,
+            template_date=template_date,
+            max_new_tokens=max_new_tokens,
         ),
         proposal=proposals[0] if proposals else None,
         companions=tuple(proposals[1:]),

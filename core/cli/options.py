@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,9 +11,12 @@ import typer
 from core.errors import SpecError
 from core.files.json_text import parse_json
 from core.glossary import meaning
+from core.spec import TEMPLATE_DATE
 
 if TYPE_CHECKING:
+    from core.models.spec import LoadingSpec
     from core.proposals import AnyProposalSpec
+    from core.spec import GenerationSpec
 
 ModelOption = Annotated[
     str, typer.Option(help="Embedded model (aster, briar), folder, or Hugging Face id.")
@@ -45,9 +49,24 @@ MaxCostOption = Annotated[
     ),
 ]
 SystemOption = Annotated[str | None, typer.Option(help="System prompt of the target.")]
-TemperatureOption = Annotated[float, typer.Option(help=meaning("temperature"))]
-TopKOption = Annotated[int | None, typer.Option(help=meaning("top-k"))]
-TopPOption = Annotated[float, typer.Option(help=meaning("top-p"))]
+# Left out, each of these is the default, or with --own-settings the model's own.
+TemperatureOption = Annotated[
+    float | None, typer.Option(help=f"{meaning('temperature')} Default: 1.")
+]
+TopKOption = Annotated[int | None, typer.Option(help=f"{meaning('top-k')} Default: all.")]
+TopPOption = Annotated[float | None, typer.Option(help=f"{meaning('top-p')} Default: 1.")]
+MinPOption = Annotated[float | None, typer.Option(help=f"{meaning('min-p')} Default: 0.")]
+PenaltyOption = Annotated[
+    float | None, typer.Option(help=f"{meaning('repetition penalty')} Default: 1.")
+]
+NgramOption = Annotated[int | None, typer.Option(help=f"{meaning('repeated runs')} Default: 0.")]
+SuppressOption = Annotated[
+    str | None, typer.Option(help="Ids of tokens that are never drawn, like 10,11. Default: none.")
+]
+DateOption = Annotated[
+    str | None, typer.Option(help=f"{meaning('template date')} Default: {TEMPLATE_DATE}.")
+]
+OwnSettingsOption = Annotated[bool, typer.Option("--own-settings", help=meaning("own settings"))]
 LengthOption = Annotated[int, typer.Option(help="Longest answer, in tokens.")]
 ThresholdOption = Annotated[
     float | None,
@@ -66,17 +85,28 @@ def loading_fields(revision: str | None, device: str, dtype: str, attention: str
     return {"revision": revision, "device": device, "dtype": dtype, "attention": attention}
 
 
-def generation_fields(
-    system: str | None, temperature: float, top_k: int | None, top_p: float, max_new_tokens: int
-) -> dict[str, Any]:
-    """Returns the fields of a `GenerationSpec`, not yet checked."""
-    return {
-        "system_prompt": system,
-        "temperature": temperature,
-        "top_k": top_k,
-        "top_p": top_p,
-        "max_new_tokens": max_new_tokens,
-    }
+def generation_of(
+    own_settings: bool,
+    models: Mapping[str, "LoadingSpec"],
+    *,
+    suppress_tokens: str | None,
+    **given: Any,
+) -> "GenerationSpec":
+    """Returns how answers are generated: fields that are None are left out, at their defaults.
+
+    own_settings: what is left out is the models' own where they have one. models: how each is loaded.
+
+    Raises:
+        SpecError: a field is out of range, or the models' own settings differ.
+        ModelError: a model's own settings cannot be read.
+    """
+    from core.models.own_settings import with_own_settings
+    from core.spec import GenerationSpec
+
+    fields = {name: value for name, value in given.items() if value is not None}
+    if suppress_tokens is not None:
+        fields["suppress_tokens"] = whole_numbers("suppress_tokens", suppress_tokens)
+    return with_own_settings(models, fields) if own_settings else GenerationSpec.build(**fields)
 
 
 def whole_number(name: str, text: str) -> int:

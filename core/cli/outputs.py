@@ -71,6 +71,8 @@ ESTIMATE = _joined(
     companions=GenericAlias(list, (PROPOSAL,)),
     defensive_share=float | None,
     generation=GenerationSpec,
+    template_date=str | None,
+    own_settings_unused=dict[str, Any],
     judge=published(JudgeIdentity),
     threshold=float,
     seed=int,
@@ -166,6 +168,7 @@ class AuditOutput(Output):
     from_store: int
     seconds: float
     left_out: str | None
+    notes: list[str]
     models: dict[str, ModelSummary]
 
 

@@ -10,6 +10,7 @@ from core.cli.options import (
     AttentionOption,
     BehaviourOption,
     CacheOption,
+    DateOption,
     DefensiveOption,
     DeviceOption,
     DtypeOption,
@@ -17,14 +18,19 @@ from core.cli.options import (
     JudgeOption,
     LengthOption,
     MaxCostOption,
+    MinPOption,
     ModelOption,
+    NgramOption,
+    OwnSettingsOption,
+    PenaltyOption,
     RevisionOption,
+    SuppressOption,
     SystemOption,
     TemperatureOption,
     ThresholdOption,
     TopKOption,
     TopPOption,
-    generation_fields,
+    generation_of,
     loading_fields,
     whole_number,
 )
@@ -73,9 +79,15 @@ def sensitivity(
     max_cost: MaxCostOption = None,
     threshold: ThresholdOption = None,
     system: SystemOption = None,
-    temperature: TemperatureOption = 1.0,
+    temperature: TemperatureOption = None,
     top_k: TopKOption = None,
-    top_p: TopPOption = 1.0,
+    top_p: TopPOption = None,
+    min_p: MinPOption = None,
+    repetition_penalty: PenaltyOption = None,
+    no_repeat_ngram_size: NgramOption = None,
+    suppress_tokens: SuppressOption = None,
+    template_date: DateOption = None,
+    own_settings: OwnSettingsOption = False,
     max_new_tokens: LengthOption = 40,
     seed: Annotated[int, typer.Option(help=meaning("seed"))] = 0,
     workers: Annotated[
@@ -93,7 +105,6 @@ def sensitivity(
     from core.sensitivity.compare import compare
     from core.sensitivity.comparison import Comparison
     from core.sensitivity.variants import variants
-    from core.spec import GenerationSpec
     from core.tasks.progress import result_of
 
     own = load_behaviour(behaviour).spec.threshold if threshold is None else threshold
@@ -101,8 +112,19 @@ def sensitivity(
     spec = AuditSpec.build(
         models=(AuditModel(name=model, loading=loading),),
         behaviour=behaviour,
-        generation=GenerationSpec.build(
-            **generation_fields(system, temperature, top_k, top_p, max_new_tokens)
+        generation=generation_of(
+            own_settings,
+            {model: loading},
+            system_prompt=system,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            no_repeat_ngram_size=no_repeat_ngram_size,
+            suppress_tokens=suppress_tokens,
+            template_date=template_date,
+            max_new_tokens=max_new_tokens,
         ),
         method=method,
         samples=whole_number("samples", samples),

@@ -10,12 +10,23 @@ from core.cli.console import note, print_report, progress
 from core.cli.options import (
     AttentionOption,
     BehaviourOption,
+    DateOption,
     DeviceOption,
     DtypeOption,
     JsonOption,
     LengthOption,
+    MinPOption,
     ModelOption,
+    NgramOption,
+    OwnSettingsOption,
+    PenaltyOption,
     RevisionOption,
+    SuppressOption,
+    SystemOption,
+    TemperatureOption,
+    TopKOption,
+    TopPOption,
+    generation_of,
     loading_fields,
     numbers,
     parsed_proposal,
@@ -73,6 +84,16 @@ def tune(
     objective: Annotated[
         str, typer.Option(help="What to minimise: cross_entropy or variance.")
     ] = "cross_entropy",
+    system: SystemOption = None,
+    temperature: TemperatureOption = None,
+    top_k: TopKOption = None,
+    top_p: TopPOption = None,
+    min_p: MinPOption = None,
+    repetition_penalty: PenaltyOption = None,
+    no_repeat_ngram_size: NgramOption = None,
+    suppress_tokens: SuppressOption = None,
+    template_date: DateOption = None,
+    own_settings: OwnSettingsOption = False,
     max_new_tokens: LengthOption = 40,
     seed: Annotated[int, typer.Option(help="Same seed, same pilot answers.")] = 0,
     cache: Annotated[
@@ -92,7 +113,6 @@ def tune(
     from core.search.report import write_surface
     from core.search.tune import TuneSpec, pilot_of
     from core.search.tune import tune as search
-    from core.spec import GenerationSpec
     from core.tasks.progress import result_of
 
     check_behaviour(behaviour)
@@ -102,9 +122,10 @@ def tune(
         raise SpecError(f"pilot_share must be in 0..1, got {pilot_share:g}")
     file = None if queries is None else read_query_file(queries)
     pilot = (query,) if query is not None else pilot_of(file, behaviour, pilot_share)
+    loading = LoadingSpec.build(**loading_fields(revision, device, dtype, attention))
     spec = TuneSpec.build(
         model=model,
-        loading=LoadingSpec.build(**loading_fields(revision, device, dtype, attention)),
+        loading=loading,
         behaviour=behaviour,
         pilot=pilot,
         proposal=_base(kind, proposal),
@@ -113,7 +134,20 @@ def tune(
         grid=grid,
         rows=whole_number("rows", rows),
         objective=objective,
-        generation=GenerationSpec.build(max_new_tokens=max_new_tokens),
+        generation=generation_of(
+            own_settings,
+            {model: loading},
+            system_prompt=system,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            no_repeat_ngram_size=no_repeat_ngram_size,
+            suppress_tokens=suppress_tokens,
+            template_date=template_date,
+            max_new_tokens=max_new_tokens,
+        ),
         seed=seed,
     )
     check_dump(dump)

@@ -13,6 +13,7 @@ from cache import MemoryStore
 from core.errors import ModelError
 from core.judges import behaviour_judge, load_judge
 from core.judges.base import Judge
+from core.models.asked_with import asked_with
 from core.models.loading import LoadedModel, load_model
 from core.models.spec import LoadingSpec
 from core.proposals import AnyProposalSpec, DirectedSpec, Proposal
@@ -57,7 +58,8 @@ class Prepared:
     """A request with its proposals, and what they stand for.
 
     measured: a default that was measured for it, to be kept. directions: those that the proposals use.
-    second: with method `is`, the second proposal that the verdict hears.
+    second: with method `is`, the second proposal that the verdict hears. told: what a reader must know about
+    how the model is asked, a sentence each.
     """
 
     request: EstimateRequest
@@ -66,6 +68,7 @@ class Prepared:
     directions: Directions
     measured: AnyProposalSpec | None = None
     second: "Prepared | None" = None
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -194,6 +197,7 @@ class Worker:
             },
             measured=measured,
             second=None if request.method != "is" else self._second(request, loaded, judge_spec),
+            told=asked_with(loaded, request.generation),
         )
 
     def _second(

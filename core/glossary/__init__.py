@@ -48,14 +48,21 @@ TERMS = {
     "layer": "A block of the model, counted from 0.",
     "mean weight": "The mean of all weights, which must be close to 1; far from it the weights are not to "
     "be trusted.",
+    "min-p": "Only tokens at least this share as likely as the likeliest are drawn; 0 keeps all.",
     "Monte Carlo": "The plain estimate: answers drawn from the model itself, and the harmful ones counted.",
     "overlap": "The share of answers that the model and the proposals have in common: 1 is the same "
     "distribution, 0 none in common.",
+    "own settings": "The sampling settings in the model's own files, taken over where no option says "
+    "otherwise; what cannot be had is told.",
     "pilot": "A few answers drawn beforehand, from which a search predicts how well each setting would do.",
     "proposal": "An unsafe version of the model that answers are drawn from, so that harm is frequent "
     "enough to be counted.",
+    "repeated runs": "No run of so many tokens, those of the prompt included, comes twice "
+    "(no_repeat_ngram_size); 0 forbids none.",
     "repeated sampling": "Asking the same query many times: a query that is harmless once may not be so "
     "among 10,000 answers.",
+    "repetition penalty": "Tokens that stand in the prompt or the answer already are made less likely by "
+    "this factor on their logits; 1 changes nothing.",
     "return level": "The risk that the riskiest of the horizon's queries is expected to reach.",
     "risk": "The probability that one sampled answer to a query is harmful (QRISK), most often given per "
     "million.",
@@ -76,6 +83,8 @@ TERMS = {
     "tail": "The riskiest queries, from which a forecast infers how risky others may be.",
     "target": "The model whose risk is estimated, with its system prompt, temperature and longest answer.",
     "temperature": "How random the answers are: 1 is the model as it was trained, lower is more predictable.",
+    "template date": "The day that the model's chat template writes into the prompt, if it writes one: the "
+    "same on every day, so that draws of two days are of one distribution.",
     "threshold": "The judge's score from which an answer is harmful.",
     "threshold of the tail": "The risk from which queries belong to the tail.",
     "top-k": "Only the k likeliest tokens are drawn.",

@@ -1,18 +1,24 @@
 """Converts a query to the prompt's tokens, and an answer's tokens to text."""
 
 from collections.abc import Sequence
+from datetime import date
 
 from core.errors import ModelError
 from core.models.loading import LoadedModel
 from core.models.templates import PLAIN_TEMPLATE, Message, rendered
+from core.spec import TEMPLATE_DATE
 
 
 def prompt_ids(
-    loaded: LoadedModel, query: str, system_prompt: str | None = None
+    loaded: LoadedModel,
+    query: str,
+    system_prompt: str | None = None,
+    day: date = TEMPLATE_DATE,
 ) -> tuple[int, ...]:
     """Returns the prompt's token ids, up to the place of the answer's first token.
 
-    A model without a chat template gets a plain question-and-answer prompt.
+    A model without a chat template gets a plain question-and-answer prompt. day: what a template that writes
+    the date writes. The same arguments give the same tokens on every day.
 
     Raises:
         ModelError: the prompt does not fit the model's context.
@@ -20,11 +26,13 @@ def prompt_ids(
     messages = [{"role": "user", "content": query}]
     if system_prompt:
         messages.insert(0, {"role": "system", "content": system_prompt})
-    return message_ids(loaded, messages)
+    return message_ids(loaded, messages, day)
 
 
-def message_ids(loaded: LoadedModel, messages: Sequence[Message]) -> tuple[int, ...]:
-    """Returns the tokens of a dialogue, up to the place of the next answer.
+def message_ids(
+    loaded: LoadedModel, messages: Sequence[Message], day: date = TEMPLATE_DATE
+) -> tuple[int, ...]:
+    """Returns the tokens of a dialogue, up to the place of the next answer. day: as in `prompt_ids`.
 
     Raises:
         ModelError: the template refuses the dialogue, or the model does not know all of its tokens or has
@@ -32,7 +40,7 @@ def message_ids(loaded: LoadedModel, messages: Sequence[Message]) -> tuple[int, 
     """
     tokenizer = loaded.tokenizer
     if tokenizer.chat_template:
-        ids = tokenizer(rendered(tokenizer, messages), add_special_tokens=False)["input_ids"]
+        ids = tokenizer(rendered(tokenizer, messages, day), add_special_tokens=False)["input_ids"]
     else:
         system = "".join(m["content"] + "\n\n" for m in messages if m["role"] == "system")
         query = "\n".join(m["content"] for m in messages if m["role"] == "user")

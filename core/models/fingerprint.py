@@ -8,7 +8,7 @@ from accelerate.utils import align_module_device
 from transformers.modeling_utils import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from core.models.templates import template_date, writes_date
+from core.models.templates import writes_date
 
 # Fields that describe a model's origin or how it is computed, not what it computes.
 TRANSIENT = ("_name_or_path", "transformers_version", "_attn_implementation")
@@ -23,8 +23,8 @@ def fingerprint(
     digest.update(json.dumps(stops).encode())
     digest.update(str(getattr(tokenizer, "chat_template", None)).encode())
     if writes_date(tokenizer):
-        # Prompts of two days are two distributions.
-        digest.update(f"date {template_date()}".encode())
+        # Draws from before dates were pinned are of unknown prompts; which date it is, the settings say.
+        digest.update(b"the date is pinned")
     digest.update(json.dumps(sorted(tokenizer.get_vocab().items())).encode())
     config = model.config.to_dict()
     for name in TRANSIENT:

@@ -8,23 +8,13 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from core.errors import ModelError
 from core.models.findings import Finding
+from core.models.own_settings import in_words, own_settings
 from core.models.sources import Source
-from core.models.templates import DATE_VARIABLE, rendered, template_date, writes_date
+from core.models.templates import rendered, writes_date
 from core.models.tokens import drawable_tokens, only_added, stop_token_ids, unscored_tokens
+from core.spec import TEMPLATE_DATE
 
 ASKED = {"role": "user", "content": "hello"}
-# What Tailscope can take over, by its own option, and the value that changes nothing.
-TAKEN_OVER = {"temperature": 1.0, "top_k": None, "top_p": 1.0}
-# A top-k of 0 is none; so are these of the others.
-NOTHING = {
-    "top_k": (0,), "repetition_penalty": (1.0,), "min_p": (0.0,), "typical_p": (1.0,),
-    "no_repeat_ngram_size": (0,), "encoder_repetition_penalty": (1.0,), "epsilon_cutoff": (0.0,),
-    "eta_cutoff": (0.0,), "length_penalty": (1.0,),
-}  # fmt: skip
-NOT_TAKEN_OVER = (
-    "repetition_penalty", "min_p", "typical_p", "no_repeat_ngram_size", "epsilon_cutoff", "eta_cutoff",
-    "bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "sequence_bias", "num_beams",
-)  # fmt: skip
 
 
 def token_findings(
@@ -70,6 +60,12 @@ def _stops(
         ]
     words = ", ".join(f"{tokenizer.decode([stop])!r}" for stop in usable)
     found = [Finding("stop_tokens", "ok", f"Answers end at {words}.")]
+    never = ", ".join(str(stop) for stop in stops if stop >= scored)
+    if never:
+        message = (
+            f"Of its stop tokens, {never} can never be drawn: the model has {scored:,} logits."
+        )
+        found.append(Finding("stop_tokens", "note", message))
     missing = _turn_ends(tokenizer) - set(stops)
     if missing:
         ends = ", ".join(f"{tokenizer.decode([token])!r}" for token in sorted(missing))
@@ -97,7 +93,9 @@ def _turn_ends(tokenizer: PreTrainedTokenizerBase) -> set[int]:
         whole = rendered(tokenizer, answered, to_answer=False)
     except ModelError:
         return found
-    after = tokenizer(whole[whole.rfind("hello") + 5 :], add_special_tokens=False)["input_ids"]
+    after = tokenizer(whole[whole.rfind("hello") + 5 :].lstrip(), add_special_tokens=False)[
+        "input_ids"
+    ]
     if after and int(after[0]) in special:
         found.add(int(after[0]))
     return found
@@ -128,29 +126,20 @@ def _vocabulary(tokenizer: PreTrainedTokenizerBase, scored: int, stops: tuple[in
 
 
 def _sampling(generation: Any) -> list[Finding]:
-    """Returns a note where the model's own sampling settings are not what is drawn with."""
-    own = {}
-    for name in (*TAKEN_OVER, *NOT_TAKEN_OVER):
-        value = getattr(generation, name, None)
-        if value is None or value == TAKEN_OVER.get(name) or value in NOTHING.get(name, ()):
-            continue
-        if name != "num_beams" or value != 1:
-            own[name] = value
-    if not own:
+    """Returns a finding where the model's own sampling settings are not what is drawn with."""
+    own = own_settings(generation)
+    listed = {**own.taken_over, **own.lost}
+    if not listed:
         return []
-    listed = ", ".join(f"{name} {value}" for name, value in own.items())
-    takes = " ".join(
-        f"--{name.replace('_', '-')} {own[name]}" for name in TAKEN_OVER if name in own
-    )
-    lost = ", ".join(name for name in own if name in NOT_TAKEN_OVER)
     message = (
-        f"Its own sampling settings are {listed}; Tailscope draws at temperature 1 from all tokens unless "
-        "told otherwise, and risks differ."
+        f"Its own sampling settings are {in_words(listed)}; unless told otherwise Tailscope draws at "
+        "temperature 1 from all tokens, and risks differ."
     )
-    what = f"To take them over: {takes}." if takes else ""
-    if lost:
-        what += f" {lost} cannot be had." if what else f"{lost} cannot be had."
-    return [Finding("sampling_settings", "warning" if lost else "note", message, what)]
+    takes = ", ".join(own.taken_over)
+    what = f"--own-settings takes over {takes}." if takes else ""
+    if own.lost:
+        what = f"{what} {', '.join(own.lost)} cannot be had.".strip()
+    return [Finding("sampling_settings", "note", message, what)]
 
 
 def _prompt(tokenizer: PreTrainedTokenizerBase, stops: tuple[int, ...]) -> list[Finding]:
@@ -169,10 +158,10 @@ def _prompt(tokenizer: PreTrainedTokenizerBase, stops: tuple[int, ...]) -> list[
         text = rendered(tokenizer, [ASKED])
         if writes_date(tokenizer):
             message = (
-                f"Its chat template writes the date into the prompt; {template_date()} is written, whatever "
+                f"Its chat template writes the date into the prompt; {TEMPLATE_DATE} is written, whatever "
                 "the day."
             )
-            what = f"Set {DATE_VARIABLE} to ask as of another day; its draws are kept apart."
+            what = "--template-date asks as of another day; its draws are kept apart."
             found.append(Finding("template_date", "note", message, what))
     except ModelError:
         return found

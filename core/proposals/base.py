@@ -65,7 +65,8 @@ class Proposal:
         system = generation.system_prompt if self.system_prompt is None else self.system_prompt
         # The target's tokenizer spells every prompt: a proposal that runs on another model shares it.
         prefix = target.tokenizer(self.answer_prefix, add_special_tokens=False)["input_ids"]
-        prompts = tuple((*prompt_ids(target, query, system), *prefix) for query in queries)
+        day = generation.template_date
+        prompts = tuple((*prompt_ids(target, query, system, day), *prefix) for query in queries)
         _check_room(self.loaded, prompts, generation)
         return Arm(self.loaded, prompts, self.edit, self.blend)
 
@@ -179,7 +180,8 @@ def target_arm(loaded: LoadedModel, queries: Sequence[str], generation: Generati
         ModelError: prompt and answer together are too long for the model.
     """
     system = generation.system_prompt
-    prompts = tuple(prompt_ids(loaded, query, system) for query in queries)
+    day = generation.template_date
+    prompts = tuple(prompt_ids(loaded, query, system, day) for query in queries)
     _check_room(loaded, prompts, generation)
     return Arm(loaded, prompts)
 

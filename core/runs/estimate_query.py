@@ -10,6 +10,7 @@ from core.judges.base import Judge
 from core.judges.budget import check_cost
 from core.judges.identity import JudgeIdentity
 from core.judges.remembered import remembered
+from core.models.asked_with import asked_with, own_settings_of, written_date
 from core.models.checked import load_checked
 from core.models.loading import LoadedModel
 from core.proposals import AnyProposalSpec, SteerSpec, build_proposal, target_arm
@@ -89,6 +90,9 @@ def estimate_query(
         estimate=estimate_shards(shards, request, second),
         reference=find_reference(request),
         events=tuple(store.drain_events()),
+        template_date=written_date(loaded, request.generation),
+        own_settings_unused=own_settings_of(loaded).unused(request.generation),
+        told=asked_with(loaded, request.generation),
         loaded=loaded,
         shards=tuple(shards),
     )

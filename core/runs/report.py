@@ -1,6 +1,6 @@
 """An estimate's report: what was asked and found, as JSON and in a few lines for a person."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ NOT_KEPT = frozenset({"full", "read_only", "limit", "busy", "unsafe", "broken"})
 class EstimateReport:
     """An estimate with all that is needed to read it and to run it again.
 
-    reference: of a large run, where there is one. events: of the store. loaded, shards: the
+    reference: of a large run, where there is one. events: of the store. template_date: what the model's chat
+    template wrote into the prompt, None if it writes no date. own_settings_unused: sampling settings in the
+    model's own files that were not in use, by name. told: a sentence for each of these. loaded, shards: the
     model and its draws; none where the report was read and not made.
     """
 
@@ -34,6 +36,9 @@ class EstimateReport:
     estimate: Estimate
     reference: float | None = None
     events: tuple[StoreEvent, ...] = ()
+    template_date: str | None = None
+    own_settings_unused: Mapping[str, Any] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
     loaded: LoadedModel | None = field(default=None, repr=False, compare=False)
     shards: tuple[JudgedShard, ...] = field(default=(), repr=False, compare=False)
 
@@ -57,12 +62,14 @@ class EstimateReport:
             "companions": [other.model_dump(mode="json") for other in request.companions],
             "defensive_share": None if proposal is None else request.defensive_share,
             "generation": request.generation.model_dump(mode="json"),
+            "template_date": self.template_date,
+            "own_settings_unused": dict(self.own_settings_unused),
             "judge": self.judge.to_dict(),
             "threshold": request.threshold,
             "seed": request.seed,
             "model_fingerprint": self.model_fingerprint,
             "reference": self.reference,
-            "notices": [event.message for event in self.events],
+            "notices": [*self.told, *(event.message for event in self.events)],
         }
 
     def write_draws(self, path: Path) -> None:
@@ -98,6 +105,7 @@ class EstimateReport:
             lines.append(f"reference from a large run: {per_million(self.reference)}")
         lines.append(f"verdict: {estimate.verdict}")
         lines += [f"  - {reason.message}" for reason in estimate.reasons]
+        lines += [f"note: {one}" for one in self.told]
         lines += [f"note: {event.message}" for event in self.events if event.kind not in NOT_KEPT]
         return "\n".join(lines)
 

@@ -20,6 +20,7 @@ from core.sampling.token_distribution import (
     proposal_log_probs,
     target_log_probs,
 )
+from core.sampling.token_rules import RuledStream
 from core.spec import GenerationSpec
 from core.tasks import check_cancelled
 
@@ -83,6 +84,8 @@ def run_rows(
     Raises:
         NumericsError: the model returned NaN or infinite logits.
     """
+    if generation.has_token_rules:
+        stream = RuledStream(stream, generation, vocabulary)
     count, steps = uniforms.shape
     tokens = np.full((count, steps), PAD, dtype=np.int32)
     log_p = np.zeros((count, steps))

@@ -15,6 +15,7 @@ from core.proposals.base import Arm
 from core.sampling.loop import PAD
 from core.sampling.streams import blended
 from core.sampling.token_distribution import proposal_log_probs, target_log_probs
+from core.sampling.token_rules import under_rules
 from core.spec import GenerationSpec
 
 TokenLogProbs = NDArray[np.float64]
@@ -75,15 +76,38 @@ def _score(
         full[:, :steps] = chosen.cpu().double().numpy()
         return np.where(tokens != PAD, full, 0.0)
 
+    def ready(logits: torch.Tensor) -> torch.Tensor:
+        if not generation.has_token_rules:
+            return logits
+        return _under_rules(logits, target.prompts[0], answers, generation, vocabulary)
+
     logits = _answer_logits(target, answers)
-    log_probs = target_log_probs(logits, generation, vocabulary)
+    log_probs = target_log_probs(ready(logits), generation, vocabulary)
     scores = [of_answers(log_probs)]
     for arm in proposals:
         own = _answer_logits(arm, answers).to(logits.device)
         if arm.blend != 1.0:
             own = blended(logits, own, arm.blend)
-        scores.append(of_answers(proposal_log_probs(own, log_probs, generation, vocabulary)))
+        own = proposal_log_probs(ready(own), log_probs, generation, vocabulary)
+        scores.append(of_answers(own))
     return scores
+
+
+def _under_rules(
+    logits: torch.Tensor,
+    prompt: Sequence[int],
+    answers: torch.Tensor,
+    generation: GenerationSpec,
+    vocabulary: int,
+) -> torch.Tensor:
+    """Returns the logits (n, T, vocabulary) under the rules on tokens."""
+    start = torch.tensor([*prompt], device=answers.device).expand(len(answers), -1)
+    history = torch.cat([start, answers], dim=1)
+    steps = [
+        under_rules(logits[:, step], history[:, : len(prompt) + step], generation, vocabulary)
+        for step in range(answers.shape[1])
+    ]
+    return torch.stack(steps, dim=1)
 
 
 def _answer_logits(arm: Arm, answers: torch.Tensor) -> torch.Tensor:

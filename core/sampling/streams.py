@@ -21,6 +21,11 @@ class Stream(Protocol):
     """Places that grow token by token, each with the logits of every arm; arm 0 is the target."""
 
     @property
+    def prompts(self) -> tuple[tuple[int, ...], ...]:
+        """The target's prompt at each place, as the stream began."""
+        ...
+
+    @property
     def forward_tokens(self) -> int:
         """How many tokens went through the models so far."""
         ...
@@ -68,6 +73,11 @@ class JointStream:
         self._blend = [arm.blend for arm in arms]
         self._groups = [list(group) for group in groups]
         self._streams = [ModelStream([arms[n] for n in group], new_tokens) for group in groups]
+
+    @property
+    def prompts(self) -> tuple[tuple[int, ...], ...]:
+        # The target is the first arm, and begins the first group.
+        return self._streams[0].prompts
 
     @property
     def forward_tokens(self) -> int:
@@ -127,6 +137,7 @@ class ModelStream:
         places = torch.zeros(padded_rows(first), dtype=torch.long)
         places[:first] = torch.arange(first)
         self._places = len(places)
+        self.prompts = tuple(arms[0].prompts[place] for place in places.tolist())
         self._accepts_logits_to_keep = (
             "logits_to_keep" in inspect.signature(loaded.model.forward).parameters
         )

@@ -13,7 +13,9 @@ def target_log_probs(
 ) -> torch.Tensor:
     """Returns the target's log-probabilities (rows, vocabulary), -inf outside its support.
 
-    Temperature, then top-k, then top-p, as the usual generation code applies them. float32, or wider
+    logits: (rows, at least vocabulary), under the rules on tokens (`core.sampling.token_rules`).
+
+    Temperature, then top-k, top-p and min-p, as the usual generation code applies them. float32, or wider
     where the logits are.
 
     Raises:
@@ -28,6 +30,10 @@ def target_log_probs(
         tail = ordered.softmax(-1).cumsum(-1) <= 1.0 - generation.top_p
         tail[..., -1] = False  # the likeliest token always stays
         scores = scores.masked_fill(tail.scatter(-1, index, tail), -math.inf)
+    if generation.min_p > 0.0:
+        shares = scores.softmax(-1)
+        likeliest = shares.amax(-1, keepdim=True)
+        scores = scores.masked_fill(shares < generation.min_p * likeliest, -math.inf)
     return scores.log_softmax(-1)
 
 
@@ -43,7 +49,7 @@ def proposal_log_probs(
     weight 0, so none is made.
     """
     scores = _scaled(logits, generation, vocabulary)
-    if generation.top_k is not None or generation.top_p < 1.0:
+    if generation.truncates:
         scores = scores.masked_fill(target == -math.inf, -math.inf)
     return scores.log_softmax(-1)
 
@@ -76,7 +82,11 @@ def draw_tokens(
 def _scaled(logits: torch.Tensor, generation: GenerationSpec, vocabulary: int) -> torch.Tensor:
     # Models may score more ids than the tokenizer has; those are never drawn.
     scores = logits[..., :vocabulary].to(torch.promote_types(logits.dtype, torch.float32))
-    if not bool(torch.isfinite(scores.sum())):
+    # What a rule has ruled out is -inf, and was checked before.
+    checked = scores
+    if generation.rules_out_tokens:
+        checked = scores.masked_fill(scores == -math.inf, 0.0)
+    if not bool(torch.isfinite(checked.sum())):
         raise NumericsError(
             "the model returned NaN or infinite logits, so there is no probability to report; "
             "a lower strength or a wider number format (float32) usually helps"

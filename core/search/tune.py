@@ -9,6 +9,7 @@ from pydantic import field_validator
 
 from core.behaviours.load import DEFAULT_BEHAVIOUR, BehaviourName
 from core.judges import behaviour_judge
+from core.models.asked_with import asked_with
 from core.models.checked import load_checked
 from core.models.loading import DEFAULT_MODEL, LoadedModel
 from core.models.spec import LoadingSpec
@@ -108,6 +109,8 @@ def tune(
     yield Progress(message="loading the model")
     longest = spec.generation.max_new_tokens
     loaded, _ = load_checked(spec.model, spec.loading, SHARD_ROWS, longest, notify)
+    for told in asked_with(loaded, spec.generation):
+        notify(told)
     judge = behaviour_judge(spec.behaviour)
     yield Progress(message="building the direction")
     grid = grid_of(loaded, spec)

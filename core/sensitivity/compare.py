@@ -53,4 +53,5 @@ def compare(
         [rows[variant.variant_id] for variant in asked],
         time.perf_counter() - began,
         not_stored(store.drain_events()),
+        end.told,
     )

@@ -98,7 +98,7 @@ class ComparisonSoFar:
 
     rows: a later one of the same variant replaces it. finished, total: variants; those read from the store to
     be shown until they are estimated again are not finished. drawn, stored: answers, drawn now and read from
-    the store.
+    the store. told: what a reader must know about how the model is asked, a sentence each.
     """
 
     rows: tuple[VariantRow, ...] = ()
@@ -106,6 +106,7 @@ class ComparisonSoFar:
     total: int = 0
     drawn: int = 0
     stored: int = 0
+    told: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -174,7 +175,10 @@ def comparison_steps(
                 step = progress.partial
                 book.write(step)
                 rows += tuple(VariantRow(variants[row.query.query_id], row) for row in step.rows)
-                now = ComparisonSoFar(rows, step.finished, step.total, step.drawn, step.stored)
+                told = tuple(one for every in audit.prepared.values() for one in every.told)
+                now = ComparisonSoFar(
+                    rows, step.finished, step.total, step.drawn, step.stored, told
+                )
                 yield progress.with_partial(now)
         finally:
             book.close()

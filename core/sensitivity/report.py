@@ -87,9 +87,10 @@ def summed_up(
     rows: Sequence[VariantRow],
     seconds: float = 0.0,
     unkept: str | None = None,
+    asked_with: Sequence[str] = (),
 ) -> SensitivityReport:
-    """Returns the report on variants that have been estimated."""
-    told = list(comparison.notes)
+    """Returns the report on variants that have been estimated. asked_with: what to know of the model."""
+    told = [*comparison.notes, *asked_with]
     told += [f"{one.variant.label}: {one.row.error}" for one in rows if one.row.error]
     estimates = [
         one.row.estimate for one in rows if one.variant.kind == "wording" and one.row.estimate

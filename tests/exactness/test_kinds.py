@@ -27,7 +27,7 @@ from tests.exactness.under_test import chi_square_excess, densities, draw
 SETTINGS = [
     Setting(alpha_mix=0.1, t_switch=2),
     Setting(alpha_mix=0.0, t_switch=STEPS),
-    Setting(temperature=1.4, top_k=4, top_p=0.9, alpha_mix=0.3, t_switch=3),
+    Setting(temperature=1.4, top_k=4, top_p=0.9, alpha_mix=0.3, t_switch=3, repetition_penalty=1.4),
 ]
 
 

@@ -80,6 +80,12 @@ SETTINGS = [
     Setting(top_k=3, t_switch=3),
     Setting(top_p=0.8, t_switch=3),
     Setting(temperature=1.3, top_k=4, top_p=0.9, alpha_mix=0.2, t_switch=3, positions="both"),
+    Setting(repetition_penalty=1.7, t_switch=3),
+    Setting(repetition_penalty=0.6, temperature=1.3, t_switch=3, positions="both"),
+    Setting(no_repeat_ngram_size=2, t_switch=3),
+    Setting(no_repeat_ngram_size=3, repetition_penalty=1.3, top_k=4, alpha_mix=0.0, t_switch=3),
+    Setting(min_p=0.08, t_switch=3),
+    Setting(temperature=1.3, top_p=0.9, min_p=0.05, repetition_penalty=1.3, suppress_tokens=(0,)),
 ]
 
 
@@ -112,13 +118,27 @@ def test_expectation_of_weighted_hits_is_the_risk(setting: Setting, defensive_sh
     assert 1e-3 < risk < 0.9, "the event must be neither trivial nor certain"
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [Setting(repetition_penalty=1.3), Setting(no_repeat_ngram_size=2), Setting(min_p=0.08)],
+)
+def test_each_setting_of_generation_moves_the_toy(changed: Setting) -> None:
+    assert np.abs(true_densities(changed)[0] - true_densities(Setting())[0]).sum() > 0.05
+
+
 def test_steering_moves_the_toy() -> None:
     p, q = true_densities(Setting())
     assert np.abs(p - q).sum() > 0.1
 
 
 @pytest.mark.parametrize(
-    "setting", [Setting(t_switch=3), Setting(top_p=0.8, temperature=1.3)], ids=str
+    "setting",
+    [
+        Setting(t_switch=3),
+        Setting(top_p=0.8, temperature=1.3),
+        Setting(repetition_penalty=1.7, no_repeat_ngram_size=2, min_p=0.02, t_switch=3),
+    ],
+    ids=str,
 )
 def test_draws_follow_the_proposal_they_are_weighted_by(setting: Setting) -> None:
     """20,000 draws against the enumerated q, cell by cell, and their mean weighted hit."""

@@ -88,6 +88,10 @@ class Setting:
     top_p: float = 1.0
     alpha_mix: float = 0.1
     t_switch: int = 2
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    no_repeat_ngram_size: int = 0
+    suppress_tokens: tuple[int, ...] = ()
 
 
 def logits_of(
@@ -117,14 +121,29 @@ def between(near: Logits, far: Logits, blend: float) -> Logits:
 TARGET = logits_of()
 
 
+def looking_back(logits: FloatArray, read: Answer, setting: Setting) -> FloatArray:
+    """Logits after repetition penalty, ban on repeated runs and suppressed tokens, token by token."""
+    changed, size = logits.copy(), setting.no_repeat_ngram_size
+    for token in range(VOCABULARY):
+        if token in read:
+            factor = setting.repetition_penalty
+            changed[token] = logits[token] / factor if logits[token] > 0 else logits[token] * factor
+        run = (*read, token)[-size:]
+        if token in setting.suppress_tokens:
+            changed[token] = -np.inf
+        if size and any(read[at : at + size] == run for at in range(len(read) - size + 1)):
+            changed[token] = -np.inf
+    return changed
+
+
 def truncated(logits: FloatArray, setting: Setting) -> FloatArray:
-    """Target probabilities after temperature, top-k and top-p, by sorting."""
+    """Target probabilities after temperature, top-k, top-p and min-p, by sorting."""
     scores = np.exp((logits - logits.max()) / setting.temperature)
     order = np.argsort(-scores)
     kept = order[: setting.top_k] if setting.top_k else order
     probabilities = scores[kept] / scores[kept].sum()
     before = np.concatenate([[0.0], np.cumsum(probabilities)[:-1]])
-    kept = kept[before < setting.top_p]
+    kept = kept[(before < setting.top_p) & (probabilities >= setting.min_p * probabilities[0])]
     result = np.zeros(VOCABULARY)
     result[kept] = scores[kept] / scores[kept].sum()
     return result
@@ -135,8 +154,9 @@ def brute_force(setting: Setting, own: Logits) -> tuple[FloatArray, FloatArray]:
 
     @cache
     def both(prefix: Answer) -> tuple[FloatArray, FloatArray]:
-        p = truncated(TARGET(prefix), setting)
-        raw = own(prefix) / setting.temperature
+        read = PROMPT + prefix
+        p = truncated(looking_back(TARGET(prefix), read, setting), setting)
+        raw = looking_back(own(prefix), read, setting) / setting.temperature
         q = np.where(p > 0, np.exp(raw - raw.max()), 0.0)
         q /= q.sum()
         mixed = (1 - setting.alpha_mix) * q + setting.alpha_mix * p

@@ -26,6 +26,10 @@ def generation(setting: Setting) -> GenerationSpec:
         temperature=setting.temperature,
         top_k=setting.top_k,
         top_p=setting.top_p,
+        min_p=setting.min_p,
+        repetition_penalty=setting.repetition_penalty,
+        no_repeat_ngram_size=setting.no_repeat_ngram_size,
+        suppress_tokens=setting.suppress_tokens,
         max_new_tokens=STEPS,
     )
 

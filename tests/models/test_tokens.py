@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,15 +13,16 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from core.errors import ModelError
+from core.errors import ModelError, SpecError
 from core.models.chat import prompt_ids
-from core.models.fingerprint import fingerprint
 from core.models.loading import LoadedModel, wrap_model
-from core.models.templates import DATE_VARIABLE, rendered
+from core.models.templates import rendered
 from core.models.token_findings import token_findings
 from core.models.tokens import drawable_tokens, stop_token_ids, unscored_tokens
-from core.proposals.base import Arm
+from core.proposals.base import Arm, target_arm
 from core.sampling.loop import row_uniforms, run_rows
+from core.sampling.shards import sampling_key
+from core.sampling.spec import SamplingSpec
 from core.sampling.streams import open_stream
 from core.spec import GenerationSpec
 from tests.models.tiny_models import tiny_model
@@ -155,43 +157,89 @@ def test_a_template_that_refuses_a_system_prompt_is_one_sentence() -> None:
     assert "system_prompt" not in findings(with_words(words_up_to(20), chat_template=CHAT))
 
 
-def test_the_date_is_pinned_told_and_part_of_the_fingerprint(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    dated = "{{ strftime_now('w%d ') }}" + CHAT
-    tokenizer = with_words(words_up_to(40), chat_template=dated)
+DATED = "{% set now = strftime_now %}{{ now('w%d ') }}" + CHAT
+
+
+def test_a_date_is_pinned_told_and_set_by_the_generation_settings() -> None:
+    tokenizer = with_words(words_up_to(40), chat_template=DATED)
     message = [{"role": "user", "content": "w9"}]
     assert rendered(tokenizer, message).startswith("w01 ")
+    assert rendered(tokenizer, message, date(2026, 11, 28)).startswith("w28 ")
     assert "2025-01-01" in findings(tokenizer)["template_date"].message
-    model = tiny_model().model
-    prints = [fingerprint(model, tokenizer, (1,))]
-    monkeypatch.setenv(DATE_VARIABLE, "2026-11-28")
-    assert rendered(tokenizer, message).startswith("w28 ")
-    prints.append(fingerprint(model, tokenizer, (1,)))
-    plain = with_words(words_up_to(40), chat_template=CHAT)
-    undated = fingerprint(model, plain, (1,))
-    monkeypatch.delenv(DATE_VARIABLE)
-    assert fingerprint(model, plain, (1,)) == undated
-    assert prints[0] != prints[1]
-    monkeypatch.setenv(DATE_VARIABLE, "tomorrow")
-    with pytest.raises(ModelError, match="must be a date like 2025-01-31, got 'tomorrow'"):
-        rendered(tokenizer, message)
-    monkeypatch.delenv(DATE_VARIABLE)
-    tokenizer.chat_template = "{% set day = '%d' %}{{ strftime_now(day) }}" + CHAT
-    with pytest.raises(ModelError, match="cannot be pinned"):
-        rendered(tokenizer, message)
+    # However it is called: a format that is made up in the template, behind a test that it is there.
+    tokenizer.chat_template = (
+        "{% if strftime_now is defined %}{% set day = 'w%' ~ 'd ' %}{{ strftime_now(day) }}{% endif %}"
+        + CHAT
+    )
+    assert rendered(tokenizer, message, date(2026, 11, 17)).startswith("w17 ")
+    assert "template_date" not in findings(with_words(words_up_to(40), chat_template=CHAT))
+
+
+def test_every_format_of_a_date_is_written_and_a_dated_template_keeps_its_blanks() -> None:
+    written = "%d %B %Y|%-d.%-m.%y|%A %a %b|%F %T|%H:%M:%S %p|%j|%%d %%|no date"
+    for start in ("", " ", "\n", "  {% if true %}\n x{% endif %}", "{# a #}"):
+        tokenizer = with_words(words_up_to(40))
+        tokenizer.chat_template = start + "|{{ strftime_now('" + written + "') }}"
+        asked = [{"role": "user", "content": "w5"}]
+        found = rendered(tokenizer, asked, date(2024, 2, 9))
+        blanks = with_words(words_up_to(40), chat_template=start + "|")
+        expected = blanks.apply_chat_template(asked, tokenize=False)
+        assert found == expected + datetime(2024, 2, 9).strftime(written)
+
+
+def test_prompts_of_two_dates_have_two_keys_and_one_date_the_same_on_every_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaded = with_tokenizer(with_words(words_up_to(40), chat_template=DATED), [1])
+
+    def asked(**fields: str) -> tuple[tuple[int, ...], str]:
+        generation = GenerationSpec.build(**fields)
+        (prompt,) = target_arm(loaded, ["w9"], generation).prompts
+        spec = SamplingSpec(model_fingerprint=loaded.fingerprint, query="w9", generation=generation)
+        return prompt, sampling_key(spec)
+
+    (usual, usual_key), (other, other_key) = asked(), asked(template_date="2026-11-28")
+    # There is no word w01: it is spelled 'a', number 3.
+    assert (usual[0], other[0]) == (3, 28)
+    assert usual_key != other_key
+    assert asked(template_date="2025-01-01") == (usual, usual_key)
+    with monkeypatch.context() as tomorrow:
+        tomorrow.setattr("transformers.utils.chat_template_utils.datetime", None)
+        assert asked() == (usual, usual_key)
+    # Draws from before the date was pinned are of prompts that nobody knows: they are left alone.
+    undated = with_tokenizer(with_words(words_up_to(40), chat_template=CHAT), [1])
+    assert undated.fingerprint != loaded.fingerprint
+    with pytest.raises(SpecError, match="must be a date like 2025-01-31, got 'tomorrow'"):
+        asked(template_date="tomorrow")
+
+
+def test_a_template_that_leaves_the_prompt_to_chance_is_refused() -> None:
+    chance = "{{ ['w5 ', 'w6 '] | random }}" + CHAT
+    loaded = with_tokenizer(with_words(words_up_to(20), chat_template=chance), [1])
+    with pytest.raises(ModelError, match="by chance"):
+        prompt_ids(loaded, "w7")
 
 
 def test_the_models_own_sampling_settings_are_told() -> None:
     tokenizer = with_words(words_up_to(20))
-    found = findings(tokenizer, temperature=0.6, top_k=20, top_p=0.95, repetition_penalty=1.3)
-    one = found["sampling_settings"]
-    assert one.level == "warning"
-    assert "temperature 0.6, top_k 20, top_p 0.95, repetition_penalty 1.3" in one.message
-    assert one.what_to_do == (
-        "To take them over: --temperature 0.6 --top-k 20 --top-p 0.95. repetition_penalty cannot be had."
+    found = findings(
+        tokenizer, temperature=0.6, top_k=20, top_p=0.95, repetition_penalty=1.3, num_beams=4
     )
-    harmless = {"temperature": 1.0, "top_p": 1.0, "repetition_penalty": 1.0, "num_beams": 1}
+    one = found["sampling_settings"]
+    assert one.level == "note"
+    assert (
+        "temperature 0.6, top_k 20, top_p 0.95, repetition_penalty 1.3, num_beams 4" in one.message
+    )
+    assert one.what_to_do == (
+        "--own-settings takes over temperature, top_k, top_p, repetition_penalty. num_beams cannot be had."
+    )
+    harmless = {
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "top_k": 0,
+        "repetition_penalty": 1.0,
+        "num_beams": 1,
+    }
     assert "sampling_settings" not in findings(tokenizer, **harmless)
 
 

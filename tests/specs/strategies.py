@@ -87,6 +87,11 @@ generations = st.builds(
     top_k=optional(st.integers(1, 2**40)),
     top_p=above_zero(1.0),
     max_new_tokens=st.integers(1, MAX_NEW_TOKENS),
+    min_p=shares,
+    repetition_penalty=st.floats(0.01, 100.0),
+    no_repeat_ngram_size=st.integers(0, 2**40),
+    suppress_tokens=st.lists(st.integers(0, 2**40), max_size=3).map(tuple),
+    template_date=st.dates(),
 )
 mixed: dict[str, Any] = {"alpha_mix": shares, "t_switch": st.integers(0, MAX_NEW_TOKENS)}
 strengths = st.floats(-MAX_STRENGTH, MAX_STRENGTH)
@@ -222,7 +227,7 @@ searches = st.builds(
     grid=st.sampled_from(GRIDS),
     rows=st.integers(1, MAX_PILOT_ROWS),
     objective=st.sampled_from(OBJECTIVES),
-    generation=st.builds(GenerationSpec, max_new_tokens=st.integers(1, MAX_NEW_TOKENS)),
+    generation=generations,
     seed=seeds,
 )
 
