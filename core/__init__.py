@@ -99,7 +99,8 @@ def estimate(
     proposal
         A proposal's spec or its fields, ``{"kind": "ablate", "strength": 0.8}``; None: the measured default.
     generation
-        Fields of `core.spec.GenerationSpec`: system_prompt, temperature, top_k, top_p, max_new_tokens.
+        Fields of `core.spec.GenerationSpec`: system_prompt, temperature, top_k, top_p, max_new_tokens, ...;
+        with ``"own_settings": True`` those left out are the model's own.
     judge
         A judge's file or short name; None: the behaviour's own.
     threshold

@@ -15,6 +15,7 @@ from core.errors import SpecError
 from core.estimation.words import per_million
 from core.executors.base import Executor
 from core.executors.local import check_workers, local_executor
+from core.models.spec import LoadingSpec
 from core.queries import read_query_file
 from core.queries.query import Query
 from core.results.base import Result, generation_of, store_at
@@ -69,7 +70,9 @@ def audit_spec(
     """Returns the spec of an audit, its threshold the behaviour's own if none is given. Raises: SpecError."""
     fields = dict(settings)
     fields.setdefault("threshold", load_behaviour(behaviour).spec.threshold)
-    fields["generation"] = generation_of(fields.get("generation"))
+    fields["generation"] = generation_of(
+        fields.get("generation"), dict.fromkeys(models, LoadingSpec())
+    )
     known = AuditSpec.model_fields.keys() - {"models", "behaviour", "samples"}
     if unknown := fields.keys() - known:
         raise SpecError(

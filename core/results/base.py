@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from cache import open_store
+from core.models.own_settings import with_own_settings
+from core.models.spec import LoadingSpec
 from core.results.html import Card, html_of
 from core.runs.run import open_default_store
 from core.sampling.shards import AnyStore
@@ -61,8 +63,16 @@ def store_at(cache: str | Path | None) -> AnyStore:
     return open_default_store() if cache is None else open_store(Path(cache))
 
 
-def generation_of(fields: Mapping[str, Any] | GenerationSpec | None) -> GenerationSpec:
-    """Returns how answers are generated. Raises: SpecError."""
+def generation_of(
+    fields: Mapping[str, Any] | GenerationSpec | None, models: Mapping[str, LoadingSpec]
+) -> GenerationSpec:
+    """Returns how answers are generated. models: how each is loaded, by name.
+
+    With own_settings among the fields, what is left out is the models' own. Raises: SpecError, and ModelError
+    where a model's own settings cannot be read.
+    """
     if isinstance(fields, GenerationSpec):
         return fields
-    return GenerationSpec.build(**(fields or {}))
+    given = dict(fields or {})
+    own = given.pop("own_settings", False)
+    return with_own_settings(models, given) if own else GenerationSpec.build(**given)

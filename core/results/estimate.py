@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from core.behaviours.load import load_behaviour
 from core.estimation.words import per_million
 from core.models.loading import LoadedModel
+from core.models.spec import LoadingSpec
 from core.proposals import AnyProposalSpec, build_proposal
 from core.results.base import Result, generation_of, store_at
 from core.results.html import Card
@@ -93,14 +94,16 @@ def estimate(
 ) -> EstimateResult:
     """Returns what `core.estimate` returns."""
     loaded = model if isinstance(model, LoadedModel) else None
+    name = model.name if isinstance(model, LoadedModel) else model
+    loading = LoadingSpec() if loaded is None else loaded.loading
     first = build_proposal(dict(proposal)) if isinstance(proposal, Mapping) else proposal
     request = EstimateRequest.build(
         query=query,
-        model=model.name if isinstance(model, LoadedModel) else model,
-        **({"loading": loaded.loading} if loaded is not None else {}),
+        model=name,
+        loading=loading,
         behaviour=behaviour,
         method=method,
-        generation=generation_of(generation),
+        generation=generation_of(generation, {name: loading}),
         proposal=first if method != "mc" else None,
         judge=judge,
         threshold=load_behaviour(behaviour).spec.threshold if threshold is None else threshold,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import SpecError
+from core.models.spec import LoadingSpec
 from core.queries import read_query_file
 from core.results.base import Result, generation_of, store_at
 from core.results.html import Card
@@ -64,7 +65,8 @@ def tune(
         pilot = pilot_of(file, behaviour, PILOT_SHARE)
     else:
         pilot = tuple(queries)
-    fields = {**settings, "generation": generation_of(settings.get("generation"))}
+    loading = {model: settings.get("loading", LoadingSpec())}
+    fields = {**settings, "generation": generation_of(settings.get("generation"), loading)}
     known = TuneSpec.model_fields.keys() - {"model", "behaviour", "pilot"}
     if unknown := fields.keys() - known:
         raise SpecError(

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import core.audit.run  # noqa: F401  (imported while the store is patched, it would keep the patch)
 from cache import MemoryStore
 from core.audit.folder import AuditFolder, begin_folder
 from core.audit.spec import AuditSpec

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from transformers import GenerationConfig
 
+import core
 from core.cli.app import main
 from core.errors import ModelError, SpecError
 from core.models.asked_with import asked_with, written_date
@@ -110,6 +111,13 @@ def test_an_estimate_tells_what_is_not_in_use_and_takes_over_on_request(
                       "--top-p=0.95", "--temperature=0.6")  # fmt: skip
     assert given["forward_tokens"] == taken["forward_tokens"]
     assert given["generation"] == taken["generation"]
+
+
+def test_the_python_api_takes_them_over_too(folder: Path) -> None:
+    generation = {"own_settings": True, "max_new_tokens": 5}
+    found = core.estimate("w5", model=str(folder), method="mc", samples=20, generation=generation)
+    assert found.report.request.generation.repetition_penalty == 1.3
+    assert found.report.own_settings_unused == {"num_beams": 3}
 
 
 def test_a_date_in_the_prompt_is_part_of_the_report(
