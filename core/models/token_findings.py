@@ -136,7 +136,7 @@ def _sampling(generation: Any) -> list[Finding]:
         "temperature 1 from all tokens, and risks differ."
     )
     takes = ", ".join(own.taken_over)
-    what = f"--own-settings takes over {takes}." if takes else ""
+    what = f"--own-settings, or a button on the Model page, takes over {takes}." if takes else ""
     if own.lost:
         what = f"{what} {', '.join(own.lost)} cannot be had.".strip()
     return [Finding("sampling_settings", "note", message, what)]
@@ -161,7 +161,7 @@ def _prompt(tokenizer: PreTrainedTokenizerBase, stops: tuple[int, ...]) -> list[
                 f"Its chat template writes the date into the prompt; {TEMPLATE_DATE} is written, whatever "
                 "the day."
             )
-            what = "--template-date asks as of another day; its draws are kept apart."
+            what = "--template-date, or the Model page, sets another; its draws are kept apart."
             found.append(Finding("template_date", "note", message, what))
     except ModelError:
         return found

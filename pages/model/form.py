@@ -163,6 +163,8 @@ def generation_form() -> None:
         top_k = two.number_input(
             "Top-k", value=now.top_k, step=1, placeholder="off", help=meaning("top-k")
         )
+        with st.expander("More on how tokens are drawn", icon=":material/tune:"):
+            more = _more_fields(now)
         if st.form_submit_button("Apply", width="stretch"):
             try:
                 changed = GenerationSpec.build(
@@ -171,9 +173,46 @@ def generation_form() -> None:
                     top_p=top_p,
                     top_k=top_k,
                     max_new_tokens=longest,
+                    **more,
                 )
             except TailscopeError as error:
                 show_error(error)
                 return
             change(generation=changed)
             st.rerun()
+
+
+def _more_fields(now: GenerationSpec) -> dict[str, Any]:
+    """Draws the settings that are seldom changed and returns them, not yet checked."""
+    one, two = st.columns(2)
+    min_p = one.number_input("Min-p", value=now.min_p, step=0.01, help=meaning("min-p"))
+    penalty = two.number_input(
+        "Repetition penalty",
+        value=now.repetition_penalty,
+        step=0.05,
+        help=meaning("repetition penalty"),
+    )
+    size = one.number_input(
+        "Repeated runs, in tokens",
+        value=now.no_repeat_ngram_size,
+        step=1,
+        help=meaning("repeated runs"),
+    )
+    never = two.text_input(
+        "Tokens never drawn",
+        value=", ".join(map(str, now.suppress_tokens)),
+        placeholder="none",
+        help="Their ids, with commas between them.",
+    )
+    day = one.text_input(
+        "Date in the prompt",
+        value=now.template_date.isoformat(),
+        help=meaning("template date"),
+    )
+    return {
+        "min_p": min_p,
+        "repetition_penalty": penalty,
+        "no_repeat_ngram_size": size,
+        "suppress_tokens": [part.strip() for part in never.split(",") if part.strip()],
+        "template_date": day,
+    }

@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.model.facts import model_facts
 from pages.model.form import generation_form, source_form
+from pages.model.own_settings import own_settings_view
 from pages.shared import resources
 from pages.shared.answers import Line, answer_list, judged_by
 from pages.shared.frame import page, plain
@@ -20,7 +21,9 @@ with page("Model", "The risk is a property of a model together with how its answ
         generation_form()
     with right:
         loading_view()
-        model_facts(resources.model_of(settings()))
+        loaded = resources.model_of(settings())
+        model_facts(loaded)
+        own_settings_view(loaded)
     with below_right:
         asked = resources.request(settings())
         seen = resources.looked_at(asked.model_dump_json())

@@ -23,6 +23,7 @@ from pages.shared.comparisons import take_over
 from pages.shared.frame import plain
 from pages.shared.state import look_at_run, settings
 from pages.shared.theme import ink
+from pages.shared.words import drawn_with
 
 KINDS = {"system": "System prompt", "temperature": "Temperature", "length": "Longest answer"}
 SHOWN = "paraphrases.shown"
@@ -104,8 +105,7 @@ def _setting(one: VariantRow) -> str:
 
 
 def _usual(plan: Comparison) -> str:
-    generation = plan.spec.generation
-    return f"temperature {generation.temperature:g}, up to {generation.max_new_tokens} tokens"
+    return drawn_with(plan.spec.generation)
 
 
 def summary(found: SensitivityReport) -> None:

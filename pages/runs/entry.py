@@ -35,6 +35,7 @@ from pages.shared.comparisons import (
 from pages.shared.frame import plain, sentence
 from pages.shared.proposal_words import component_names
 from pages.shared.state import adopt, current_run_id, look_at_run
+from pages.shared.words import drawn_with
 
 REFUSED = "runs_entry.refused"
 
@@ -127,7 +128,7 @@ def _run_words(run: RunSpec) -> None:
         f"{request.threshold:g}, seed {request.seed}.",
         f"{run.importance_samples:,} answers by importance sampling, {run.monte_carlo_samples:,} by Monte "
         "Carlo.",
-        f"Temperature {made.temperature:g}, at most {made.max_new_tokens} tokens"
+        sentence(drawn_with(made)).removesuffix(".")
         + (
             "." if made.system_prompt is None else f", system prompt “{plain(made.system_prompt)}”."
         ),

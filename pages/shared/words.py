@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from core.estimation import Estimate
 from core.estimation.words import per_million
+from core.spec import GenerationSpec
 
 __all__ = [
     "between",
@@ -107,6 +108,23 @@ def counted(count: int, noun: str) -> str:
 def to_the_minute(saved: str) -> str:
     """Returns a time in ISO format as "2026-11-28 02:51"."""
     return saved[:16].replace("T", " ")
+
+
+def drawn_with(generation: GenerationSpec) -> str:
+    """Returns how tokens are drawn, 'temperature 0.6, top k 20, at most 40 tokens', without what is off."""
+    usual = GenerationSpec(temperature=generation.temperature)
+    apart = {"system_prompt", "temperature", "max_new_tokens"}
+    changed = [
+        f"{name.replace('_', ' ')} {_setting(value)}"
+        for name, value in generation
+        if name not in apart and value != getattr(usual, name)
+    ]
+    parts = [f"temperature {generation.temperature:g}", *changed]
+    return ", ".join([*parts, f"at most {generation.max_new_tokens} tokens"])
+
+
+def _setting(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def duration(seconds: float | None) -> str:

@@ -231,7 +231,8 @@ def test_the_models_own_sampling_settings_are_told() -> None:
         "temperature 0.6, top_k 20, top_p 0.95, repetition_penalty 1.3, num_beams 4" in one.message
     )
     assert one.what_to_do == (
-        "--own-settings takes over temperature, top_k, top_p, repetition_penalty. num_beams cannot be had."
+        "--own-settings, or a button on the Model page, takes over temperature, top_k, top_p, "
+        "repetition_penalty. num_beams cannot be had."
     )
     harmless = {
         "temperature": 1.0,

@@ -278,3 +278,64 @@ def test_a_load_that_fails_is_one_sentence(
     assert len(app.error) == 1
     assert "could not be loaded" in app.error[0].value
     assert app.session_state[state.KEY].model == "aster"
+
+
+def test_the_models_own_settings_are_told_and_taken_over(open_page: OpenPage, copy: Path) -> None:
+    own = {"eos_token_id": 1, "temperature": 0.6, "repetition_penalty": 1.3, "num_beams": 4}
+    (copy / "generation_config.json").write_text(json.dumps(own))
+    app = load(open_page("model"), copy)
+    arrive(app, copy)
+    told = " ".join(note.value for note in app.info)
+    assert "repetition\\_penalty 1.3" in told
+    assert told.endswith("num\\_beams cannot be had.")
+    press(app, "Use the model's own settings")
+    assert not app.exception
+    assert not app.error
+    made = app.session_state[state.KEY].generation
+    assert (made.temperature, made.repetition_penalty) == (0.6, 1.3)
+    told = " ".join(note.value for note in app.info)
+    assert "repetition" not in told
+    assert "num\\_beams 4" in told
+    assert "Use the model's own settings" not in [one.label for one in app.button]
+    # Another setting is changed, and those taken over stay.
+    next(one for one in app.number_input if one.label == "Longest answer, in tokens").set_value(12)
+    press(app, "Apply")
+    changed = app.session_state[state.KEY].generation
+    assert changed == made.model_copy(update={"max_new_tokens": 12})
+
+
+def test_a_template_that_takes_no_system_prompt_is_one_sentence(
+    open_page: OpenPage, copy: Path
+) -> None:
+    template = copy / "chat_template.jinja"
+    refusal = (
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    )
+    template.write_text(refusal + template.read_text())
+    app = load(open_page("model"), copy)
+    arrive(app, copy)
+    assert not app.error
+    next(one for one in app.text_area if one.label == "System prompt").set_value("be kind")
+    press(app, "Apply")
+    assert not app.exception
+    assert "leave the system prompt out" in " ".join(error.value for error in app.error)
+
+
+def test_a_date_is_shown_and_set(open_page: OpenPage, copy: Path) -> None:
+    template = copy / "chat_template.jinja"
+    template.write_text("{{ strftime_now('%d') }}" + template.read_text())
+    app = load(open_page("model"), copy)
+    arrive(app, copy)
+    assert "a date into the prompt: 2025-01-01" in " ".join(one.value for one in app.caption)
+    day = next(one for one in app.text_input if one.label == "Date in the prompt")
+    day.set_value("soon")
+    press(app, "Apply")
+    assert "must be a date like 2025-01-31, got 'soon'" in app.error[0].value
+    next(one for one in app.text_input if one.label == "Date in the prompt").set_value("2026-11-28")
+    press(app, "Apply")
+    assert not app.error
+    assert app.session_state[state.KEY].generation.template_date.isoformat() == "2026-11-28"
+    never = next(one for one in app.text_input if one.label == "Tokens never drawn")
+    never.set_value("10, x")
+    press(app, "Apply")
+    assert "'x'" in app.error[0].value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from core.spec import GenerationSpec
 from pages.shared import words
 from pages.shared.frame import plain, sentence
 
@@ -67,3 +68,13 @@ def test_durations(seconds: float | None, said: str) -> None:
 def test_text_of_others_is_shown_as_it_is() -> None:
     assert plain("*a* [b](c) $d$ :red[e] <f>") == (r"\*a\* \[b\](c) \$d\$ \:red\[e\] \<f\>")
     assert sentence("samples must be 1,\n got 0") == "Samples must be 1, got 0."
+
+
+def test_how_tokens_are_drawn_names_what_is_not_as_usual() -> None:
+    assert words.drawn_with(GenerationSpec()) == "temperature 1, at most 40 tokens"
+    made = GenerationSpec(
+        temperature=0.6, top_k=20, repetition_penalty=1.3, suppress_tokens=(3, 4), max_new_tokens=9
+    )
+    assert words.drawn_with(made) == (
+        "temperature 0.6, top k 20, repetition penalty 1.3, suppress tokens 3 4, at most 9 tokens"
+    )
