@@ -68,7 +68,7 @@ MUTATIONS = (
     Mutation(
         "leave the proposal outside the target's support",
         "core/sampling/token_distribution.py",
-        "    if generation.top_k is not None or generation.top_p < 1.0:\n",
+        "    if generation.truncates:\n",
         "    if False:\n",
     ),
     Mutation(
@@ -160,7 +160,7 @@ MUTATIONS = (
     Mutation(
         "forget the answer prefix",
         "core/proposals/base.py",
-        "(*prompt_ids(target, query, system), *prefix)",
+        "(*prompt_ids(target, query, system, day), *prefix)",
         "(*prompt_ids(target, query, system),)",
     ),
     Mutation(
@@ -414,6 +414,62 @@ MUTATIONS = (
         "return max(more / less, 1.0) if more > 0 and less > 0 else 1.0",
         "return 1.0",
         tests="tests/sensitivity/test_summary.py",
+    ),
+    Mutation(
+        "penalise only likely tokens that were read",
+        "core/sampling/token_rules.py",
+        "torch.where(scores < 0, scores * penalty, scores / penalty)",
+        "scores / penalty",
+        "tests/exactness/test_steer.py",
+    ),
+    Mutation(
+        "forget the prompt when looking back",
+        "core/sampling/token_rules.py",
+        "        self._history = aligned(stream.prompts)\n",
+        "        self._history = aligned(stream.prompts)[:, -1:]\n",
+        "tests/exactness/test_steer.py",
+    ),
+    Mutation(
+        "look back on another row's answer once rows leave",
+        "core/sampling/token_rules.py",
+        "        self._history = self._history.index_select(0, places.cpu())\n",
+        "        self._history = self._history[: len(places)]\n",
+        "tests/sampling/test_token_rules.py",
+    ),
+    Mutation(
+        "look ahead by one token when answers are scored",
+        "core/sampling/scoring.py",
+        "history[:, : len(prompt) + step]",
+        "history[:, : len(prompt) + step + 1]",
+        "tests/sampling/test_token_rules.py",
+    ),
+    Mutation(
+        "leave the proposal outside the rules",
+        "core/sampling/scoring.py",
+        "proposal_log_probs(ready(own), ",
+        "proposal_log_probs(own, ",
+        "tests/sampling/test_token_rules.py",
+    ),
+    Mutation(
+        "write today's date into the prompt",
+        "core/models/templates.py",
+        "template, more = _PINNED + template, ",
+        "template, more = template, ",
+        "tests/models/test_tokens.py",
+    ),
+    Mutation(
+        "mask the stop token beyond the tokenizer",
+        "core/models/tokens.py",
+        "    ids = (*tokenizer.get_vocab().values(), *stops)\n",
+        "    ids = (*tokenizer.get_vocab().values(),)\n",
+        "tests/models/test_tokens.py",
+    ),
+    Mutation(
+        "take the last of two grades",
+        "core/judges/grades.py",
+        "    if len(grades) != 1 or",
+        "    if not grades or",
+        "tests/judges/test_rubric.py",
     ),
 )
 
