@@ -306,7 +306,7 @@ def fit_tail(
     Parameters
     ----------
     risks
-        What `audit` returned, an audit's folder, a CSV of estimates, or its table (columns query_id, query,
+        What `audit` returned, an audit's folder, a file of estimates, or its table (columns query_id, query,
         group, estimate, standard_error, ci_high, hits, verdict; those that are there).
     horizon
         How many new queries; several are forecast one by one.

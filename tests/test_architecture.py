@@ -186,7 +186,6 @@ OWN_READERS = {
     "core/files/json_text.py": "the strict reader itself",
     "core/judges/chat_server.py": "a server's envelope, where an infinity in a field unused does no harm",
     "core/models/file_findings.py": "a model's config.json, in which transformers writes Infinity",
-    "core/tails/reading.py": "TODO",
     "core/steering/gguf_file.py": "what this program has written, with NaN for what is not known",
 }
 LOOSE_READERS = {("json", "load"), ("json", "loads"), ("pd", "read_csv"), ("pd", "read_json")}

@@ -20,7 +20,8 @@ def tails(
         Path | None,
         typer.Option(
             "--input",
-            help="CSV of estimates: query, estimate, standard_error, group; ci_high where a risk had no hit.",
+            help="Table of estimates (CSV, TSV, JSON, JSON Lines, parquet): query, estimate, standard_error, "
+            "group; ci_high where a risk had no hit.",
         ),
     ] = None,
     model: Annotated[
@@ -91,7 +92,7 @@ def tails(
     if largest is not None and threshold is not None:
         raise SpecError("give --largest or --threshold, not both: each says where the tail starts")
     if (audit is None) == (input_file is None):
-        raise SpecError("give either --audit DIR or --input FILE.csv, one of the two")
+        raise SpecError("give either --audit DIR or --input FILE, one of the two")
     keep = not leave_out_doubtful
     vocabulary = COMMAND_LINE_AUDIT if input_file is None else COMMAND_LINE_FILE
     with in_words(vocabulary):

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import SpecError
+from core.files.kinds import MAX_FILE_BYTES, read_table
+from core.files.rows import BadRow, Table
+from core.files.texts import read_text
 from core.queries.checks import checked_rows
-from core.queries.columns import Columns, choose_columns
-from core.queries.kinds import MAX_FILE_BYTES, read_table
+from core.queries.columns import TEXT_NAMES, Columns, choose_columns
 from core.queries.query import Query
-from core.queries.rows import BadRow, Table
-from core.queries.texts import read_text
 
 __all__ = [
     "MAX_FILE_BYTES",
@@ -95,7 +95,7 @@ def parse_query_file(name: str, content: bytes) -> QueryFile:
         SpecError: nothing in it can be used.
     """
     try:
-        table = read_table(name, content)
+        table = read_table(name, content, TEXT_NAMES, wanted="query")
         format, columns, notes = _columns(table, content)
         checked = checked_rows(table, format, columns)
     except SpecError as error:

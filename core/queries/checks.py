@@ -5,15 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import SpecError
+from core.files.rows import HALF_PAIR, MAX_ROWS, BadRow, Row, Table, shown
 from core.queries.columns import Columns
 from core.queries.query import Query
-from core.queries.rows import MAX_ROWS, BadRow, Row, Table, shown
 from core.spec import check_query
 
 MAX_ID_CHARACTERS = 200
 # Control characters, the two that break lines, and halves of surrogate pairs, which no file can hold.
 _UNSAFE_IN_KEYS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_HALF_PAIR = re.compile("[\ud800-\udfff]")
 _ESCAPED_BYTES = range(0xDC80, 0xDD00)
 
 
@@ -102,7 +101,7 @@ def _askable(text: str) -> str:
     """Returns the text. Raises ValueError if it is not a valid query."""
     if "\0" in text:
         raise ValueError("the query holds a NUL character")
-    half = None if text.isascii() else _HALF_PAIR.search(text)
+    half = None if text.isascii() else HALF_PAIR.search(text)
     if half is not None:
         code = ord(half.group())
         if code in _ESCAPED_BYTES:

@@ -1,12 +1,11 @@
 """Chooses the columns: four published benchmarks are known by theirs, other files by usual names."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.errors import SpecError
+from core.files.rows import check_distinct, plain_name
 
-MAX_COLUMNS = 1_000
 # In order of preference.
 TEXT_NAMES = (
     "query", "prompt", "question", "instruction", "text", "goal", "input", "forbidden_prompt", "behavior",
@@ -81,15 +80,14 @@ def choose_columns(columns: Sequence[str]) -> tuple[str, Columns, tuple[str, ...
     """Returns the format, the columns to use, and notes. columns: empty for files of bare texts.
 
     Raises:
-        SpecError: no column has a name that queries are known by, or there are too many columns.
+        SpecError: no column has a name that queries are known by, or one is there twice.
     """
-    if len(columns) > MAX_COLUMNS:
-        raise SpecError(f"must have at most {MAX_COLUMNS:,} columns, got {len(columns):,}")
     if not columns:
         return "plain", Columns(), ()
+    check_distinct(columns, (*TEXT_NAMES, *ID_NAMES, *GROUP_NAMES, *_BESIDE_TEXT))
     names: dict[str, str] = {}
     for column in columns:
-        names.setdefault(_plain(column), column)
+        names.setdefault(plain_name(column), column)
     format, chosen = _benchmark(names) or ("plain", _usual(names))
     if chosen.text is None:
         given = ", ".join(map(_shown, columns[:20]))
@@ -97,7 +95,9 @@ def choose_columns(columns: Sequence[str]) -> tuple[str, Columns, tuple[str, ...
             f"must have a column named {', '.join(TEXT_NAMES[:-1])} or {TEXT_NAMES[-1]}, got {given}"
         )
     notes = []
-    candidates = [_shown(names[_plain(name)]) for name in TEXT_NAMES if _plain(name) in names]
+    candidates = [
+        _shown(names[plain_name(name)]) for name in TEXT_NAMES if plain_name(name) in names
+    ]
     if format == "plain" and len(candidates) > 1:
         notes.append(
             f"columns {', '.join(candidates)} could hold the queries; {candidates[0]} was taken"
@@ -108,18 +108,13 @@ def choose_columns(columns: Sequence[str]) -> tuple[str, Columns, tuple[str, ...
     return format, chosen, tuple(notes)
 
 
-def recognises(columns: Sequence[str]) -> bool:
-    """Returns whether one of the columns has a name that queries are known by."""
-    return not {_plain(column) for column in columns}.isdisjoint(map(_plain, TEXT_NAMES))
-
-
 def _benchmark(names: Mapping[str, str]) -> tuple[str, Columns] | None:
     # `query` is this program's own name for the column, so it wins over a benchmark's.
     if "query" in names:
         return None
     for benchmark in _BENCHMARKS:
-        if all(_plain(name) in names for name in benchmark.known_by):
-            text = names[_plain(benchmark.text)]
+        if all(plain_name(name) in names for name in benchmark.known_by):
+            text = names[plain_name(benchmark.text)]
             others = (benchmark.id, benchmark.group, benchmark.context)
             return benchmark.format, Columns(text, *(_first(names, wanted) for wanted in others))
     return None
@@ -130,12 +125,7 @@ def _usual(names: Mapping[str, str]) -> Columns:
 
 
 def _first(names: Mapping[str, str], wanted: Sequence[str]) -> str | None:
-    return next((names[_plain(name)] for name in wanted if _plain(name) in names), None)
-
-
-def _plain(name: str) -> str:
-    """Returns a column's name in the form used for comparison: "Query ID" and "query_id" are the same."""
-    return re.sub(r"[\s_-]+", "", name).lower()
+    return next((names[plain_name(name)] for name in wanted if plain_name(name) in names), None)
 
 
 def _shown(name: str) -> str:

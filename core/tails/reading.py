@@ -1,8 +1,10 @@
-"""Reads samples from an audit's results, or from a CSV of estimates."""
+"""Reads samples from an audit's results, or from a table of estimates in a file."""
 
-import io
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,8 @@ from numpy.typing import NDArray
 
 from core.behaviours.load import load_queries, load_references
 from core.errors import SpecError
-from core.files.records import miscounted, records
-from core.queries import MAX_FILE_BYTES, read_text
+from core.files.kinds import MAX_FILE_BYTES, read_table
+from core.files.rows import BadRow, check_distinct, plain_name
 from core.tails.remarks import Remark
 from core.tails.sample import Array, Mask, TailSample, tail_sample
 
@@ -28,6 +30,8 @@ COLUMNS = {
 }
 DO_NOT_USE = "do not use"
 NO_NUMBER = ("", "nan", "NaN", "None", "<NA>")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+KNOWN = tuple(spelling for spellings in COLUMNS.values() for spelling in spellings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,77 +48,58 @@ class ReadSample:
 
 
 def read_csv(path: Path, model: str | None = None, *, keep_doubtful: bool = True) -> ReadSample:
-    """Returns the sample in a CSV file of estimates: query, estimate, standard_error, group.
+    """Returns the sample in a file of estimates: query, estimate, standard_error, group.
 
     Further columns that are read: ci_high (what a risk without a hit lies below), verdict, model.
 
     Raises:
         SpecError: it cannot be read, or no tail can be fitted to it; one sentence.
     """
-    return sample_from_table(csv_table(path, str(path)), model, keep_doubtful=keep_doubtful)
+    return sample_from_table(estimates_table(path, str(path)), model, keep_doubtful=keep_doubtful)
 
 
-def csv_table(source: Path | bytes, name: str) -> pd.DataFrame:
-    """Returns the cells of a CSV as they are written. source: the file, or what it holds.
+def estimates_table(source: Path | bytes, name: str) -> pd.DataFrame:
+    """Returns the cells of a table of estimates as they are written; `row` numbers begin at 1 in messages.
+
+    source: the file, or what it holds. name: what sentences call it; its ending gives the kind, CSV where it
+    has none.
 
     Raises:
-        SpecError: it cannot be read, or is larger than 64 MB; `name` is what the sentence calls it.
+        SpecError: it cannot be read, is larger than 64 MB, or a row has not as many fields as the header.
     """
     try:
-        content = source if isinstance(source, bytes) else source.read_bytes()
-        if len(content) > MAX_FILE_BYTES:
-            raise SpecError(f"must be at most {MAX_FILE_BYTES:,} bytes, got {len(content):,}")
-        text = read_text(content)
-        return _strict_table(text, _separator(text))
-    except SpecError as error:
-        raise SpecError(f"input {name!r} {error}") from None
+        content = source if isinstance(source, bytes) else _content(source)
+        table = read_table(name, content, KNOWN, wanted="estimate", as_csv=True)
     except IsADirectoryError:
         raise SpecError(
-            f"input must be a CSV, and {name!r} is a folder; an audit's folder is given as --audit"
+            f"input must be a table, and {name!r} is a folder; an audit's folder is given as --audit"
         ) from None
-    except (OSError, ValueError, pd.errors.ParserError) as error:
-        reason = getattr(error, "strerror", None) or str(error).strip()
-        raise SpecError(f"input {name!r} could not be read: {reason}") from None
+    except OSError as error:
+        raise SpecError(f"input {name!r} could not be read: {error.strerror or error}") from None
+    except SpecError as error:
+        raise SpecError(f"input {name!r} {error}") from None
+    cells: list[Mapping[str, object]] = []
+    bad: list[BadRow] = []
+    for row in table.rows(table.columns):
+        if isinstance(row, BadRow):
+            bad.append(row)
+        elif isinstance(row.cells, str):
+            bad.append(BadRow(row.row, f"it must be an object, got {row.cells!r:.80}"))
+        else:
+            cells.append(row.cells)
+    if bad:
+        more = f" (and {len(bad) - 1:,} more)" if len(bad) > 1 else ""
+        raise SpecError(
+            f"input {name!r} cannot be used: {table.counted} {bad[0].row}: {bad[0].reason}{more}"
+        )
+    columns = {name: [row.get(name) for row in cells] for name in table.columns}
+    return pd.DataFrame(columns, dtype=object)
 
 
-def _strict_table(text: str, delimiter: str) -> pd.DataFrame:
-    """Returns the cells as they are written; each record must have as many as the header.
-
-    A delimiter at the end of every record, as some programs write, ends the record and begins no cell.
-
-    Raises:
-        SpecError: a record has another number of cells, a quotation mark is out of place, or two columns have
-            one name.
-    """
-    found = [cells for _, cells in records(text, delimiter)]
-    for number, cells in enumerate(found):
-        if isinstance(cells, str):
-            raise SpecError(f"is no table: in row {number}, {cells}")
-    table = [[cell.strip() for cell in cells] for cells in found if not isinstance(cells, str)]
-    header = table[0] if table else []
-    if header and all(len(cells) > 1 and cells[-1] == "" for cells in table):
-        header, table = header[:-1], [cells[:-1] for cells in table]
-    elif header and all(len(cells) == len(header) + 1 and cells[-1] == "" for cells in table[1:]):
-        table = [header, *(cells[:-1] for cells in table[1:])]
-    for number, cells in enumerate(table[1:], start=1):
-        if len(cells) != len(header):
-            raise SpecError(
-                f"is no table: row {number}: {miscounted(len(cells), len(header), delimiter)}"
-            )
-    plain = [name.lower() for name in header]
-    twice = next((name for name in header if plain.count(name.lower()) > 1), None)
-    if twice is not None:
-        raise SpecError(f"has two columns named {twice!r}; rename one of them")
-    return pd.DataFrame(table[1:], columns=header, dtype=str)
-
-
-def _separator(text: str) -> str:
-    """Returns what parts the columns: spreadsheets write what is usual in their country."""
-    header = pd.read_csv(io.StringIO(text), nrows=0, index_col=False, skipinitialspace=True).columns
-    first = str(header[0])
-    if len(header) > 1:
-        return ","
-    return ";" if ";" in first else "\t" if "\t" in first else ","
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        # A pipe has no size to ask for; one byte too many is enough to see that it is too large.
+        return file.read(MAX_FILE_BYTES + 1)
 
 
 def shipped_sample(model: str) -> ReadSample:
@@ -142,7 +127,7 @@ def shipped_table(model: str) -> pd.DataFrame:
 
 def models_of(table: pd.DataFrame) -> list[str]:
     """Returns the names of the models whose estimates a table holds, sorted; none if it names none."""
-    found = next((table[name] for name in table if str(name).strip().lower() == "model"), None)
+    found = next((table[name] for name in table if plain_name(name) == "model"), None)
     return [] if found is None else sorted({str(name) for name in found})
 
 
@@ -205,10 +190,14 @@ def _bounds(estimate: Array, bound: Array, keep: Mask) -> tuple[Array, list[Rema
 
 
 def _renamed(table: pd.DataFrame) -> pd.DataFrame:
-    plain = {str(name).strip().lower(): name for name in table.columns}
+    try:
+        check_distinct(list(table.columns), KNOWN)
+    except SpecError as error:
+        raise SpecError(f"input {error}") from None
+    plain = {plain_name(name): name for name in table.columns}
     found: dict[str, object] = {"row": np.arange(len(table))}
     for name, spellings in COLUMNS.items():
-        for spelling in spellings:
+        for spelling in map(plain_name, spellings):
             if spelling in plain:
                 found[name] = table[plain[spelling]].to_numpy()
                 break
@@ -246,13 +235,29 @@ def _numbers(table: pd.DataFrame, name: str) -> Array:
     if name not in table:
         return np.full(len(table), np.nan)
     cells = table[name]
-    found = np.asarray(pd.to_numeric(cells, errors="coerce"), dtype=np.float64)
-    texts = [str(cell).strip() for cell in cells]
-    for row in np.flatnonzero(np.isnan(found) & ~np.isin(texts, NO_NUMBER)):
-        hint = "; write 0.5, not 0,5" if "," in texts[row] else ""
-        raise SpecError(
-            f"{COLUMNS[name][0]} must be a number, got {texts[row]!r} in row {row + 1}{hint}"
-        )
+    if pd.api.types.is_float_dtype(cells):
+        return np.asarray(cells, dtype=np.float64)
+    return np.array(
+        [_number(cell, COLUMNS[name][0], row) for row, cell in enumerate(cells, start=1)],
+        dtype=np.float64,
+    )
+
+
+def _number(cell: object, column: str, row: int) -> float:
+    """Returns a cell's number, nan where it is empty. Raises: SpecError, naming column and row."""
+    if isinstance(cell, int | float | Decimal | np.number) and not isinstance(
+        cell, bool | np.bool_
+    ):
+        found = float(cell)
+    elif cell is None or cell is pd.NA or (text := str(cell).strip()) in NO_NUMBER:
+        return math.nan
+    elif isinstance(cell, str) and NUMBER.fullmatch(text):
+        found = float(text)
+    else:
+        hint = "; write 0.5, not 0,5" if "," in text else ""
+        raise SpecError(f"{column} must be a number, got {text!r} in row {row}{hint}")
+    if math.isinf(found):
+        raise SpecError(f"{column} must be a finite number, got {cell} in row {row}")
     return found
 
 

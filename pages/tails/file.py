@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import TailscopeError
 from core.models.embedded import embedded_models
-from core.tails.reading import csv_table, models_of, shipped_table
+from core.tails.reading import estimates_table, models_of, shipped_table
 from pages.shared.frame import plain, sentence
 from pages.tails.source_choice import (
     FILE,
@@ -22,6 +22,7 @@ from pages.tails.source_choice import (
 )
 
 UPLOAD, UPLOADED, ERROR = "tails.upload", "tails.uploaded", "tails.upload_error"
+ENDINGS = ["csv", "tsv", "tab", "json", "jsonl", "ndjson", "parquet", "pq", "txt"]
 TEMPLATE_FILE = "tailscope-estimates.csv"
 SHORT_EXAMPLE = """\
 query,estimate,standard_error,group,ci_high,verdict
@@ -44,11 +45,11 @@ def file_source() -> EstimateSource | None:
     """Draws the upload and what a file must hold; returns the file that is kept, None where there is none."""
     st.file_uploader(
         "File of estimates",
-        type=["csv"],
+        type=ENDINGS,
         key=UPLOAD,
         on_change=_taken,
         max_upload_size=64,
-        help="A CSV of at most 64 MB. Nothing of it leaves this machine.",
+        help="CSV, TSV, JSON, JSON Lines or parquet, at most 64 MB. Nothing of it leaves this machine.",
         label_visibility="collapsed",
     )
     if st.session_state.get(ERROR):
@@ -81,7 +82,7 @@ def _taken() -> None:
         return
     content = given.getvalue()
     try:
-        table = csv_table(content, given.name)
+        table = estimates_table(content, given.name)
     except TailscopeError as error:
         st.session_state[ERROR] = sentence(str(error))
         return

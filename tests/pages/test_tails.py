@@ -25,7 +25,13 @@ from core.behaviours.load import load_queries
 from core.cli.app import main as cli
 from core.runs.catalogue import audit_entry, audits_folder, remember
 from core.tails.predictor import Predictor
-from core.tails.reading import csv_table, read_csv, sample_from_table, shipped_sample, shipped_table
+from core.tails.reading import (
+    estimates_table,
+    read_csv,
+    sample_from_table,
+    shipped_sample,
+    shipped_table,
+)
 from core.tails.remarks import Remark, sentence_of
 from core.tails.report import TAUS, forecast_report
 from core.tails.sentences import SENTENCES
@@ -481,8 +487,8 @@ BAD = [
     (bad(estimate="often"), "must be a number, got 'often' in row 1"),
     (bad().drop(columns="estimate"), "input needs a column estimate"),
     (b"", "the file is empty"),
-    (b"PK\x03\x04\x00\x00", "this is no CSV; save it as CSV first"),
-    (b'a,b\n"1,2\n3', "could not be read"),
+    (b"PK\x03\x04\x00\x00", "is compressed; unpack it"),
+    (b'a,b\n"1,2\n3', "a quotation mark is out of place in lines 2-3"),
 ]  # fmt: skip
 
 
@@ -540,7 +546,7 @@ def test_rows_that_repeat_a_query_are_told() -> None:
 
 
 def test_the_template_can_be_read_back() -> None:
-    found = sample_from_table(csv_table(template(), "template"))
+    found = sample_from_table(estimates_table(template(), "template"))
     assert (len(found.sample), found.remarks) == (40, ())
     app = upload(fresh(source=FILE), template())
     assert "of 4,000 questions" in headline(app)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import queries as query_files
 from core.errors import SpecError
-from core.queries import MAX_FILE_BYTES, parse_query_file, read_queries, read_query_file
+from core.files import tables
+from core.queries import MAX_FILE_BYTES, checks, parse_query_file, read_queries, read_query_file
 from core.spec import MAX_QUERY_CHARACTERS
 from tests.queries.writers import COW, FISH, MOON, PLAIN_TEXTS, WRITERS, parquet, texts_of
 
@@ -132,11 +132,17 @@ REFUSED = {
         b"query\n \n\t\n",
         "row 1: the query is blank (and 1 more bad row)",
     ),
+    "a column twice": (
+        "asked.csv",
+        b"query,Query\nx,y\n",
+        "must have each column once, got 'query' and 'Query'",
+    ),
+    "a name twice": ("asked.json", b'[{"query": "x", "query": "y"}]', "'query' is given twice"),
     "no JSON": ("asked.json", b"what is a cow", "is not JSON: Expecting value"),
     "deep JSON": ("asked.json", b"[" * 100_000, "is not JSON: "),
     "a number": ("asked.json", b"5", "must be a list or an object, got 5"),
     "no list": ("asked.json", b'{"a": 1, "b": {}}', "got an object with 'a', 'b'"),
-    "two lists": ("asked.json", b'{"a": ["x"], "b": ["y"]}', "must hold one list of queries"),
+    "two lists": ("asked.json", b'{"a": ["x"], "b": ["y"]}', "must hold one list of rows"),
     "uneven": ("asked.json", b'{"query": ["x"], "id": []}', "'query' with 1, 'id' with 0"),
     "empty list": ("asked.json", b"[]", "got none"),
     "empty object": ("asked.json", b"{}", "nothing"),
@@ -186,13 +192,13 @@ def test_large_files_are_refused(tmp_path: Path, monkeypatch) -> None:
         file.truncate(4 * MAX_FILE_BYTES)
     with pytest.raises(SpecError, match="at most 64,000,000 bytes, got 64,000,001 or more"):
         read_query_file(path)
-    monkeypatch.setattr(query_files.checks, "MAX_ROWS", 3)
-    monkeypatch.setattr(query_files.tables, "MAX_ROWS", 3)
+    monkeypatch.setattr(checks, "MAX_ROWS", 3)
+    monkeypatch.setattr(tables, "MAX_ROWS", 3)
     for name, write in WRITERS.values():
         assert len(parse_query_file(name, write("abc")).queries) == 3
         with pytest.raises(SpecError, match=r"at most 3 (rows|lines), got"):
             parse_query_file(name, write("abcd"))
-    monkeypatch.setattr(query_files.tables, "MAX_UNPACKED_BYTES", 100)
+    monkeypatch.setattr(tables, "MAX_UNPACKED_BYTES", 100)
     with pytest.raises(SpecError, match="unpack to at most 100 bytes"):
         parse_query_file("a.parquet", parquet(query=["a" * 400]))
 

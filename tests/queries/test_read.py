@@ -157,7 +157,6 @@ def test_shipped_queries_are_read_as_they_are() -> None:
         (["forbidden_prompt", "source"], Columns("forbidden_prompt")),
         (["goal", "group", "category"], Columns("goal", None, "group")),
         ([" question ", "BehaviorID"], Columns(" question ", "BehaviorID")),
-        (["query", "query"], Columns("query")),
     ],
 )
 def test_usual_names(header: list[str], taken: Columns) -> None:

@@ -9,7 +9,7 @@ import pytest
 from core.errors import SpecError
 from core.tails.reading import (
     ReadSample,
-    csv_table,
+    estimates_table,
     models_of,
     read_csv,
     sample_from_table,
@@ -170,11 +170,13 @@ def test_rows_point_back_into_the_table() -> None:
 
 def test_bytes_are_read_as_a_file_is(tmp_path: Path) -> None:
     path = written(tmp_path, rows())
-    pd.testing.assert_frame_equal(csv_table(path.read_bytes(), "x"), csv_table(path, "x"))
-    with pytest.raises(SpecError, match="input 'mine' could not be read: the file is empty"):
-        csv_table(b"", "mine")
+    pd.testing.assert_frame_equal(
+        estimates_table(path.read_bytes(), "x"), estimates_table(path, "x")
+    )
+    with pytest.raises(SpecError, match=r"^input 'mine' must hold at least one estimate, got none"):
+        estimates_table(b"", "mine")
     with pytest.raises(SpecError, match=r"^input 'mine' must be at most 64,000,000 bytes, got 64"):
-        csv_table(b"x" * 64_000_001, "mine")
+        estimates_table(b"x" * 64_000_001, "mine")
 
 
 @pytest.mark.parametrize("separator", [";", "\t", ","])
@@ -182,7 +184,7 @@ def test_bytes_are_read_as_a_file_is(tmp_path: Path) -> None:
 def test_what_spreadsheets_save(separator: str, encoding: str) -> None:
     table = rows().assign(query=[f"fragé {n}, bitte" for n in range(30)])
     content = table.to_csv(index=False, sep=separator).encode(encoding)
-    found = csv_table(content, "x")
+    found = estimates_table(content, "x")
     assert list(found.columns) == list(table.columns)
     assert found["query"].tolist() == table["query"].tolist()
     assert len(sample_from_table(found).sample) == 30
@@ -192,21 +194,21 @@ def test_a_decimal_comma_is_one_sentence() -> None:
     table = rows()
     table["estimate"] = [f"{value:.6f}".replace(".", ",") for value in table.estimate]
     with pytest.raises(SpecError, match=r"got '0,000001' in row 1; write 0\.5, not 0,5"):
-        sample_from_table(csv_table(table.to_csv(index=False, sep=";").encode(), "x"))
+        sample_from_table(estimates_table(table.to_csv(index=False, sep=";").encode(), "x"))
 
 
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"PK\x03\x04\x14\x00\x06\x00\x08\x00\x00\xff", "this is no CSV; save it as CSV first"),
-        (b"", "the file is empty"),
-        (b" \n\n", "the file is empty"),
-        ("größe,estimate\n".encode("latin-1"), "it is not UTF-8; save it as that"),
+        (b"PK\x03\x04\x14\x00\x06\x00\x08\x00\x00\xff", "is compressed; unpack it"),
+        (b"", "must hold at least one estimate, got none: the file is empty"),
+        (b" \n\n", "must hold at least one estimate, got none: the file is empty"),
+        ("größe,estimate\n".encode("latin-1"), "is not UTF-8; save it as that"),
     ],
 )
 def test_what_is_no_text(content: bytes, says: str) -> None:
-    with pytest.raises(SpecError, match=f"^input 'mine.csv' could not be read: {says}$"):
-        csv_table(content, "mine.csv")
+    with pytest.raises(SpecError, match=f"^input 'mine.csv' {says}"):
+        estimates_table(content, "mine.csv")
 
 
 def test_the_shipped_sample() -> None:

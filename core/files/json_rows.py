@@ -1,19 +1,19 @@
 """Rows of JSON and JSON Lines files."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from core.errors import SpecError
 from core.files.json_text import json_lines, parse_json
-from core.queries.columns import recognises
-from core.queries.rows import BadRow, Row, Table, shown
+from core.files.rows import BadRow, Row, Table, plain_name, shown
 
 
-def json_table(text: str, by_line: bool) -> Table:
+def json_table(text: str, known: Collection[str], *, by_line: bool) -> Table:
     """Returns the rows of a JSON list, of a JSON object of columns, or of JSON Lines.
 
-    by_line: what the ending of the file's name says; the content decides if the two disagree.
+    known: names by which columns are recognised. by_line: what the ending of the file's name says; the
+    content decides if the two disagree.
 
     Raises:
         SpecError: the text is not JSON, or nothing in it looks like rows.
@@ -27,7 +27,7 @@ def json_table(text: str, by_line: bool) -> Table:
         raise SpecError(f"is not JSON: {error}") from None
     if by_line and not isinstance(data, list):
         return _table(list(_lines(text)), "line")
-    records = enumerate(_records(data), start=1)
+    records = enumerate(_records(data, known), start=1)
     return _table([_row(number, value) for number, value in records], "row")
 
 
@@ -53,7 +53,7 @@ def _table(rows: Sequence[Row | BadRow], counted: str) -> Table:
     return Table(tuple(columns), lambda _: iter(rows), counted)
 
 
-def _records(data: Any) -> Sequence[object]:
+def _records(data: Any, known: Collection[str]) -> Sequence[object]:
     """Returns the rows in a JSON value: a list, an object with one list in it, columns, or one row."""
     if isinstance(data, str):
         return [data]
@@ -61,7 +61,8 @@ def _records(data: Any) -> Sequence[object]:
         return data
     if not isinstance(data, dict):
         raise SpecError(f"must be a list or an object, got {shown(data)}")
-    if data and recognises(tuple(data)):
+    recognised = not set(map(plain_name, known)).isdisjoint(map(plain_name, data))
+    if data and recognised:
         if all(isinstance(values, list) for values in data.values()):
             return _from_lists(data)
         if all(isinstance(values, dict) for values in data.values()):
@@ -70,12 +71,12 @@ def _records(data: Any) -> Sequence[object]:
     if len(lists) == 1:
         (only,) = lists.values()
         # A single row may also hold a list, of tags for instance, but not a list of objects.
-        if not recognises(tuple(data)) or any(isinstance(value, dict) for value in only):
+        if not recognised or any(isinstance(value, dict) for value in only):
             return only
-    if recognises(tuple(data)):
+    if recognised:
         return [data]
     held = ", ".join(map(shown, list(data)[:20])) or "nothing"
-    raise SpecError(f"must hold one list of queries, got an object with {held}")
+    raise SpecError(f"must hold one list of rows, got an object with {held}")
 
 
 def _from_lists(columns: Mapping[str, list[object]]) -> list[object]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from core.errors import SpecError
-from core.tails.reading import csv_table
+from core.tails.reading import estimates_table
 
 GOOD = "query,estimate,standard_error\na,0.31,0.01\nb,0.2,0.01\n"
 
 
 def cells(text: str) -> list[list[str]]:
-    return csv_table(text.encode(), "rows.csv").astype(str).to_numpy().tolist()
+    return estimates_table(text.encode(), "rows.csv").astype(str).to_numpy().tolist()
 
 
 def test_delimiters_at_the_ends_of_rows_move_nothing() -> None:
@@ -34,13 +34,16 @@ def test_delimiters_at_the_ends_of_rows_move_nothing() -> None:
         ),
         (GOOD.replace("0.2,0.01", "0.2"), "row 2: it has 2 fields where the header has 3"),
         (GOOD.replace("0.31,0.01", "0.31,0.01,"), "row 1: it has 4 fields"),
-        (GOOD.replace("a,0.31", '"a"x,0.31'), "row 1, a quotation mark is out of place"),
-        (GOOD.replace("query", "Estimate"), "has two columns named 'Estimate'"),
+        (GOOD.replace("a,0.31", '"a"x,0.31'), "row 1: a quotation mark is out of place"),
+        (
+            GOOD.replace("query", "Estimate"),
+            "must have each column once, got 'Estimate' and 'estimate'",
+        ),
     ],
 )
 def test_a_row_that_does_not_fit_is_named(text: str, message: str) -> None:
     with pytest.raises(SpecError, match=message) as told:
-        csv_table(text.encode(), "rows.csv")
+        estimates_table(text.encode(), "rows.csv")
     assert str(told.value).startswith("input 'rows.csv' ")
 
 
