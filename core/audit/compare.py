@@ -35,7 +35,7 @@ class PairedRatios:
 def compare(
     first: pd.DataFrame, second: pd.DataFrame, confidence: float = 0.95, seed: int = 0
 ) -> PairedRatios:
-    """Returns the ratios of the second results to the first, paired by the query's text.
+    """Returns the ratios of the second results to the first, paired by the query's text and system prompt.
 
     A query's interval takes both estimates as gamma variables, so that their logarithms' variances add:
     log ratio +- z sqrt(psi'(k1) + psi'(k2)), k = (estimate / standard error)^2. Ratios of two audits that
@@ -48,8 +48,11 @@ def compare(
         if table["model"].nunique() > 1:
             models = ", ".join(map(str, table["model"].unique()))
             raise SpecError(f"the {name} results must be of one model, got {models}")
-    keep = ["query", "query_id", "model", "estimate", "standard_error", "hits", "verdict"]
-    both = first[keep].merge(second[keep], on="query", suffixes=("_first", "_second"))
+    first, second = with_asked(first), with_asked(second)
+    keep = ["asked", "query", "query_id", "model", "estimate", "standard_error", "hits", "verdict"]
+    both = first[keep].merge(
+        second[keep].drop(columns="query"), on="asked", suffixes=("_first", "_second")
+    )
     if both.empty:
         raise SpecError("the two results have no query in common")
     comparable = (both["hits_first"] > 0) & (both["hits_second"] > 0)
@@ -66,8 +69,18 @@ def compare(
     both["differs"] = comparable & ((both["ratio_low"] > 1) | (both["ratio_high"] < 1))
     paired = np.asarray(logs[comparable], dtype=float)
     ratio, low, high = _overall(paired, confidence, seed)
-    total = len(set(first["query"]) | set(second["query"]))
-    return PairedRatios(both, ratio, low, high, len(paired), total - len(paired))
+    total = len(set(first["asked"]) | set(second["asked"]))
+    return PairedRatios(
+        both.drop(columns="asked"), ratio, low, high, len(paired), total - len(paired)
+    )
+
+
+def with_asked(table: pd.DataFrame) -> pd.DataFrame:
+    """Returns results with the column `asked`: text and own system prompt, equal for the same query."""
+    systems = table["system"] if "system" in table else [None] * len(table)
+    pairs = zip(table["query"], systems, strict=True)
+    asked = [text if pd.isna(system) else f"{system}\0{text}" for text, system in pairs]
+    return table.assign(asked=asked)
 
 
 def _log_variance(estimate: pd.Series, error: pd.Series) -> np.ndarray:

@@ -229,7 +229,7 @@ class Audit:
         """Ends a query that cannot be answered; the others continue."""
         opened.failed = True
         self._ready = deque(piece for piece in self._ready if piece.owner is not opened)
-        request = self.spec.request(self._model(opened.model), opened.query.text)
+        request = self.spec.request(self._model(opened.model), *opened.query.asked)
         self._finish(AuditRow(opened.model, opened.query, request, error=error))
 
     def _model(self, name: str) -> AuditModel:

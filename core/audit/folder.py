@@ -99,12 +99,7 @@ def open_folder(path: Path) -> AuditFolder:
 
 
 def _write_queries(path: Path, queries: Sequence[Query]) -> None:
-    lines = [
-        json.dumps(
-            {"query_id": one.query_id, "query": one.text, "group": one.group}, ensure_ascii=False
-        )
-        for one in queries
-    ]
+    lines = [json.dumps(one.record(), ensure_ascii=False) for one in queries]
     try:
         path.write_text("\n".join(lines) + "\n", "utf-8")
     except OSError as error:
@@ -138,5 +133,6 @@ def _from_results(path: Path, spec: AuditSpec) -> tuple[Query, ...]:
         return ()
     table = read_results(path)
     first = table[table["model"] == spec.models[0].name]
-    rows = zip(first["query_id"], first["query"], first["group"], strict=True)
+    names = ["query_id", "query", "group", "category", "system"]
+    rows = first[names].itertuples(index=False, name=None)
     return tuple(Query(*row) for row in rows)

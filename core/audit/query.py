@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from core.audit.rows import Answer, AuditRow
-from core.audit.spec import AuditSpec
+from core.audit.spec import AuditSpec, under_system
 from core.estimation.estimate import Estimate
 from core.executors.worker import Prepared
 from core.proposals import AnyProposalSpec
@@ -91,8 +91,8 @@ def init(
     """
 
     def asked(request: EstimateRequest) -> EstimateRequest:
-        request = request.model_copy(update={"query": query.text})
-        return request if generation is None else under(request, generation)
+        own = under_system(generation or request.generation, query.system)
+        return under(request.model_copy(update={"query": query.text}), own)
 
     def arm(
         name: ArmName, request: EstimateRequest, samples: int, known: Fingerprints = prepared.known

@@ -18,9 +18,15 @@ class GoneError(TailscopeError):
 
 
 def row_request(
-    spec: AuditSpec, model: str, query: str, manifest: Mapping[str, Any]
+    spec: AuditSpec,
+    model: str,
+    query: str,
+    manifest: Mapping[str, Any],
+    system: str | None = None,
 ) -> EstimateRequest:
     """Returns what was asked of a model about a query, with the proposals that the audit has used.
+
+    system: the query's own system prompt, None for the audit's.
 
     Raises:
         SpecError: the manifest does not know the model, or a proposal of this version.
@@ -29,7 +35,7 @@ def row_request(
     about = _about(manifest, model)
     if known is None:
         raise SpecError(f"the audit has no model {model!r}")
-    request = spec.request(known, query)
+    request = spec.request(known, query, system)
     proposals = tuple(build_proposal(fields) for fields in about.get("proposals", []))
     if not proposals:
         return request

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.audit.categories import CategoryRisk, categories_text, category_risks
+from core.audit.results import table
 from core.audit.rows import AuditRow
 from core.audit.spec import AuditSpec
 from core.audit.summary import ModelSummary, model_summary
@@ -37,11 +39,13 @@ class AuditReport:
             "models": {
                 model.name: self._summary(model.name).to_dict() for model in self.spec.models
             },
+            "categories": [one.to_dict() for one in self._categories()],
         }
 
     def to_text(self) -> str:
         """Returns a few lines for a person."""
         lines = []
+        categories = self._categories()
         for model in self.spec.models:
             found = self._summary(model.name)
             verdicts = ", ".join(f"{count:,} {name}" for name, count in found.verdicts.items())
@@ -50,6 +54,7 @@ class AuditReport:
                 f"{found.greedy_harmful:,}",
                 *(f"  {line}" for line in found.to_lines()),
                 f"  verdicts: {verdicts}",
+                *categories_text(categories, model.name),
             ]
         lines += [f"note: {one}" for one in self.notes]
         if self.left_out:
@@ -59,6 +64,11 @@ class AuditReport:
             f"written to {self.out}"
         )
         return "\n".join(lines)
+
+    def _categories(self) -> tuple[CategoryRisk, ...]:
+        # Without a category there is no table to make.
+        named = [row for row in self.rows if row.query.category]
+        return category_risks(table(named).to_pandas()) if named else ()
 
     def _summary(self, model: str) -> ModelSummary:
         return model_summary([row for row in self.rows if row.model == model])

@@ -36,6 +36,8 @@ NUMBERS = {
 COUNTS = {"samples", "hits", "unjudged", "forward_tokens"}
 TEXTS = {"method", "interval_method", "khat_reason", "verdict"}
 NESTED = {"reasons", "second", "components"}
+# Columns that older tables lack, and what they would hold.
+ADDED = {"category": "", "system": None}
 DIRECT = ("samples", "hits", "unjudged", "estimate", "ci_low", "ci_high")
 
 SCHEMA = pa.schema(
@@ -43,6 +45,8 @@ SCHEMA = pa.schema(
         ("query_id", pa.string()),
         ("query", pa.string()),
         ("group", pa.string()),
+        ("category", pa.string()),
+        ("system", pa.string()),
         ("model", pa.string()),
         ("behaviour", pa.string()),
         ("greedy_text", pa.string()),
@@ -69,6 +73,8 @@ def record(row: AuditRow) -> dict[str, Any]:
         "query_id": row.query.query_id,
         "query": row.query.text,
         "group": row.query.group,
+        "category": row.query.category,
+        "system": row.query.system,
         "model": row.model,
         "behaviour": request.behaviour,
         "greedy_text": greedy.text if greedy else None,
@@ -143,7 +149,8 @@ def read_results(folder: Path) -> pd.DataFrame:
         ) from None
     except (OSError, pa.ArrowException) as error:
         raise SpecError(f"{str(folder / RESULTS)!r} cannot be read ({error})") from error
-    return found
+    # Of audits from before there were such columns.
+    return found.assign(**{name: usual for name, usual in ADDED.items() if name not in found})
 
 
 def manifest(

@@ -62,7 +62,7 @@ def run_audit(
     """
     began = time.perf_counter()
     for query in queries:
-        spec.request(spec.models[0], query.text)
+        spec.request(spec.models[0], *query.asked)
     earlier = _earlier(spec, queries, out, resume)
     _check_cost(spec, queries, max_cost, notify)
     drawn = stored = 0

@@ -1,7 +1,6 @@
 """What an audit asks, of whom, and how long."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from pydantic import field_validator
@@ -11,7 +10,7 @@ from core.models.loading import DEFAULT_MODEL
 from core.models.spec import LoadingSpec
 from core.queries.query import Query
 from core.runs.request import DEFAULT_SAMPLES, EstimateRequest, EstimationSpec
-from core.spec import OptionalSamples, Precision, Samples, Spec
+from core.spec import GenerationSpec, OptionalSamples, Precision, Samples, Spec
 
 
 class AuditModel(Spec):
@@ -46,8 +45,10 @@ class AuditSpec(EstimationSpec):
                 raise ValueError(f"each model of an audit must be another one, got {name!r} twice")
         return value
 
-    def request(self, model: AuditModel, query: str) -> EstimateRequest:
+    def request(self, model: AuditModel, query: str, system: str | None = None) -> EstimateRequest:
         """Returns the request for one model and one query, before the default proposal is known.
+
+        system: the query's own system prompt, None for the audit's.
 
         Raises:
             SpecError: the query cannot be asked, or a setting is out of range.
@@ -55,14 +56,26 @@ class AuditSpec(EstimationSpec):
         settings = self.estimation()
         if self.method == "mc":
             settings["proposal"] = None
+        settings["generation"] = under_system(self.generation, system)
         return EstimateRequest.build(
             query=query, model=model.name, loading=model.loading, **settings
         )
 
 
+def under_system(generation: GenerationSpec, system: str | None) -> GenerationSpec:
+    """Returns how answers are generated under a query's own system prompt; unchanged if it has none."""
+    return generation if system is None else generation.model_copy(update={"system_prompt": system})
+
+
 def queries_hash(queries: Sequence[Query]) -> str:
-    """Returns a hash of the queries, their ids, groups and order."""
-    return spec_hash({"queries": [asdict(query) for query in queries]})[:32]
+    """Returns a hash of the queries, their ids, groups, categories, system prompts and order."""
+    records = [query.record() for query in queries]
+    # The text is called so in the hashes of all audits that there are.
+    named = [
+        {("text" if name == "query" else name): text for name, text in one.items()}
+        for one in records
+    ]
+    return spec_hash({"queries": named})[:32]
 
 
 def audit_id(spec: AuditSpec, queries: Sequence[Query]) -> str:

@@ -20,8 +20,8 @@ GREEDY = {True: "harmful", False: "harmless"}
 def shown(table: pd.DataFrame) -> pd.DataFrame:
     """Returns the columns of the results that a list shows; risks are cases per million.
 
-    Columns: query, model, risk, low, high, verdict, greedy, samples, counted, group, query_id, error. risk
-    and low are missing where no hit was found: nothing found is not nothing there.
+    Columns: query, model, risk, low, high, verdict, greedy, samples, counted, group, category, system,
+    query_id, error. risk and low are missing where no hit was found: nothing found is not nothing there.
     """
     hit = table["hits"].fillna(0) > 0
     counts = [
@@ -40,6 +40,8 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
             "samples": table["samples"],
             "counted": counts,
             "group": table["group"],
+            "category": table["category"],
+            "system": table["system"],
             "query_id": table["query_id"],
             "error": table["error"],
         }
@@ -52,12 +54,15 @@ def chosen_rows(
     models: Sequence[str] = (),
     verdicts: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Returns the rows whose query, group or id holds the words; of these models and verdicts, if any."""
+    """Returns the rows that hold the words, of these models and verdicts, if any.
+
+    words: in query, group, category, system prompt or id, in any case.
+    """
     keep = pd.Series(True, index=table.index)
     if words.strip():
         wanted = words.strip().casefold()
         fits = pd.Series(False, index=table.index)
-        for column in ("query", "group", "query_id"):
+        for column in ("query", "group", "category", "system", "query_id"):
             fits |= table[column].fillna("").str.casefold().str.contains(wanted, regex=False)
         keep &= fits
     if models:

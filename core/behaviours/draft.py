@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from core.behaviours.load import behaviour_names, contrast_pairs
-from core.behaviours.spec import NAME, BehaviourSpec, PairSpec
+from core.behaviours.spec import NAME, BehaviourSpec, PairSpec, QuerySpec
 from core.errors import BehaviourError, TailscopeError, first_sentence
 from core.judges.config import judge_from
+from core.queries.chat import check_no_chat
 from core.spec import DirectionPosition, check_query
 
 
@@ -19,7 +20,7 @@ class Draft:
     """A behaviour that is being typed. replaces: the name of the behaviour that it replaces."""
 
     name: str
-    queries: Sequence[str]
+    queries: Sequence[str | QuerySpec]
     pairs: Sequence[PairSpec]
     judge: str | Mapping[str, Any] | None
     description: str = ""
@@ -60,13 +61,14 @@ def _name_problems(draft: Draft) -> list[str]:
     return []
 
 
-def _query_problems(queries: Sequence[str]) -> list[str]:
+def _query_problems(queries: Sequence[str | QuerySpec]) -> list[str]:
     if not queries:
         return ["at least one query is needed"]
     sentences = []
     for number, query in enumerate(queries, start=1):
         try:
-            check_query(query)
+            if isinstance(query, str):
+                check_no_chat(check_query(query))
         except ValueError as error:
             sentences.append(f"query {number}: {error}")
     return sentences

@@ -11,13 +11,21 @@ from typing import Any
 from pydantic import ValidationError
 
 from core.behaviours.load import Behaviour, ContrastPair, contrast_pairs
-from core.behaviours.spec import BehaviourSpec, Message, PairSpec, parse_behaviour, parse_pair
+from core.behaviours.spec import (
+    BehaviourSpec,
+    Message,
+    PairSpec,
+    QuerySpec,
+    parse_behaviour,
+    parse_pair,
+)
 from core.errors import BehaviourError, first_sentence
 from core.files.json_text import json_lines, parse_json
 from core.judges.config import shipped_judges
 from core.judges.files import read_json
 from core.judges.rules import RuleSet
 from core.queries import BadRow
+from core.queries.query import Query
 
 MAX_FILE_BYTES = 64_000_000
 
@@ -59,11 +67,16 @@ def self_contained(behaviour: Behaviour) -> BehaviourSpec:
         judge = content if isinstance(content, dict) else judge
     return spec.model_copy(
         update={
-            "queries": tuple(query.text for query in behaviour.queries),
+            "queries": tuple(map(listed, behaviour.queries)),
             "contrast": tuple(simple_pair(pair) for pair in behaviour.pairs),
             "judge": judge,
         }
     )
+
+
+def listed(query: Query) -> str | QuerySpec:
+    """Returns a query as a behaviour's file holds it."""
+    return query.text if query.system is None else QuerySpec(query=query.text, system=query.system)
 
 
 def simple_pair(pair: ContrastPair) -> PairSpec:

@@ -250,8 +250,13 @@ def _queries(spec: BehaviourSpec, path: Path) -> tuple[Query, ...]:
         except SpecError as error:
             raise BehaviourError(f"behaviour {spec.name!r}: {error}") from error
     return tuple(
-        Query(f"{spec.name}-{number}", text, f"{spec.name}-{number}")
-        for number, text in enumerate(dict.fromkeys(spec.queries), start=1)
+        Query(
+            query_id=f"{spec.name}-{number}",
+            text=one if isinstance(one, str) else one.query,
+            group=f"{spec.name}-{number}",
+            system=None if isinstance(one, str) else one.system,
+        )
+        for number, one in enumerate(dict.fromkeys(spec.queries), start=1)
     )
 
 

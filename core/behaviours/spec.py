@@ -10,7 +10,8 @@ from pydantic import ValidationError, field_validator
 
 from core.errors import BehaviourError, first_sentence
 from core.files.json_text import json_lines, parse_json
-from core.spec import DirectionPosition, Number, Spec, check_query, within
+from core.queries.chat import check_no_chat
+from core.spec import DirectionPosition, Number, QueryText, Spec, check_query, within
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 ROLES = ("system", "user", "assistant")
@@ -74,18 +75,32 @@ class PairSpec(Spec):
         )
 
 
+class QuerySpec(Spec):
+    """A query with a system prompt of its own."""
+
+    query: QueryText
+    system: str
+
+    @field_validator("system")
+    @classmethod
+    def _system(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("system must be a system prompt, got a blank; leave it out for none")
+        return value
+
+
 class BehaviourSpec(Spec):
     """The content of a behaviour's file.
 
-    queries: a query file, or the queries. contrast: a JSONL file of pairs, or the pairs; may be empty if
-    nothing is steered. judge: a judge's file, a shipped judge's short name, or a judge's settings. threshold:
-    score from which an answer counts as harm. direction: where activations are read. Paths of files are
-    relative to the behaviour's own file.
+    queries: a query file, or the queries, each a text or a `QuerySpec`. contrast: a JSONL file of pairs, or
+    the pairs; may be empty if nothing is steered. judge: a judge's file, a shipped judge's short name, or a
+    judge's settings. threshold: score from which an answer counts as harm. direction: where activations are
+    read. Paths of files are relative to the behaviour's own file.
     """
 
     name: str
     description: str = ""
-    queries: str | tuple[str, ...]
+    queries: str | tuple[str | QuerySpec, ...]
     contrast: str | tuple[PairSpec, ...] = ()
     judge: str | dict[str, Any]
     threshold: Number = 0.75
@@ -103,12 +118,15 @@ class BehaviourSpec(Spec):
 
     @field_validator("queries")
     @classmethod
-    def _queries(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    def _queries(
+        cls, value: str | tuple[str | QuerySpec, ...]
+    ) -> str | tuple[str | QuerySpec, ...]:
         if not value:
             raise ValueError("queries must hold at least one query, got none")
         if not isinstance(value, str):
             for query in value:
-                check_query(query)
+                if isinstance(query, str):
+                    check_no_chat(check_query(query))
         return value
 
     @field_validator("threshold")

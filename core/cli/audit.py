@@ -54,6 +54,12 @@ def audit(
             help="File of queries: csv, tsv, json, jsonl, parquet or text. Default: the behaviour's own."
         ),
     ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of the file whose equal values mark wordings of one query, or none. Default: group."
+        ),
+    ] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
@@ -148,7 +154,13 @@ def audit(
         threshold=own,
         seed=seed,
     )
-    file = None if queries is None else read_query_file(queries)
+    file = None if queries is None else read_query_file(queries, group)
+    if file is None and group is not None:
+        raise SpecError(
+            f"group names a column of the file given as --queries, got {group!r} without one"
+        )
+    for line in () if file is None else file.notes:
+        note(f"{queries}: {line}")
     about = {
         "queries_file": None if queries is None else queries.name,
         "left_out": [] if file is None else [vars(row) for row in file.bad],

@@ -108,6 +108,7 @@ def estimate(
     from core.behaviours.load import load_behaviour
     from core.models.spec import LoadingSpec
     from core.proposals import SteerSpec
+    from core.queries.chat import check_no_chat
     from core.runs.dump import check_dump
     from core.runs.estimate_query import estimate_query
     from core.runs.request import EstimateRequest
@@ -128,7 +129,7 @@ def estimate(
         SteerSpec.build(**steering)  # a slip in a number should not cost a model load
     loading = LoadingSpec.build(**loading_fields(revision, device, dtype, attention))
     request = EstimateRequest.build(
-        query=query,
+        query=check_no_chat(query),
         model=model,
         loading=loading,
         behaviour=behaviour,

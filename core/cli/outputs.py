@@ -158,6 +158,23 @@ class ModelSummary(Output):
     verdicts: dict[str, int]
 
 
+class CategoryOutput(Output):
+    """The mean risk of one category's queries for one model, as a benchmark's file names them.
+
+    low, high: what the estimates leave open. choice_low, choice_high: over the choice of queries too.
+    """
+
+    model: str
+    category: str
+    queries: int
+    zero_hits: int
+    risk: float
+    low: float
+    high: float
+    choice_low: float
+    choice_high: float
+
+
 class AuditOutput(Output):
     """What `audit --json` prints; the estimates themselves are in the folder's results.parquet."""
 
@@ -170,6 +187,7 @@ class AuditOutput(Output):
     left_out: str | None
     notes: list[str]
     models: dict[str, ModelSummary]
+    categories: list[CategoryOutput]
 
 
 class VariantOutput(Output):

@@ -180,7 +180,7 @@ def _wordings(
     if paraphrases is not None:
         file = read_query_file(paraphrases)
         notes = [*file.notes, *([file.left_out] if file.left_out else [])]
-        return read_wordings([other.text for other in file.queries], query), notes
+        return read_wordings(file.texts(), query), notes
     if reword is not None:
         return make_wordings(spec, query, reword, maker, server)
     if varied:

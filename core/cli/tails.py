@@ -59,6 +59,13 @@ def tails(
             "Default: 1e-4, 1e-3, 1e-2, 0.1."
         ),
     ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            help="Column whose equal values mark wordings of one query, or none where all rows are different "
+            "queries. Default: group."
+        ),
+    ] = None,
     leave_out_doubtful: Annotated[
         bool,
         typer.Option(
@@ -97,8 +104,8 @@ def tails(
     vocabulary = COMMAND_LINE_AUDIT if input_file is None else COMMAND_LINE_FILE
     with in_words(vocabulary):
         if audit is not None:
-            read = sample_from_table(read_results(audit), model, keep_doubtful=keep)
+            read = sample_from_table(read_results(audit), model, keep_doubtful=keep, group=group)
         elif input_file is not None:
-            read = read_csv(input_file, model, keep_doubtful=keep)
+            read = read_csv(input_file, model, keep_doubtful=keep, group=group)
         report = forecast_report(read, spec, horizons, tau or TAUS, vocabulary)
     print_report(report.to_dict() if as_json else report.to_text())

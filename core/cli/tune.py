@@ -109,6 +109,7 @@ def tune(
     from core.behaviours.load import check_behaviour
     from core.models.spec import LoadingSpec
     from core.queries import read_query_file
+    from core.queries.chat import check_no_chat
     from core.runs.dump import check_dump
     from core.search.report import write_surface
     from core.search.tune import TuneSpec, pilot_of
@@ -121,7 +122,7 @@ def tune(
     if not 0.0 <= pilot_share <= 1.0:
         raise SpecError(f"pilot_share must be in 0..1, got {pilot_share:g}")
     file = None if queries is None else read_query_file(queries)
-    pilot = (query,) if query is not None else pilot_of(file, behaviour, pilot_share)
+    pilot = (check_no_chat(query),) if query is not None else pilot_of(file, behaviour, pilot_share)
     loading = LoadingSpec.build(**loading_fields(revision, device, dtype, attention))
     spec = TuneSpec.build(
         model=model,

@@ -35,7 +35,8 @@ class QueryFile:
     """The queries of a file, at least one, and notes on how they were read.
 
     bad: rows left out. notes: sentences for the user. format: "StrongREJECT", "HarmBench", "AdvBench",
-    "JailbreakBench" or "plain". counted: what a bad row's number counts, "row" or "line".
+    "JailbreakBench" or "plain". names: of all columns. counted: what a bad row's number counts, "row" or
+    "line".
     A query without a group has the empty group.
     """
 
@@ -44,7 +45,22 @@ class QueryFile:
     notes: tuple[str, ...]
     format: str
     columns: Columns
+    names: tuple[str, ...]
     counted: str
+
+    def texts(self) -> tuple[str, ...]:
+        """Returns the texts, for where texts alone are asked.
+
+        Raises:
+            SpecError: a query has a system prompt of its own, which would be lost.
+        """
+        own = next((query for query in self.queries if query.system is not None), None)
+        if own is not None:
+            raise SpecError(
+                f"the file's queries have system prompts of their own (the first {own.system!r:.60}), which "
+                "only an audit asks them under; take them out, and set one for all"
+            )
+        return tuple(query.text for query in self.queries)
 
     @property
     def left_out(self) -> str | None:
@@ -60,13 +76,16 @@ class QueryFile:
         return f"{len(self.bad):,} of {total:,} {self.counted}s {were} left out ({named}{more})"
 
 
-def read_query_file(path: Path) -> QueryFile:
+def read_query_file(path: Path, group: str | None = None) -> QueryFile:
     """Returns the queries of a file.
 
     Parameters
     ----------
     path
         CSV, TSV, JSON, JSON Lines, parquet or text file; the ending of its name gives the kind.
+    group
+        Column that says which rows are wordings of one query, "none" for none; None for the one whose name
+        says so.
 
     Returns
     -------
@@ -85,18 +104,18 @@ def read_query_file(path: Path) -> QueryFile:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SpecError(f"queries {str(path)!r} could not be read: {reason}") from error
-    return parse_query_file(str(path), content)
+    return parse_query_file(str(path), content, group)
 
 
-def parse_query_file(name: str, content: bytes) -> QueryFile:
-    """Returns the queries of a file's content, such as an upload.
+def parse_query_file(name: str, content: bytes, group: str | None = None) -> QueryFile:
+    """Returns the queries of a file's content, such as an upload. group: as in `read_query_file`.
 
     Raises:
         SpecError: nothing in it can be used.
     """
     try:
         table = read_table(name, content, TEXT_NAMES, wanted="query")
-        format, columns, notes = _columns(table, content)
+        format, columns, notes = _columns(table, content, group)
         checked = checked_rows(table, format, columns)
     except SpecError as error:
         raise SpecError(f"queries {name!r} {error}") from None
@@ -106,14 +125,17 @@ def parse_query_file(name: str, content: bytes) -> QueryFile:
         notes=(*notes, *checked.notes),
         format=format,
         columns=columns,
+        names=table.columns,
         counted=table.counted,
     )
 
 
-def _columns(table: Table, content: bytes) -> tuple[str, Columns, tuple[str, ...]]:
+def _columns(
+    table: Table, content: bytes, group: str | None
+) -> tuple[str, Columns, tuple[str, ...]]:
     """Returns `choose_columns`; its SpecError names no columns if the file turns out to hold no text."""
     try:
-        return choose_columns(table.columns)
+        return choose_columns(table.columns, group)
     except SpecError:
         if not all(map(str.isprintable, table.columns)):
             try:
@@ -127,9 +149,9 @@ def read_queries(path: Path) -> tuple[str, ...]:
     """Returns the texts of a file's queries, in order.
 
     Raises:
-        SpecError: as read_query_file.
+        SpecError: as read_query_file, or a query has a system prompt of its own.
     """
-    return tuple(query.text for query in read_query_file(path).queries)
+    return read_query_file(path).texts()
 
 
 def evenly_spread(queries: Sequence[str], count: int) -> tuple[str, ...]:

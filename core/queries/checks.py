@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import SpecError
-from core.files.rows import HALF_PAIR, MAX_ROWS, BadRow, Row, Table, shown
+from core.files.rows import HALF_PAIR, MAX_ROWS, BadRow, Row, Table, plain_name, shown
+from core.queries.chat import TURNS_NAMES, Chat, read_chat
 from core.queries.columns import Columns
 from core.queries.query import Query
 from core.spec import check_query
@@ -32,10 +33,8 @@ def checked_rows(table: Table, format: str, columns: Columns) -> CheckedRows:
         SpecError: there is none, or there are too many rows.
     """
     bad: list[BadRow] = []
-    kept: list[Row] = []
-    texts: list[str] = []
-    seen: dict[str, int] = {}
-    with_context = 0
+    kept: list[tuple[Row, _Asked]] = []
+    seen: dict[tuple[str, str | None], int] = {}
     for count, row in enumerate(table.rows(columns.taken), start=1):
         if count > MAX_ROWS:
             raise SpecError(f"must have at most {MAX_ROWS:,} {table.counted}s, got more; split it")
@@ -43,26 +42,33 @@ def checked_rows(table: Table, format: str, columns: Columns) -> CheckedRows:
             bad.append(row)
             continue
         try:
-            text, has_context = _query(row, columns)
+            asked = _asked(row, columns)
         except ValueError as error:
             bad.append(BadRow(row.row, str(error)))
             continue
-        first = seen.setdefault(" ".join(text.split()), row.row)
+        first = seen.setdefault((" ".join(asked.text.split()), asked.system), row.row)
         if first != row.row:
             bad.append(BadRow(row.row, f"it is the same query as {table.counted} {first}"))
             continue
-        with_context += has_context
-        kept.append(row)
-        texts.append(text)
+        kept.append((row, asked))
     if not kept:
         raise SpecError(_no_query_message(bad, table.counted))
-    ids, notes = _ids([(row.row, _cell(row, columns.id)) for row in kept], columns.id is not None)
-    groups = [_key(_cell(row, columns.group)) or "" for row in kept]
-    queries = tuple(map(Query, ids, texts, groups))
-    if with_context:
-        notes.append(f"the context of {_queries(with_context)} was put before the text")
-    copyrighted = groups.count("copyright") if format == "HarmBench" else 0
-    if copyrighted:
+    ids, notes = _ids(
+        [(row.row, _cell(row, columns.id)) for row, _ in kept], columns.id is not None
+    )
+    queries = tuple(
+        Query(
+            query_id=name,
+            text=asked.text,
+            group=_key(_cell(row, columns.group)) or "",
+            category=_key(_cell(row, columns.category)) or "",
+            system=asked.system,
+        )
+        for name, (row, asked) in zip(ids, kept, strict=True)
+    )
+    notes += _notes([asked for _, asked in kept])
+    copyrighted = sum(query.category == "copyright" for query in queries)
+    if copyrighted and format == "HarmBench":
         notes.append(
             f"{_queries(copyrighted)} ask for copyrighted text, which HarmBench finds by comparing the "
             "answer with the text itself"
@@ -70,21 +76,70 @@ def checked_rows(table: Table, format: str, columns: Columns) -> CheckedRows:
     return CheckedRows(queries, tuple(bad), tuple(notes))
 
 
-def _query(row: Row, columns: Columns) -> tuple[str, bool]:
-    """Returns a row's query and whether a context precedes it. Raises ValueError if the row has no query."""
+@dataclass(frozen=True)
+class _Asked:
+    """What a row asks. context: whether one precedes the text. chat: whether it was in chat form, and
+    answered: with an answer.
+    """
+
+    text: str
+    system: str | None = None
+    context: bool = False
+    chat: bool = False
+    answered: bool = False
+
+
+def _notes(asked: Sequence[_Asked]) -> list[str]:
+    notes = []
+    if count := sum(one.context for one in asked):
+        notes.append(f"the context of {_queries(count)} was put before the text")
+    if count := sum(one.chat for one in asked):
+        was = "was" if count == 1 else "were"
+        notes.append(f"{_queries(count)} {was} in chat form: the user's turn is asked")
+    if count := sum(one.answered for one in asked):
+        notes.append(f"the answer that followed {_queries(count)} is not part of what is asked")
+    return notes
+
+
+def _asked(row: Row, columns: Columns) -> _Asked:
+    """Returns what a row asks. Raises: ValueError if it has no query that can be asked."""
     if isinstance(row.cells, str):
-        return _askable(row.cells), False
-    text = _text(row, columns.text or "query")
+        return _plain_or_chat(row.cells, None)
+    system = _optional_text(row, columns.system)
+    column = columns.text or "query"
+    turns = plain_name(column) in TURNS_NAMES
+    if column in row.cells and not isinstance(row.cells[column], str):
+        chat = read_chat(row.cells[column], turns=turns)
+        if chat is not None:
+            return _of_chat(chat, system)
+    text = _text(row, column)
     if not text.strip():
         raise ValueError("the query is blank")
-    context = _cell(row, columns.context)
-    if columns.context is None or _missing(context):
-        return _askable(text), False
-    context = _text(row, columns.context)
-    if not context.strip():
-        return _askable(text), False
+    context = _optional_text(row, columns.context)
+    if context is None:
+        return _plain_or_chat(text, system)
     # The same form as HarmBench's own DirectRequest.
-    return _askable(f"{context}\n\n---\n\n{text}"), True
+    return _Asked(_askable(f"{context}\n\n---\n\n{text}"), system, context=True)
+
+
+def _plain_or_chat(text: str, system: str | None) -> _Asked:
+    chat = read_chat(text)
+    return _Asked(_askable(text), system) if chat is None else _of_chat(chat, system)
+
+
+def _of_chat(chat: Chat, system: str | None) -> _Asked:
+    if None not in (chat.system, system) and chat.system != system:
+        raise ValueError("it has two system prompts, one in the chat and one beside it")
+    own = system if chat.system is None else _readable(chat.system, "system prompt")
+    return _Asked(_askable(chat.text), own, chat=True, answered=chat.answered)
+
+
+def _optional_text(row: Row, column: str | None) -> str | None:
+    """Returns the text in a column, None if there is none or it is blank. Raises: ValueError."""
+    if column is None or _missing(_cell(row, column)):
+        return None
+    text = _readable(_text(row, column), column)
+    return text if text.strip() else None
 
 
 def _text(row: Row, column: str) -> str:
@@ -99,15 +154,20 @@ def _text(row: Row, column: str) -> str:
 
 def _askable(text: str) -> str:
     """Returns the text. Raises ValueError if it is not a valid query."""
+    return check_query(_readable(text, "query"))
+
+
+def _readable(text: str, what: str) -> str:
+    """Returns the text. Raises ValueError if it holds what no text holds."""
     if "\0" in text:
-        raise ValueError("the query holds a NUL character")
+        raise ValueError(f"the {what} holds a NUL character")
     half = None if text.isascii() else HALF_PAIR.search(text)
     if half is not None:
         code = ord(half.group())
         if code in _ESCAPED_BYTES:
-            raise ValueError(f"the query holds the byte 0x{code - 0xDC00:02X}, which is not UTF-8")
-        raise ValueError(f"the query holds half a surrogate pair, {half.group()!r}")
-    return check_query(text)
+            raise ValueError(f"the {what} holds the byte 0x{code - 0xDC00:02X}, which is not UTF-8")
+        raise ValueError(f"the {what} holds half a surrogate pair, {half.group()!r}")
+    return text
 
 
 def _ids(given: Sequence[tuple[int, object]], expected: bool) -> tuple[list[str], list[str]]:

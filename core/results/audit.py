@@ -17,6 +17,7 @@ from core.executors.base import Executor
 from core.executors.local import check_workers, local_executor
 from core.models.spec import LoadingSpec
 from core.queries import read_query_file
+from core.queries.chat import check_no_chat
 from core.queries.query import Query
 from core.results.base import Result, generation_of, store_at
 from core.results.html import Card
@@ -92,7 +93,10 @@ def queries_of(given: str | Path | Sequence[str] | None, behaviour: str) -> tupl
         return load_queries(behaviour)
     if isinstance(given, str | Path):
         return read_query_file(Path(given)).queries
-    return tuple(Query(f"q{number:04d}", text, "") for number, text in enumerate(given, start=1))
+    return tuple(
+        Query(f"q{number:04d}", check_no_chat(text), "")
+        for number, text in enumerate(given, start=1)
+    )
 
 
 def executor_of(workers: int | None) -> Callable[[], Executor]:

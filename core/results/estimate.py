@@ -9,6 +9,7 @@ from core.estimation.words import per_million
 from core.models.loading import LoadedModel
 from core.models.spec import LoadingSpec
 from core.proposals import AnyProposalSpec, build_proposal
+from core.queries.chat import check_no_chat
 from core.results.base import Result, generation_of, store_at
 from core.results.html import Card
 from core.runs.estimate_query import estimate_query
@@ -98,7 +99,7 @@ def estimate(
     loading = LoadingSpec() if loaded is None else loaded.loading
     first = build_proposal(dict(proposal)) if isinstance(proposal, Mapping) else proposal
     request = EstimateRequest.build(
-        query=query,
+        query=check_no_chat(query),
         model=name,
         loading=loading,
         behaviour=behaviour,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import SpecError
 from core.models.spec import LoadingSpec
 from core.queries import read_query_file
+from core.queries.chat import check_no_chat
 from core.results.base import Result, generation_of, store_at
 from core.results.html import Card
 from core.search.report import TuneReport
@@ -64,7 +65,7 @@ def tune(
         file = None if queries is None else read_query_file(Path(queries))
         pilot = pilot_of(file, behaviour, PILOT_SHARE)
     else:
-        pilot = tuple(queries)
+        pilot = tuple(map(check_no_chat, queries))
     loading = {model: settings.get("loading", LoadingSpec())}
     fields = {**settings, "generation": generation_of(settings.get("generation"), loading)}
     known = TuneSpec.model_fields.keys() - {"model", "behaviour", "pilot"}

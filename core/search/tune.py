@@ -153,12 +153,12 @@ def pilot_of(file: QueryFile | None, behaviour: str, share: float) -> tuple[str,
     Without a file, the behaviour's own pilot queries.
 
     Raises:
-        SpecError: the share is not in 0..1.
+        SpecError: the share is not in 0..1, or a query has a system prompt of its own.
     """
     within("pilot_share", share, 0.0, 1.0)
     if file is None:
         return pilot_queries(behaviour)
-    queries = [query.text for query in file.queries]
+    queries = file.texts()
     return evenly_spread(queries, max(PILOT_QUERIES, math.ceil(share * len(queries))))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import SpecError
+from core.queries.chat import check_no_chat
 from core.queries.query import Query
 from core.spec import GenerationSpec, check_query
 
@@ -47,7 +48,7 @@ def variants(
     if len(wordings) > MOST_WORDINGS:
         raise SpecError(f"wordings must be at most {MOST_WORDINGS:,}, got {len(wordings):,}")
     generation = generation or GenerationSpec()
-    found = [Variant(ORIGINAL, "wording", ORIGINAL, check_query(query), generation)]
+    found = [Variant(ORIGINAL, "wording", ORIGINAL, check_no_chat(check_query(query)), generation)]
     seen = {_spaced(query)}
     for wording in wordings:
         if _spaced(wording) not in seen:

@@ -15,6 +15,7 @@ from core.behaviours.load import load_queries, load_references
 from core.errors import SpecError
 from core.files.kinds import MAX_FILE_BYTES, read_table
 from core.files.rows import BadRow, check_distinct, plain_name
+from core.queries.columns import NO_GROUPS
 from core.tails.remarks import Remark
 from core.tails.sample import Array, Mask, TailSample, tail_sample
 
@@ -24,7 +25,8 @@ COLUMNS = {
     "estimate": ("estimate", "qrisk", "risk"),
     "error": ("standard_error", "standard error", "stderr", "se"),
     "bound": ("ci_high", "upper_bound", "bound"),
-    "group": ("group",),
+    "group": ("group", "paraphrase group", "wording of"),
+    "system": ("system", "system_prompt", "system message"),
     "verdict": ("verdict",),
     "model": ("model",),
 }
@@ -47,7 +49,13 @@ class ReadSample:
     rows: NDArray[np.int64]
 
 
-def read_csv(path: Path, model: str | None = None, *, keep_doubtful: bool = True) -> ReadSample:
+def read_csv(
+    path: Path,
+    model: str | None = None,
+    *,
+    keep_doubtful: bool = True,
+    group: str | None = None,
+) -> ReadSample:
     """Returns the sample in a file of estimates: query, estimate, standard_error, group.
 
     Further columns that are read: ci_high (what a risk without a hit lies below), verdict, model.
@@ -55,7 +63,8 @@ def read_csv(path: Path, model: str | None = None, *, keep_doubtful: bool = True
     Raises:
         SpecError: it cannot be read, or no tail can be fitted to it; one sentence.
     """
-    return sample_from_table(estimates_table(path, str(path)), model, keep_doubtful=keep_doubtful)
+    table = estimates_table(path, str(path))
+    return sample_from_table(table, model, keep_doubtful=keep_doubtful, group=group)
 
 
 def estimates_table(source: Path | bytes, name: str) -> pd.DataFrame:
@@ -132,17 +141,22 @@ def models_of(table: pd.DataFrame) -> list[str]:
 
 
 def sample_from_table(
-    table: pd.DataFrame, model: str | None = None, *, keep_doubtful: bool = True
+    table: pd.DataFrame,
+    model: str | None = None,
+    *,
+    keep_doubtful: bool = True,
+    group: str | None = None,
 ) -> ReadSample:
     """Returns the sample in a table of an audit's results, or in one read from a CSV.
 
     model: which model's rows; needed where there are several. keep_doubtful: whether queries marked 'do not
-    use' stay in.
+    use' stay in. group: the column that says which rows are wordings of one query, "none" for none; None for
+    the one whose name says so.
 
     Raises:
         SpecError: a column is missing, the model is not there, or the values are no sample.
     """
-    table, names = _of_model(_renamed(table), model)
+    table, names = _of_model(_renamed(table, group), model)
     estimate, error, bound = (_numbers(table, name) for name in ("estimate", "error", "bound"))
     # An audit's rows that failed have no estimate at all.
     failed = np.isnan(estimate) & _is_audit(table)
@@ -170,6 +184,11 @@ def sample_from_table(
 def _groups(table: pd.DataFrame, keep: Mask) -> tuple[np.ndarray, list[Remark]]:
     """Returns each row's group, and how many rows repeat a query. Without one, its text is; else its row."""
     given, texts = _texts(table, "group"), _texts(table, "query")
+    systems = _texts(table, "system")
+    # The same words under another system prompt are another query.
+    texts = np.where(
+        (systems != "") & (texts != ""), np.char.add(np.char.add(texts, "\n"), systems), texts
+    )
     rows = np.char.add("row-", np.arange(len(table)).astype(str))
     by_text = (given == "") & (texts != "")
     found = np.where(by_text, np.char.add("query-", texts), np.where(given == "", rows, given))
@@ -189,7 +208,20 @@ def _bounds(estimate: Array, bound: Array, keep: Mask) -> tuple[Array, list[Rema
     return np.where(missing, lowest, bound), [assumed]
 
 
-def _renamed(table: pd.DataFrame) -> pd.DataFrame:
+def grouping_columns(table: pd.DataFrame) -> list[str]:
+    """Returns the columns that may say which rows are wordings of one query: what is not read otherwise."""
+    usual = {
+        plain_name(spelling)
+        for name, all_ in COLUMNS.items()
+        if name != "group"
+        for spelling in all_
+    }
+    return [
+        str(name) for name in table.columns if plain_name(name) and plain_name(name) not in usual
+    ]
+
+
+def _renamed(table: pd.DataFrame, group: str | None = None) -> pd.DataFrame:
     try:
         check_distinct(list(table.columns), KNOWN)
     except SpecError as error:
@@ -201,6 +233,15 @@ def _renamed(table: pd.DataFrame) -> pd.DataFrame:
             if spelling in plain:
                 found[name] = table[plain[spelling]].to_numpy()
                 break
+    if group is not None:
+        found.pop("group", None)
+        if plain_name(group) in plain:
+            found["group"] = table[plain[plain_name(group)]].to_numpy()
+        elif group != NO_GROUPS:
+            given = ", ".join(map(str, table.columns))
+            raise SpecError(
+                f"group must be a column of the estimates or {NO_GROUPS!r}, got {group!r}; there are {given}"
+            )
     for name in ("estimate", "error"):
         if name not in found:
             raise SpecError(

@@ -19,6 +19,7 @@ COMMAND_LINE_WORDS = {
     "take_gumbel_or_pot": "take gumbel or pot",
     "take_gumbel": "fit a gumbel tail",
     "take_pot": "take pot",
+    "group_nothing": "give --group none",
     "lower_threshold": "lower the threshold",
     "lower_it": "lower it",
     "raise_largest": "raise largest",

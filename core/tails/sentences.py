@@ -102,9 +102,10 @@ _ABOUT_THE_ESTIMATES = {
     "few_groups": Sentence(
         "caution",
         "only {count} groups, {above} of them in the tail: wordings of one query count as one, and the "
-        "interval may be too narrow; $more_different_queries",
+        "interval may be too narrow; $more_different_queries (where a group is a subject and not a query, "
+        "$group_nothing)",
         "only 1 group: wordings of one query count as one, and the interval may be too narrow; "
-        "$more_different_queries",
+        "$more_different_queries (where a group is a subject and not a query, $group_nothing)",
     ),
 }
 

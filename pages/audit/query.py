@@ -65,7 +65,7 @@ def _said(row: pd.Series) -> None:
 
 def _answers(folder: AuditFolder, row: pd.Series) -> None:
     spec = folder.spec
-    request = row_request(spec, row["model"], row["query"], folder.manifest)
+    request = row_request(spec, row["model"], row["query"], folder.manifest, row["system"] or None)
     store = resources.store()
     drawn = int(row["samples"])
     direct = 0 if pd.isna(row["mc_samples"]) else int(row["mc_samples"])

@@ -53,7 +53,7 @@ def audit_setup() -> None:
     try:
         spec = _spec(models, numbers)
         for query in queries:
-            spec.request(spec.models[0], query.text)
+            spec.request(spec.models[0], *query.asked)
     except TailscopeError as error:
         st.error(plain(sentence(str(error))), icon=":material/error:")
         return
@@ -116,6 +116,8 @@ def _uploaded() -> Upload | None:
     kept: Upload | None = st.session_state.get(UPLOAD)
     if kept is not None:
         st.caption(f"{plain(kept.name)}: {len(kept.found.queries):,} queries")
+        for note in kept.found.notes:
+            st.caption(plain(sentence(note)))
     return kept
 
 

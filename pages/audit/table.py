@@ -14,6 +14,7 @@ from pages.shared.pace import short_name
 CHOSEN = "audit_table.chosen"
 ORDER = "audit_table.order"
 KEY = "audit_table"
+MAY_BE_EMPTY = ("counted", "category", "system", "error")
 HEIGHT = 430
 
 
@@ -99,7 +100,7 @@ def _select(key: str) -> None:
 def _columns(found: pd.DataFrame) -> dict[str, Any]:
     number = st.column_config.NumberColumn
     text = st.column_config.TextColumn
-    hide = {name: None for name in ("counted", "error") if found[name].fillna("").eq("").all()}
+    hide = {name: None for name in MAY_BE_EMPTY if found[name].fillna("").eq("").all()}
     return {
         "query": text("Query", width="medium"),
         "model": text("Model", width="small"),
@@ -110,6 +111,8 @@ def _columns(found: pd.DataFrame) -> dict[str, Any]:
         "greedy": text("Greedy", help=f"Whether it is harmful. {meaning('greedy answer')}"),
         "samples": number("Answers", format="localized"),
         "counted": text("Monte Carlo", help="Harmful answers among those of the model itself"),
+        "category": text("Category"),
+        "system": text("Own system prompt", width="medium"),
         "error": text("What went wrong"),
         **hide,
     }

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from core.audit.categories import category_risks
 from core.audit.curves import Curve, repeated_sampling
 from core.audit.folder import AuditFolder
 from core.audit.progress import answers_a_query
@@ -16,6 +17,7 @@ from core.errors import TailscopeError
 from core.judges import served_judge
 from core.judges.base import PaidJudge
 from core.judges.cost import total_cost
+from pages.audit.categories import categories_view
 from pages.audit.curves import curves_view, histogram_view
 from pages.audit.details import details
 from pages.audit.query import query_view
@@ -64,6 +66,7 @@ def _live(folder: AuditFolder, polling: bool) -> None:
         return
     curves_view(folder, curves)
     histogram_view(folder, table)
+    categories_view(category_risks(table))
     table_view(folder, table, live=going)
 
 

@@ -5,6 +5,7 @@ from typing import get_args
 import streamlit as st
 
 from core.behaviours.draft import Draft, drafted, phrases_of, problems
+from core.behaviours.exchange import listed
 from core.behaviours.load import Behaviour, save_behaviour
 from core.errors import TailscopeError
 from core.glossary import meaning
@@ -58,7 +59,7 @@ def _fill(behaviour: Behaviour) -> None:
     spec, held = behaviour.spec, draft()
     held.update(name=spec.name, description=spec.description)
     held.update(threshold=spec.threshold, direction=spec.direction)
-    form_queries.fill(query.text for query in behaviour.queries)
+    form_queries.fill(map(listed, behaviour.queries))
     form_pairs.fill(behaviour.pairs)
     form_judge.fill(spec.judge, phrases_of(spec.judge))
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import streamlit as st
 
+from core.behaviours.exchange import listed
+from core.behaviours.spec import QuerySpec
 from core.errors import TailscopeError
 from core.queries import QueryFile, parse_query_file
 from pages.behaviours.drafting import draft, field_key, keep
@@ -16,11 +18,15 @@ from pages.shared.words import counted
 TYPED, FILE, FOUND, ERROR = "queries", "query_file", "query_file_found", "query_file_error"
 
 
-def fill(queries: Iterable[str]) -> None:
-    """Puts a behaviour's queries into the draft; those of several lines stay as they are."""
-    every = list(queries)
-    draft()[TYPED] = "\n".join(query for query in every if query == " ".join(query.splitlines()))
-    draft()["kept_queries"] = [q for q in every if q != " ".join(q.splitlines())]
+def fill(queries: Iterable[str | QuerySpec]) -> None:
+    """Puts a behaviour's queries into the draft; those that are more than a line stay as they are."""
+    typed, held = [], []
+    for query in queries:
+        if isinstance(query, str) and query == " ".join(query.splitlines()):
+            typed.append(query)
+        else:
+            held.append(query)
+    draft().update({TYPED: "\n".join(typed), "kept_queries": held})
 
 
 def fields() -> None:
@@ -47,11 +53,11 @@ def fields() -> None:
         st.caption(f"{counted(total, 'query')} in all")
 
 
-def queries() -> list[str]:
+def queries() -> list[str | QuerySpec]:
     """Returns all queries of the draft, in order, each once."""
     lines = [line.strip() for line in str(draft().get(TYPED) or "").splitlines()]
     found = draft().get(FOUND)
-    of_file = [] if found is None else [query.text for query in found[1].queries]
+    of_file = [] if found is None else list(map(listed, found[1].queries))
     every = [*(line for line in lines if line), *draft().get("kept_queries", ()), *of_file]
     return list(dict.fromkeys(every))
 

@@ -109,6 +109,7 @@ def _taken() -> None:
         return
     try:
         found = parse_query_file(given.name, given.getvalue())
+        found.texts()  # wordings share a system prompt
     except TailscopeError as error:
         st.session_state[ERROR] = sentence(str(error))
         return

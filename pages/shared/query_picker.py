@@ -5,17 +5,22 @@ from collections.abc import Container
 import streamlit as st
 
 from core.behaviours.load import BEHAVIOURS, behaviour_names, load_queries
+from core.errors import TailscopeError
 from core.glossary import meaning
+from core.queries.chat import check_no_chat
 from core.queries.query import Query
 from core.spec import MAX_QUERY_CHARACTERS
 from pages.shared import query_upload, resources
-from pages.shared.frame import plain
+from pages.shared.frame import plain, sentence
 from pages.shared.state import change, settings
 
 BEHAVIOUR = "query_picker.behaviour"
 SOURCE = "query_picker.source"
 SHIPPED = "query_picker.shipped"
 OWN = "query_picker.own"
+ERROR = "query_picker.error"
+# The system prompt that the query asked now has brought with it.
+SYSTEM = "query_picker.system"
 SOURCES = ("Shipped", "My own", "From a file")
 
 
@@ -47,10 +52,10 @@ def query_picker() -> None:
         width="stretch",
     )
     if source == SOURCES[2]:
-        chosen_query = query_upload.query_upload(asked)
-        if chosen_query is not None and chosen_query != asked:
-            change(query=chosen_query)
-        st.caption(f"“{plain(resources.query(settings()))}”")
+        chosen_query = query_upload.query_upload(asked, settings().generation.system_prompt)
+        if chosen_query is not None:
+            _ask(chosen_query)
+        _asked_now()
         return
     if source == SOURCES[1]:
         st.session_state.setdefault(OWN, asked)
@@ -63,10 +68,12 @@ def query_picker() -> None:
             label_visibility="collapsed",
             placeholder="What is the model asked?",
         )
+        if st.session_state.get(ERROR):
+            st.error(plain(st.session_state[ERROR]), icon=":material/error:")
         return
     shown = asked if asked in queries else next(iter(queries))
-    if shown != asked:
-        change(query=shown)
+    if shown != asked or queries[shown].system is not None:
+        _ask(queries[shown])
     if st.session_state.get(SHIPPED) not in queries:
         st.session_state[SHIPPED] = shown
     st.selectbox(
@@ -78,7 +85,29 @@ def query_picker() -> None:
         on_change=_query_changed,
         label_visibility="collapsed",
     )
+    _asked_now()
+
+
+def _ask(query: Query) -> None:
+    """Asks a query, under its own system prompt if it has one; that of the query before it goes with it."""
+    generation = settings().generation
+    before = st.session_state.get(SYSTEM)
+    if query.system is not None:
+        st.session_state[SYSTEM] = query.system
+        generation = generation.model_copy(update={"system_prompt": query.system})
+    elif before is not None:
+        st.session_state.pop(SYSTEM)
+        if generation.system_prompt == before:
+            generation = generation.model_copy(update={"system_prompt": None})
+    if (query.text, generation) != (resources.query(settings()), settings().generation):
+        change(query=query.text, generation=generation)
+
+
+def _asked_now() -> None:
     st.caption(f"“{plain(resources.query(settings()))}”")
+    own = st.session_state.get(SYSTEM)
+    if own is not None and own == settings().generation.system_prompt:
+        st.caption(f"Asked under its own system prompt: “{plain(own)}”")
 
 
 def _source_of(asked: str, shipped: Container[str]) -> str:
@@ -127,6 +156,19 @@ def _behaviour_changed() -> None:
 def _query_changed() -> None:
     source = st.session_state.get(SOURCE)
     if source == SOURCES[1] and OWN in st.session_state:
-        change(query=st.session_state[OWN])
+        _ask_typed(st.session_state[OWN])
     elif source == SOURCES[0] and SHIPPED in st.session_state:
-        change(query=st.session_state[SHIPPED])
+        own = {query.text: query for query in load_queries(settings().behaviour)}
+        text = st.session_state[SHIPPED]
+        _ask(own.get(text, Query("typed", text, "")))
+
+
+def _ask_typed(text: str) -> None:
+    """Asks what was typed; a chat as JSON is not asked letter by letter."""
+    st.session_state.pop(ERROR, None)
+    try:
+        check_no_chat(text)
+    except TailscopeError as error:
+        st.session_state[ERROR] = sentence(str(error))
+        return
+    _ask(Query("typed", text, ""))

@@ -1,5 +1,6 @@
 """Queries from a file of the user's own: read once, kept while the session lasts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,10 +37,10 @@ def uploaded() -> Upload | None:
     return kept
 
 
-def query_upload(asked: str) -> str | None:
+def query_upload(asked: str, system: str | None) -> Query | None:
     """Draws the choice of a file and of one of its queries; returns that query.
 
-    asked: what is asked now, which stays chosen if it is in the file.
+    asked, system: what is asked now and under which system prompt, which stays chosen if it is in the file.
     """
     st.file_uploader(
         "File with queries",
@@ -56,7 +57,7 @@ def query_upload(asked: str) -> str | None:
     if kept is None:
         return None
     _about(kept)
-    return _pick(kept.found.queries, asked)
+    return _pick(kept.found.queries, found_in(kept.found.queries, asked, system))
 
 
 def _taken() -> None:
@@ -92,7 +93,7 @@ def _an(word: str) -> str:
     return "an" if word[0] in "AEIOU" else "a"
 
 
-def _pick(queries: tuple[Query, ...], asked: str) -> str:
+def _pick(queries: tuple[Query, ...], now: Query | None) -> Query:
     listed = queries
     if len(queries) > MOST_LISTED:
         wanted = st.text_input(
@@ -105,17 +106,33 @@ def _pick(queries: tuple[Query, ...], asked: str) -> str:
         listed = tuple(fitting[:MOST_LISTED])
         if len(fitting) > MOST_LISTED:
             st.caption(f"The first {MOST_LISTED} of {len(fitting):,} are listed.")
-    texts = list(dict.fromkeys(query.text for query in listed))
-    if asked not in texts and any(query.text == asked for query in queries):
-        texts.insert(0, asked)
-    start = asked if asked in texts else texts[0]
-    if st.session_state.get(CHOSEN) not in texts:
+    labels = {label_of(query): query for query in listed}
+    if now is not None and label_of(now) not in labels:
+        labels = {label_of(now): now} | labels
+    start = label_of(now) if now is not None else next(iter(labels))
+    if st.session_state.get(CHOSEN) not in labels:
         st.session_state[CHOSEN] = start
     chosen: str = st.selectbox(
         "Query of the file",
-        texts,
-        index=texts.index(start),
+        list(labels),
+        index=list(labels).index(start),
         key=CHOSEN,
         label_visibility="collapsed",
     )
-    return chosen
+    return labels[chosen]
+
+
+def found_in(queries: Sequence[Query], asked: str, system: str | None) -> Query | None:
+    """Returns the query that is asked now, None if it is not among them.
+
+    One without a system prompt of its own is asked under any; of several with these words, the one with this
+    system prompt is meant.
+    """
+    alike = [query for query in queries if query.text == asked]
+    fitting = [query for query in alike if query.system == system]
+    return next(iter([*fitting, *(one for one in alike if one.system is None), *alike]), None)
+
+
+def label_of(query: Query) -> str:
+    """Returns a query's words, and its own system prompt if it has one."""
+    return query.text if query.system is None else f"{query.text}  (system prompt: {query.system})"

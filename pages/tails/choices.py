@@ -2,8 +2,12 @@
 
 import math
 
+import pandas as pd
 import streamlit as st
 
+from core.files.rows import plain_name
+from core.queries.columns import CATEGORY_NAMES, GROUP_NAMES, NO_GROUPS
+from core.tails.reading import grouping_columns
 from core.tails.spec import ESTIMATORS, FIT_NAMES, SHAPED, TailSpec
 from pages.tails.limits import horizon_fault, level_fault
 from pages.tails.state import LARGEST, keep, remembered
@@ -12,6 +16,8 @@ from pages.tails.wording import ESTIMATOR_NAMES, FIT_HELP, FITS, WITH_START
 HORIZONS = {1_000: "1,000", 10_000: "10,000", 100_000: "100,000", 1_000_000: "1 million"}
 HORIZON, TAU = 10_000, 1.0
 OUT, IN = "Taken out", "Left in"
+GROUPS = GROUP_NAMES
+CATEGORIES = tuple(map(plain_name, CATEGORY_NAMES))
 CONFIDENCES = (0.8, 0.9, 0.95, 0.99)
 
 
@@ -54,6 +60,33 @@ def fit_choice() -> TailSpec:
     return TailSpec.build(
         fit=fit, estimator=estimator, noise_corrected=noise == OUT, confidence=confidence
     )
+
+
+def group_choice(identity: str, table: pd.DataFrame) -> str | None:
+    """Draws which column says that rows are wordings of one query; returns it, None for the usual one.
+
+    Nothing is drawn where the table has no such column, and none whose values repeat.
+    """
+    usual = next((str(name) for name in table if plain_name(name) in map(plain_name, GROUPS)), None)
+    offered = [
+        name
+        for name in grouping_columns(table)
+        if name == usual or table[name].fillna("").astype(str).nunique() < len(table)
+    ]
+    named = [name for name in offered if name == usual or plain_name(name) in CATEGORIES]
+    if not named:
+        return None
+    offers = [NO_GROUPS, *named]
+    with st.expander("Wordings of one query", icon=":material/format_list_bulleted:"):
+        chosen: str = st.selectbox(
+            "Wordings of one query share",
+            offers,
+            **remembered(f"group.{identity}", usual or NO_GROUPS),
+            help="Rows with the same value count as wordings of one query. A benchmark's category is none: "
+            "its queries are different ones about one subject. Rows with the same words are one query "
+            "anyway.",
+        )
+    return None if chosen == usual else chosen
 
 
 FIT_NAMES_IN_ORDER = ("pot", *(name for name in FIT_NAMES if name != "pot"))

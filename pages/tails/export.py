@@ -12,6 +12,7 @@ from pages.tails.doubtful import leaves_out
 from pages.tails.pictures import ShownForecast
 from pages.tails.source import example_csv
 from pages.tails.source_choice import AUDIT, LIVE
+from pages.tails.state import kept
 
 
 def take_away(shown: ShownForecast, remarks: tuple[Remark, ...]) -> None:
@@ -27,12 +28,12 @@ def take_away(shown: ShownForecast, remarks: tuple[Remark, ...]) -> None:
         remarks,
         COMMAND_LINE_AUDIT if opened.kind in (AUDIT, LIVE) else COMMAND_LINE_FILE,
     )
+    group = kept(f"group.{opened.identity}", None)
+    options = (*opened.options, *(() if group is None else (f"group={group}",)))
     with st.expander("Take it with you", icon=":material/download:"):
         st.markdown("The same from the command line:")
         st.code(
-            command_line(
-                TailsCommand(fitted.spec, opened.options, n, taus, leaves_out(opened.identity))
-            ),
+            command_line(TailsCommand(fitted.spec, options, n, taus, leaves_out(opened.identity))),
             language="bash",
             wrap_lines=True,
         )

@@ -91,9 +91,14 @@ def key_of(sample: TailSample) -> str:
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _read(
-    identity: str, stamp: str, keep_doubtful: bool, _table: pd.DataFrame, _model: str | None
+    identity: str,
+    stamp: str,
+    keep_doubtful: bool,
+    group: str | None,
+    _table: pd.DataFrame,
+    _model: str | None,
 ) -> ReadSample:
-    return sample_from_table(_table, _model, keep_doubtful=keep_doubtful)
+    return sample_from_table(_table, _model, keep_doubtful=keep_doubtful, group=group)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
@@ -108,10 +113,16 @@ def cells_of(identity: str, stamp: str, read: Callable[[], pd.DataFrame]) -> pd.
 
 
 def sample_of(
-    identity: str, stamp: str, table: pd.DataFrame, model: str | None, *, keep_doubtful: bool
+    identity: str,
+    stamp: str,
+    table: pd.DataFrame,
+    model: str | None,
+    *,
+    keep_doubtful: bool,
+    group: str | None = None,
 ) -> ReadSample:
     """Returns the sample in a source's table. Raises: SpecError, as `sample_from_table`."""
-    found: ReadSample = _read(identity, stamp, keep_doubtful, table, model)
+    found: ReadSample = _read(identity, stamp, keep_doubtful, group, table, model)
     return found
 
 

@@ -15,7 +15,7 @@ from pages.shared.chances import big
 from pages.shared.frame import plain, sentence
 from pages.tails.address import write_link
 from pages.tails.backtest import backtest_view
-from pages.tails.choices import fit_choice, horizon_choice, tau_choice, with_start
+from pages.tails.choices import fit_choice, group_choice, horizon_choice, tau_choice, with_start
 from pages.tails.doubtful import doubtful_view, leaves_out, take_in_again
 from pages.tails.export import take_away
 from pages.tails.fits import fits_view
@@ -94,10 +94,13 @@ def _result(opened: EstimateSource) -> None:
     forget_start(if_other=(opened.identity, chosen.fit))
     stamp = opened.stamp()
     table = cells_of(opened.identity, stamp, opened.table)
-    whole = sample_of(opened.identity, stamp, table, opened.model, keep_doubtful=True)
+    group = group_choice(opened.identity, table)
+    whole = sample_of(opened.identity, stamp, table, opened.model, keep_doubtful=True, group=group)
     read = whole
     if leaves_out(opened.identity):
-        read = sample_of(opened.identity, stamp, table, opened.model, keep_doubtful=False)
+        read = sample_of(
+            opened.identity, stamp, table, opened.model, keep_doubtful=False, group=group
+        )
     key = key_of(read.sample)
     with _patience(len(read.sample)):
         choices = fits().table(key, read.sample, chosen)

@@ -69,6 +69,7 @@ PAGE_WORDS = {
     "lower_threshold": "fit more of the largest",
     "lower_it": "fit more of the largest",
     "raise_largest": "fit more of the largest",
+    "group_nothing": "choose “none” at “Wordings of one query share”",
     "no_bound": "no bound",
     "known_from_above": "count as lower than one harmful answer would be",
     "known_from_above_one": "counts as lower than one harmful answer would be",

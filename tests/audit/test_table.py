@@ -22,6 +22,8 @@ TABLE = pd.DataFrame(
         "query": ["open the vault", "open the VAULT now", "brew (grey) serum", "other"],
         "query_id": ["a", "b", "c", "d"],
         "group": ["vault", "vault", None, "x"],
+        "category": ["", "", "", "x"],
+        "system": [None, None, "be brief", None],
         "model": ["one", "two", "one", "two"],
         "estimate": [1e-4, 1.2e-4, 0.0, np.nan],
         "ci_low": [5e-5, 6e-5, 0.0, np.nan],

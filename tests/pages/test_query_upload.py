@@ -49,6 +49,40 @@ def test_queries_of_a_file_can_be_asked(open_in_app: OpenPage) -> None:
     assert app.session_state[state.KEY].query in picker.options
 
 
+def test_a_query_is_asked_under_its_own_system_prompt(open_in_app: OpenPage) -> None:
+    content = (
+        b"query,system\nwho keeps the key ?,be brief\nwho keeps the key ?,\nwhat is a cow ?,\n"
+    )
+    app = upload(open_in_app("start"), "own.csv", content)
+    assert not app.exception
+    picker = app.sidebar.selectbox(key=query_upload.CHOSEN)
+    assert picker.options[0] == "who keeps the key ?  (system prompt: be brief)"
+    asked = app.session_state[state.KEY]
+    assert (asked.query, asked.generation.system_prompt) == ("who keeps the key ?", "be brief")
+    assert "Asked under its own system prompt: “be brief”" in words(app)
+    # It goes with the query that has brought it, and comes back with it.
+    for number, system in ((1, None), (0, "be brief"), (2, None)):
+        app.sidebar.selectbox(key=query_upload.CHOSEN).set_value(picker.options[number]).run()
+        asked = app.session_state[state.KEY]
+        assert asked.query == picker.options[number].split("  (")[0]
+        assert asked.generation.system_prompt == system
+
+
+def test_a_typed_chat_is_not_asked_letter_by_letter(open_in_app: OpenPage) -> None:
+    app = open_in_app("start")
+    app.sidebar.segmented_control(key=query_picker.SOURCE).set_value("My own").run()
+    before = app.session_state[state.KEY].query
+    app.sidebar.text_area(key=query_picker.OWN).set_value(
+        '[{"role": "user", "content": "x"}]'
+    ).run()
+    assert not app.exception
+    assert "the user's words alone" in app.error[0].value
+    assert app.session_state[state.KEY].query == before
+    app.sidebar.text_area(key=query_picker.OWN).set_value("what is a cow ?").run()
+    assert not app.error
+    assert app.session_state[state.KEY].query == "what is a cow ?"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "said"),

@@ -545,6 +545,18 @@ def test_rows_that_repeat_a_query_are_told() -> None:
     assert "wordings of 311 different ones" in words(app)
 
 
+def test_the_user_says_what_groups_the_rows() -> None:
+    table = shipped_table("briar").rename(columns={"group": "category"})
+    app = upload(fresh(source=FILE), table)
+    # A category is no group of wordings, unless the user says so.
+    assert "wordings of 40 different ones" not in words(app)
+    choice = next(one for one in app.selectbox if one.label == "Wordings of one query share")
+    assert (choice.value, list(choice.options)) == ("none", ["none", "category"])
+    checked(choice.set_value("category").run())
+    assert "wordings of 40 different ones" in words(app)
+    assert "--group=category" in " ".join(one.value for one in app.code)
+
+
 def test_the_template_can_be_read_back() -> None:
     found = sample_from_table(estimates_table(template(), "template"))
     assert (len(found.sample), found.remarks) == (40, ())

@@ -124,7 +124,7 @@ REFUSED = {
     "blank": ("asked.txt", b" \n\n", "the file is empty"),
     "header only": ("asked.csv", b"query\n", "at least one query that can be asked, got none"),
     "no column": ("asked.csv", b"a;b\n1;2\n", "must have a column named query, prompt, "),
-    "its columns": ("asked.csv", b"x,y\n1,2\n", "paraphrase or wording, got x, y"),
+    "its columns": ("asked.csv", b"x,y\n1,2\n", "conversations or conversation, got x, y"),
     "too many columns": ("asked.csv", b"query" + b"," * 1_000, "at most 1,000 columns, got 1,001"),
     "no header": ("asked.csv", b'"open\n', "must begin with a row that names the columns"),
     "no good row": (

@@ -53,7 +53,7 @@ def test_any_distinct_texts_come_back_in_order(texts: list[str]) -> None:
 BENCHMARKS = {
     "StrongREJECT": (
         table(["category", "source", "forbidden_prompt"], ["farm", "me", COW], ["sea", "me", FISH]),
-        Columns("forbidden_prompt", None, "category"),
+        Columns("forbidden_prompt", category="category"),
         [("row-0001", COW, "farm"), ("row-0002", FISH, "sea")],
     ),
     "HarmBench": (
@@ -70,7 +70,7 @@ BENCHMARKS = {
             [FISH, "contextual", "sea", "context", "Fish live\nin water.", "fish_2"],
             [MOON, "copyright", "copyright", "hash_check", " ", "moon_3"],
         ),
-        Columns("Behavior", "BehaviorID", "SemanticCategory", "ContextString"),
+        Columns("Behavior", "BehaviorID", None, "ContextString", "SemanticCategory"),
         [
             ("cow_1", COW, "farm"),
             ("fish_2", f"Fish live\nin water.\n\n---\n\n{FISH}", "sea"),
@@ -88,7 +88,7 @@ BENCHMARKS = {
             ["0", COW, "Sure", "Cows", "farm", "Original"],
             ["1", FISH, "Sure", "Fish", "sea", "Original"],
         ),
-        Columns("Goal", "Index", "Category"),
+        Columns("Goal", "Index", category="Category"),
         [("0", COW, "farm"), ("1", FISH, "sea")],
     ),
 }
@@ -107,7 +107,8 @@ def test_benchmarks_are_known_by_their_columns(format: str) -> None:
     ):
         file = parse_query_file(name, same)
         assert (file.format, file.columns, file.bad) == (format, columns, ())
-        found = [(query.query_id, query.text, query.group) for query in file.queries]
+        found = [(query.query_id, query.text, query.category) for query in file.queries]
+        assert {query.group for query in file.queries} == {""}
         assert [one[1:] for one in found] == [one[1:] for one in expected]
         if name != "asked.jsonl" or columns.id:
             assert found == expected
@@ -115,9 +116,10 @@ def test_benchmarks_are_known_by_their_columns(format: str) -> None:
 
 def test_harmbench_says_what_was_done() -> None:
     notes = parse_query_file("asked.csv", BENCHMARKS["HarmBench"][0]).notes
-    assert notes[0] == "the context of 1 query was put before the text"
-    assert "1 query" in notes[1]
-    assert "copyright" in notes[1]
+    assert "SemanticCategory is taken as a subject" in notes[0]
+    assert notes[1] == "the context of 1 query was put before the text"
+    assert "1 query" in notes[2]
+    assert "copyright" in notes[2]
     behaviours = [{"Behavior": COW, "BehaviorID": "a", "ContextString": ["b"]},
                   {"Behavior": " ", "BehaviorID": "b", "ContextString": "some"},
                   {"Behavior": FISH, "BehaviorID": "c", "ContextString": None}]  # fmt: skip
@@ -152,10 +154,13 @@ def test_shipped_queries_are_read_as_they_are() -> None:
     [
         (["Text", "PROMPT"], Columns("PROMPT")),
         (["", "Query ID", "Instruction"], Columns("Instruction", "Query ID")),
-        (["behavior", "id", "FunctionalCategory"], Columns("behavior", "id", "FunctionalCategory")),
+        (
+            ["behavior", "id", "FunctionalCategory"],
+            Columns("behavior", "id", None, None, "FunctionalCategory"),
+        ),
         (["index", "input", "Paraphrase Group"], Columns("input", "index", "Paraphrase Group")),
         (["forbidden_prompt", "source"], Columns("forbidden_prompt")),
-        (["goal", "group", "category"], Columns("goal", None, "group")),
+        (["goal", "group", "category"], Columns("goal", None, "group", None, "category")),
         ([" question ", "BehaviorID"], Columns(" question ", "BehaviorID")),
     ],
 )
