@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from core.audit.spec import AuditModel, AuditSpec
 from core.behaviours.load import BEHAVIOURS
-from core.behaviours.spec import BehaviourSpec, PairSpec
+from core.behaviours.spec import BehaviourSpec, PairSpec, QuerySpec
 from core.deployment import MOST_A_DAY, MOST_DAYS, Risk, Traffic
 from core.judges.classifier import ClassifierSpec
 from core.judges.grader import GraderSpec
@@ -349,6 +349,7 @@ SPECS: dict[type[Spec], st.SearchStrategy[Any]] = {
         OperatorSpec, allow_pickle=file_lists, allow_remote_code=file_lists, judges=file_lists
     ),
     PairSpec: pairs,
+    QuerySpec: st.builds(QuerySpec, query=queries, system=queries),
     Risk: risks(),
     RubricSpec: rubrics,
     RunSpec: runs,
