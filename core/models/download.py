@@ -145,7 +145,7 @@ def _missing(
     """Returns a model's source, and the sizes of its weights' files that are not on this machine."""
     allowed = operator().permissions(name) if allowed is None else allowed
     folder = as_path(resolve_model(name))
-    if folder.is_dir():
+    if folder.is_dir() or folder.is_file():
         return Source(folder, {}), {}
     source, finding = find_source(name, loading.revision, allowed)
     if source is None:

@@ -10,6 +10,7 @@ from transformers.configuration_utils import PreTrainedConfig
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from core.errors import ModelError
+from core.models import gguf_reading
 from core.models.checks import (
     check_causal,
     check_tokenizer,
@@ -19,6 +20,8 @@ from core.models.checks import (
     reason,
 )
 from core.models.findings import Finding, tried
+from core.models.gguf_header import GgufFile, read_header
+from core.models.memory import empty_model
 from core.models.sources import Source
 from core.settings.operator import NOTHING, Permissions
 
@@ -27,6 +30,8 @@ def try_config(
     findings: list[Finding], name: str, source: Source, allowed: Permissions = NOTHING
 ) -> PreTrainedConfig | None:
     """Returns the config of a causal language model; None if the config is not usable."""
+    if source.gguf is not None:
+        return _try_gguf_config(findings, name, source.folder / source.gguf)
     own_code = _brings_code(source.folder)
 
     def checked() -> PreTrainedConfig:
@@ -64,6 +69,43 @@ def try_config(
     return config
 
 
+def _try_gguf_config(
+    findings: list[Finding], name: str, path: Path
+) -> PreTrainedConfig | None:
+    """Returns the config in a GGUF file's header, None if it is not usable; tells how weights are stored."""
+
+    def checked() -> tuple[GgufFile, PreTrainedConfig]:
+        file = read_header(path)
+        config = gguf_reading.read_config(file)
+        check_causal(name, config)
+        gguf_reading.check_tensors(file, empty_model(config))
+        return file, config
+
+    found = tried(findings, "gguf", checked, "Use another GGUF file, or the model's safetensors.")
+    if found is None:
+        return None
+    file, config = found
+    findings.append(Finding("gguf", "ok", f"Its header describes a {file.architecture} model."))
+    if file.quantised:
+        message = (
+            f"Its weights are quantised ({file.kind}); they are turned into plain numbers when it is loaded. "
+            "The risk is the quantised model's."
+        )
+        findings.append(Finding("quantised", "note", message))
+    cut = gguf_reading.guessed_cut(file)
+    if cut is not None:
+        findings.append(
+            Finding(
+                "tokenizer_cut",
+                "warning",
+                f"How its tokenizer cuts text ({cut!r}) is not known here; GPT-2's way is taken, and some "
+                "prompts may become other tokens than the model learned.",
+                "Use the model's safetensors folder with its own tokenizer.json.",
+            )
+        )
+    return config
+
+
 def _brings_code(folder: Path) -> bool:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -76,6 +118,9 @@ def try_weights(
     findings: list[Finding], name: str, source: Source, allowed: Permissions = NOTHING
 ) -> dict[str, Any] | None:
     """Returns the index of sharded weights; None without one, or if a shard is missing."""
+    if source.gguf is not None:
+        # Its header has been read with the config, down to where its last tensor ends.
+        return None
 
     def checked() -> dict[str, Any] | None:
         index = read_index(name, source.folder)
@@ -115,6 +160,8 @@ def try_tokenizer(
     """Returns the tokenizer, None if it is not usable; checks its chat template too."""
 
     def checked() -> PreTrainedTokenizerBase:
+        if source.gguf is not None:
+            return gguf_reading.read_tokenizer(read_header(source.folder / source.gguf))
         check_tokenizer(name, source.names)
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             source.folder, trust_remote_code=allowed.remote_code

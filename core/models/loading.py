@@ -17,8 +17,10 @@ from transformers.modeling_utils import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from core.errors import ModelError, TailscopeError
+from core.models import gguf_reading
 from core.models.blocks import find_blocks
 from core.models.checks import (
+    check_causal,
     check_folder,
     quiet_transformers,
     reason,
@@ -32,6 +34,7 @@ from core.models.embedded import (
     resolve_model,
 )
 from core.models.fingerprint import fingerprint
+from core.models.gguf_header import gguf_in, read_header
 from core.models.hooks import install_hooks
 from core.models.spec import SPREAD, LoadingSpec
 from core.models.threads import use_fitting_threads
@@ -94,7 +97,7 @@ def load_model(name: str = DEFAULT_MODEL, loading: LoadingSpec | None = None) ->
     Parameters
     ----------
     name
-        An embedded model, a local folder, or a Hugging Face id. A token for gated models is taken from the
+        An embedded or fetched model, a local folder, a GGUF file, or a Hugging Face id. A token for gated models is taken from the
         environment (HF_TOKEN) or from `hf auth login`.
     loading
         Revision, number type, device and attention; the defaults of `LoadingSpec` if left out.
@@ -117,8 +120,12 @@ def load_model(name: str = DEFAULT_MODEL, loading: LoadingSpec | None = None) ->
     quiet_transformers()
     folder = _folder(name, loading, allowed)
     try:
-        model = _read_model(name, folder, loading, allowed)
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=allowed.remote_code)
+        gguf = gguf_in(folder)
+        if gguf is not None:
+            model, tokenizer = _read_gguf(name, gguf, loading)
+        else:
+            model = _read_model(name, folder, loading, allowed)
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=allowed.remote_code)
     except TailscopeError:
         raise
     except Exception as error:
@@ -138,13 +145,16 @@ def _folder(name: str, loading: LoadingSpec, allowed: Permissions) -> Path:
     permissions are decided in one place.
     """
     folder = as_path(resolve_model(name))
+    gguf = gguf_in(folder)
+    if gguf is not None:
+        return gguf
     if folder.is_dir():
         check_folder(folder, allowed)
         return folder
     if folder.exists() or name.startswith((".", "/", "~")) or not name.strip():
         raise ModelError(
-            f"model {name!r} is not a folder; give an embedded model "
-            f"({', '.join(embedded_models())}), a model folder, or a Hugging Face id"
+            f"model {name!r} is not a folder or GGUF file; give an embedded model "
+            f"({', '.join(embedded_models())}), a model folder, a GGUF file, or a Hugging Face id"
         )
     return download(name, loading, allowed=allowed)
 
@@ -171,14 +181,31 @@ def _read_model(
     model: PreTrainedModel = loaded[0]
     if offload is not None:
         weakref.finalize(model, offload.cleanup)
-    missing = sorted(loaded[1]["missing_keys"])
+    _refuse_missing(name, model, loaded[1])
+    return model
+
+
+def _read_gguf(
+    name: str, path: Path, loading: LoadingSpec
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Returns a GGUF file's model, all its weights turned into plain numbers, and its tokenizer."""
+    file = read_header(path)
+    check_causal(name, gguf_reading.read_config(file))
+    place = {} if loading.device == "cpu" else {"device_map": loading.device}
+    model, told = gguf_reading.read_model(file, loading.dtype, loading.attention, **place)
+    _refuse_missing(name, model, told)
+    return model, gguf_reading.read_tokenizer(file)
+
+
+def _refuse_missing(name: str, model: PreTrainedModel, told: dict[str, Any]) -> None:
+    """Raises ModelError unless every weight of the model was read."""
+    missing = sorted(told["missing_keys"])
     if missing:
         # Missing weights would be random numbers, and so would every result.
         raise ModelError(
             f"model {name!r} lacks {len(missing)} of the weights that a {type(model).__name__} needs, the "
             f"first of them {missing[0]}"
         )
-    return model
 
 
 def wrap_model(

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from huggingface_hub import model_info, snapshot_download
 
+from core.errors import ModelError
 from core.models.checks import PICKLE_SUFFIXES, file_names, reason
 from core.models.embedded import EMBEDDED_MODELS, embedded_models, resolve_model
 from core.models.findings import Finding, in_bytes
+from core.models.gguf_header import gguf_in
 from core.models.hub import hub_refusal
 from core.settings.operator import NOTHING, Permissions, as_path
 
@@ -20,11 +22,13 @@ TIMEOUT = 5.0  # seconds
 class Source:
     """A model's small files in a folder.
 
-    sizes: of all its files in bytes, including those not yet in the folder.
+    sizes: of all its files in bytes, including those not yet in the folder. gguf: the file in the folder that
+    holds everything, if it is a GGUF model.
     """
 
     folder: Path
     sizes: Mapping[str, int]
+    gguf: str | None = None
 
     @property
     def names(self) -> frozenset[str]:
@@ -39,8 +43,15 @@ def find_source(
     Downloads small files from the Hub; uses files downloaded before if the Hub cannot be reached.
     revision: branch, tag or commit of a Hub repository; a folder has none.
     """
-    resolved = resolve_model(name)
-    folder = as_path(resolved)
+    try:
+        resolved = resolve_model(name)
+        folder = as_path(resolved)
+        gguf = gguf_in(folder)
+    except ModelError as error:
+        return None, _unusable(error)
+    if gguf is not None:
+        finding = Finding("source", "ok", f"{name!r} is the GGUF file {gguf.name}.")
+        return Source(gguf.parent, {gguf.name: gguf.stat().st_size}, gguf.name), finding
     if folder.is_dir():
         kind = "comes with Tailscope" if folder.parent == EMBEDDED_MODELS else "is a folder"
         finding = Finding("source", "ok", f"{name!r} {kind}.")
@@ -107,10 +118,22 @@ def _sizes(folder: Path) -> dict[str, int]:
     return {name: (folder / name).stat().st_size for name in file_names(folder)}
 
 
+def _unusable(error: ModelError) -> Finding:
+    message, _, what_to_do = str(error).partition("; ")
+    what_to_do = what_to_do or "Use another model"
+    return Finding(
+        "not_found",
+        "refused",
+        message[:1].upper() + message[1:] + ".",
+        what_to_do[:1].upper() + what_to_do[1:].rstrip(".") + ".",
+    )
+
+
 def _unknown(name: str) -> Finding:
     return Finding(
         "not_found",
         "refused",
         f"{name!r} is neither a folder nor a Hugging Face id.",
-        f"Give an embedded model ({', '.join(embedded_models())}), a model folder, or a Hugging Face id.",
+        f"Give an embedded model ({', '.join(embedded_models())}), a model folder, a GGUF file, or a Hugging "
+        "Face id.",
     )
