@@ -3,6 +3,7 @@
 # make test       install what is missing and run the tests of every kind, but for the slow ones
 # make test-slow  the slow ones: whole audits, clusters, long walks in a browser
 # make test-studies  what repeats over many seeds or kills, beside the tables of benchmarks/; not part of CI
+# make test-real  what needs the fetched real model (`tailscope models get smollm2`); left out without it
 # make install    install all that tests and lint need
 # make lint       format check, lint and types
 #
@@ -27,7 +28,7 @@ DEV_STAMP := $(VENV)/.installed-dev-$(DEV_SUM)
 
 PIP := $(PY) -m pip install --disable-pip-version-check --no-input
 
-.PHONY: app install test test-slow test-studies lint format clean-venv
+.PHONY: app install test test-slow test-studies test-real lint format clean-venv
 # An environment that was left half-made, or whose Python has gone since, is made anew.
 ifneq ($(shell $(PY) -c 'import pip; print("works")' 2>/dev/null),works)
 .PHONY: $(PY) $(APP_STAMP) $(DEV_STAMP)
@@ -43,11 +44,12 @@ app: $(APP_STAMP)
 # others, one by one. 5: a choice of tests that leaves none in one of the two parts.
 ALONE := tests/browser tests/audit/test_ray.py tests/audit/test_processes.py
 
-test: CHOSEN := not slow and not study
-test-slow: CHOSEN := slow and not study
-test-studies: CHOSEN := study
+test: CHOSEN := not slow and not study and not real
+test-slow: CHOSEN := slow and not study and not real
+test-studies: CHOSEN := study and not real
+test-real: CHOSEN := real
 
-test test-slow test-studies: $(DEV_STAMP)
+test test-slow test-studies test-real: $(DEV_STAMP)
 	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m "$(CHOSEN)" \
 	  $(addprefix --ignore=,$(ALONE)) $(PYTEST_ARGS) || [ $$? -eq 5 ]
 	$(PY) -m pytest -m "$(CHOSEN)" $(ALONE) $(PYTEST_ARGS) || [ $$? -eq 5 ]

@@ -13,7 +13,10 @@ from typing import NamedTuple
 import pytest
 from hypothesis import settings
 
+from core.models.fetched import PROVENANCE, models_folder
+
 MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+REAL = "smollm2"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", MAC_CHROME)
 
 
@@ -53,6 +56,9 @@ def browser_paths() -> Browser:
 def pytest_configure(config: pytest.Config) -> None:
     """Keeps the tests off the user's own cache and off the network."""
     folder = tempfile.mkdtemp(prefix="tailscope-tests-")
+    # Tests marked `real` read the model that was fetched; no other test may see it.
+    os.environ.setdefault("TAILSCOPE_REAL_MODELS", str(models_folder()))
+    os.environ["TAILSCOPE_MODELS"] = str(Path(folder) / "models")
     os.environ["TAILSCOPE_CACHE"] = str(Path(folder) / "cache")
     os.environ["TAILSCOPE_HOME"] = str(Path(folder) / "home")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -73,17 +79,33 @@ def _keep_main() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips the tests of the browser where there is none."""
-    if find_browser() is not None:
-        return
-    skip = pytest.mark.skip(reason=f"needs {missing_browser_parts()}")
-    for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(skip)
+    """Skips the tests of the browser where there is none, and those of the real model where it is not."""
+    lacking = {}
+    if find_browser() is None:
+        lacking["browser"] = f"needs {missing_browser_parts()}"
+    if not real_model_is_here():
+        lacking["real"] = f"needs the model {REAL}: `tailscope models get {REAL}`"
+    for marker, reason in lacking.items():
+        for item in items:
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def real_model_is_here() -> bool:
+    """Returns whether the real model was fetched into the user's folder, or the one that is named."""
+    return (Path(os.environ["TAILSCOPE_REAL_MODELS"]) / REAL / PROVENANCE).is_file()
+
+
+@pytest.fixture
+def real_model(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of the fetched real model, which is on this machine; for tests marked `real`."""
+    monkeypatch.setenv("TAILSCOPE_MODELS", os.environ["TAILSCOPE_REAL_MODELS"])
+    return REAL
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Names the browser tests that did not run, so that a green run does not hide them."""
+    """Names the tests of browser and real model that did not run, so that a green run does not hide them."""
+    _name_real_tests(terminalreporter)
     left_out = {
         report.nodeid
         for report in terminalreporter.stats.get("skipped", [])
@@ -105,3 +127,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     )
     for nodeid in sorted(left_out):
         terminalreporter.write_line(f"  {nodeid}")
+
+
+def _name_real_tests(reporter: pytest.TerminalReporter) -> None:
+    skipped = reporter.stats.get("skipped", [])
+    left_out = {one.nodeid for one in skipped if "real" in getattr(one, "keywords", {})}
+    if left_out:
+        reporter.section("tests of the real model left out", sep="=")
+        reporter.write_line(f"{REAL} was not fetched (`tailscope models get {REAL}`):")
+        for nodeid in sorted(left_out):
+            reporter.write_line(f"  {nodeid}")

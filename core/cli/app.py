@@ -21,6 +21,7 @@ from core.cli.audit import audit
 from core.cli.console import note
 from core.cli.direction import direction
 from core.cli.estimate import estimate
+from core.cli.models import models
 from core.cli.preflight import preflight
 from core.cli.schema import schema
 from core.cli.sensitivity import sensitivity
@@ -51,6 +52,8 @@ class FiniteNumbers(TyperCommand):
 for command in (estimate, tune, audit, sensitivity, tails, preflight, direction, schema):
     app.command(cls=FiniteNumbers)(command)
 
+
+app.add_typer(models, name="models")
 
 INTERRUPTED = 130
 

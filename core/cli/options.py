@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from core.spec import GenerationSpec
 
 ModelOption = Annotated[
-    str, typer.Option(help="Embedded model (aster, briar), folder, or Hugging Face id.")
+    str,
+    typer.Option(
+        help="aster or briar (embedded), smollm2 (once fetched), a folder, a GGUF file, or a Hugging Face id."
+    ),
 ]
 RevisionOption = Annotated[
     str | None, typer.Option(help="Branch, tag or commit on the Hugging Face Hub.")

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 from core.estimation.estimate import Estimate
 from core.judges.identity import JudgeIdentity
 from core.models.findings import Finding
+from core.models.listing import ListedModel
 from core.models.spec import LoadingSpec
 from core.proposals import KINDS
 from core.sensitivity.summary import Averaged, Spread
@@ -326,6 +327,12 @@ class DirectionOutput(Output):
     separation: list[float]
 
 
+class ModelsOutput(Output):
+    """What `models --json` prints."""
+
+    models: list[published(ListedModel)]  # type: ignore[valid-type]
+
+
 OUTPUTS: dict[str, type[Output]] = {
     "estimate": ESTIMATE,
     "tune": TUNE,
@@ -334,4 +341,5 @@ OUTPUTS: dict[str, type[Output]] = {
     "tails": TailsOutput,
     "preflight": PreflightOutput,
     "direction": DirectionOutput,
+    "models": ModelsOutput,
 }

@@ -69,9 +69,7 @@ def try_config(
     return config
 
 
-def _try_gguf_config(
-    findings: list[Finding], name: str, path: Path
-) -> PreTrainedConfig | None:
+def _try_gguf_config(findings: list[Finding], name: str, path: Path) -> PreTrainedConfig | None:
     """Returns the config in a GGUF file's header, None if it is not usable; tells how weights are stored."""
 
     def checked() -> tuple[GgufFile, PreTrainedConfig]:

@@ -90,7 +90,9 @@ def gguf_in(place: Path) -> Path | None:
         if _PART.search(found[0]):
             _refuse_part(found[0])
         shown = ", ".join(found[:6]) + (" ..." if len(found) > 6 else "")
-        raise ModelError(f"{str(place)!r} holds {len(found)} GGUF files ({shown}); name one of them")
+        raise ModelError(
+            f"{str(place)!r} holds {len(found)} GGUF files ({shown}); name one of them"
+        )
     return place / found[0]
 
 
@@ -105,7 +107,9 @@ def read_header(path: Path) -> GgufFile:
     try:
         metadata, tensors = read_gguf_metadata(str(path))
     except (ValueError, OSError, struct.error, OverflowError, MemoryError) as error:
-        raise ModelError(f"{path.name} is damaged or no GGUF file ({error}); fetch it again") from error
+        raise ModelError(
+            f"{path.name} is damaged or no GGUF file ({error}); fetch it again"
+        ) from error
     if int(metadata.get("split.count", 1) or 1) > 1:
         raise ModelError(_split(path.name, int(metadata["split.count"])))
     kind = metadata.get("general.type", "model")
@@ -137,7 +141,9 @@ def read_header(path: Path) -> GgufFile:
 
 def supported_architectures() -> tuple[str, ...]:
     """Returns the architectures of GGUF files that can be read, as transformers spells them."""
-    return tuple(sorted({*GGUF_SUPPORTED_ARCHITECTURES, *GGUF_CONFIG_ARCHS} - {"general", "tokenizer"}))
+    return tuple(
+        sorted({*GGUF_SUPPORTED_ARCHITECTURES, *GGUF_CONFIG_ARCHS} - {"general", "tokenizer"})
+    )
 
 
 def _check_architecture(name: str, architecture: str, metadata: Mapping[str, Any]) -> None:
@@ -170,5 +176,3 @@ def _split(name: str, parts: int) -> str:
 
 def _type_name(ggml_type: int) -> str:
     return _FLOATS.get(ggml_type) or str(GGML_NAME.get(ggml_type, f"type {ggml_type}"))
-
-

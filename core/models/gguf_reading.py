@@ -41,7 +41,7 @@ _EXPERTS = ("moe", "gpt-oss", "minimax")
 
 
 def read_config(file: GgufFile) -> PreTrainedConfig:
-    """Returns the config, with every token that ends an answer and the number type of the weights once read."""
+    """Returns the config, with every token that ends an answer, and the weights' number type once read."""
     seen = file.path.stat()
     config = deepcopy(_config(file.path, seen.st_size, seen.st_mtime_ns))
     config.dtype = file.dtype
@@ -72,7 +72,7 @@ def _complete(config: PreTrainedConfig, file: GgufFile) -> None:
 
 @lru_cache(maxsize=4)
 def _config(path: Path, size: int, changed: int) -> PreTrainedConfig:
-    """Returns the config as transformers reads it, for as long as the file stays as it is: it takes seconds."""
+    """Returns the config as transformers reads it, which takes seconds; kept while the file is the same."""
     config: PreTrainedConfig = AutoConfig.from_pretrained(path.parent, gguf_file=path.name)
     return config
 
@@ -138,9 +138,11 @@ def check_tensors(file: GgufFile, model: PreTrainedModel) -> None:
     model: of the file's config; it needs no weights. Experts are stored as stacks, under other names, and are
     not checked, nor is what transformers maps by rules of its own.
     """
-    if file.architecture in GGUF_CONFIG_ARCHS or any(word in file.architecture for word in _EXPERTS):
+    if file.architecture in GGUF_CONFIG_ARCHS or any(
+        word in file.architecture for word in _EXPERTS
+    ):
         return
-    processor = TENSOR_PROCESSORS.get(file.architecture, TensorProcessor)
+    processor: Any = TENSOR_PROCESSORS.get(file.architecture, TensorProcessor)
     try:
         known = get_gguf_hf_weights_map(model, processor(config=model.config.to_dict()))
     except NotImplementedError:

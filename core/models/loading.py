@@ -97,8 +97,8 @@ def load_model(name: str = DEFAULT_MODEL, loading: LoadingSpec | None = None) ->
     Parameters
     ----------
     name
-        An embedded or fetched model, a local folder, a GGUF file, or a Hugging Face id. A token for gated models is taken from the
-        environment (HF_TOKEN) or from `hf auth login`.
+        An embedded or fetched model, a local folder, a GGUF file, or a Hugging Face id. A token for gated
+        models is taken from the environment (HF_TOKEN) or from `hf auth login`.
     loading
         Revision, number type, device and attention; the defaults of `LoadingSpec` if left out.
 

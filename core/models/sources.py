@@ -9,6 +9,7 @@ from huggingface_hub import model_info, snapshot_download
 from core.errors import ModelError
 from core.models.checks import PICKLE_SUFFIXES, file_names, reason
 from core.models.embedded import EMBEDDED_MODELS, embedded_models, resolve_model
+from core.models.fetched import FETCHABLE
 from core.models.findings import Finding, in_bytes
 from core.models.gguf_header import gguf_in
 from core.models.hub import hub_refusal
@@ -53,7 +54,11 @@ def find_source(
         finding = Finding("source", "ok", f"{name!r} is the GGUF file {gguf.name}.")
         return Source(gguf.parent, {gguf.name: gguf.stat().st_size}, gguf.name), finding
     if folder.is_dir():
-        kind = "comes with Tailscope" if folder.parent == EMBEDDED_MODELS else "is a folder"
+        kind = "is a folder"
+        if folder.parent == EMBEDDED_MODELS:
+            kind = "comes with Tailscope"
+        elif name in FETCHABLE:
+            kind = f"is {FETCHABLE[name].title}, fetched before"
         finding = Finding("source", "ok", f"{name!r} {kind}.")
         return Source(folder, _sizes(folder)), finding
     if folder.exists() or resolved.startswith((".", "/", "~")):

@@ -33,7 +33,7 @@ from core.steering.direction import (
 ARCHITECTURE = "controlvector"
 OWN_KEY = "tailscope.direction"
 TENSOR = re.compile(r"direction\.(\d{1,4})")
-HOW_TO_INSTALL = "pip install -r requirements-gguf.txt"
+HOW_TO_INSTALL = "pip install -r requirements.txt"
 
 
 def gguf_installed() -> bool:

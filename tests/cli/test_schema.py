@@ -21,6 +21,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "tune": ("tune", "--query", QUERY, "--rows", "60", "--strengths", "6", "--layers", "3"),
     "tune-no-harm": ("tune", "--query", "what is a cow", "--rows", "10", "--layers", "1", "--strengths", "1"),
     "preflight": ("preflight",),
+    "models": ("models",),
     "direction": ("direction", "--out", "{folder}/direction.safetensors"),
     "sensitivity": (
         "sensitivity", "--query", QUERY, "--paraphrases", "{folder}/queries.csv", "--samples", "30",

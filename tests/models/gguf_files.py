@@ -95,16 +95,18 @@ def _tensors(loaded: LoadedModel) -> dict[str, torch.Tensor]:
     mapped = gguf.get_tensor_name_map(architecture, config.num_hidden_layers)
     for name, tensor in loaded.model.state_dict().items():
         stem, _, suffix = name.rpartition(".")
-        if config.model_type == "llama" and "self_attn.q_proj" in name:
-            tensor = _paired(tensor, config.num_attention_heads)
-        if config.model_type == "llama" and "self_attn.k_proj" in name:
-            tensor = _paired(tensor, config.num_key_value_heads)
-        if config.model_type == "gemma2" and "norm" in name:
-            tensor = tensor + 1
         if config.model_type == "gemma2" and name == "lm_head.weight":
             continue  # its embedding is its output matrix
-        names[f"{mapped.get_name(stem)}.{suffix}"] = tensor
+        names[f"{mapped.get_name(stem)}.{suffix}"] = _as_llama_cpp(name, tensor, config)
     return names
+
+
+def _as_llama_cpp(name: str, tensor: torch.Tensor, config: Any) -> torch.Tensor:
+    if config.model_type == "llama" and "self_attn.q_proj" in name:
+        return _paired(tensor, config.num_attention_heads)
+    if config.model_type == "llama" and "self_attn.k_proj" in name:
+        return _paired(tensor, config.num_key_value_heads)
+    return tensor + 1 if config.model_type == "gemma2" and "norm" in name else tensor
 
 
 def _paired(weights: torch.Tensor, heads: int) -> torch.Tensor:

@@ -206,9 +206,9 @@ def test_a_file_that_cannot_be_written_or_has_no_format(tmp_path: Path) -> None:
 
 def test_gguf_without_its_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.steering.gguf_file.find_spec", lambda name: None)
-    with pytest.raises(BehaviourError, match=r"pip install -r requirements-gguf\.txt"):
+    with pytest.raises(BehaviourError, match=r"pip install -r requirements\.txt"):
         direction_bytes(direction(), META, ".gguf")
-    with pytest.raises(BehaviourError, match=r"pip install -r requirements-gguf\.txt"):
+    with pytest.raises(BehaviourError, match=r"pip install -r requirements\.txt"):
         parse_direction(b"", "x.gguf")
 
 
