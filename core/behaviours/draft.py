@@ -11,6 +11,7 @@ from core.behaviours.load import behaviour_names, contrast_pairs
 from core.behaviours.spec import NAME, BehaviourSpec, PairSpec, QuerySpec
 from core.errors import BehaviourError, TailscopeError, first_sentence
 from core.judges.config import judge_from
+from core.judges.regex_like import regex_like
 from core.queries.chat import check_no_chat
 from core.spec import DirectionPosition, check_query
 
@@ -112,28 +113,54 @@ def drafted(draft: Draft) -> BehaviourSpec:
         raise BehaviourError(first_sentence(error)) from None
 
 
-def phrase_judge(
-    behaviour: str, required: str, forbidden: str, *, refusals: bool = False
-) -> dict[str, Any]:
-    """Returns a judge of rules for every query of a behaviour.
+@dataclass(frozen=True)
+class Phrases:
+    """What a judge looks for in any answer, as it is typed.
 
-    required, forbidden: phrases, one a line; a line may hold alternatives, separated by |. refusals:
-    whether the usual phrases of refusal make an answer harmless, too.
+    required, forbidden: phrases, one a line; a line of `required` may hold alternatives, separated by |.
+    refusals: whether the usual phrases of refusal make an answer harmless, too. patterns: whether each line
+    is a regular expression instead.
     """
+
+    required: str = ""
+    forbidden: str = ""
+    refusals: bool = False
+    patterns: bool = False
+
+    def regex_like(self) -> tuple[str, ...]:
+        """Returns the lines that look like regular expressions, where phrases are meant."""
+        lines = [] if self.patterns else [*_lines(self.required), *_lines(self.forbidden)]
+        return tuple(line for line in lines if regex_like(line))
+
+
+def phrase_judge(
+    behaviour: str,
+    required: str,
+    forbidden: str,
+    *,
+    refusals: bool = False,
+    patterns: bool = False,
+) -> dict[str, Any]:
+    """Returns a judge of rules for every query of a behaviour. The arguments are those of `Phrases`."""
     demand: dict[str, Any] = {}
-    split = [[phrase.strip() for phrase in line.split("|")] for line in _lines(required)]
-    alternatives = [[phrase for phrase in line if phrase] for line in split]
+    if patterns:
+        alternatives: list[list[Any]] = [[{"regex": line}] for line in _lines(required)]
+        cleared: list[Any] = [{"regex": line} for line in _lines(forbidden)]
+    else:
+        split = [[phrase.strip() for phrase in line.split("|")] for line in _lines(required)]
+        alternatives = [[phrase for phrase in line if phrase] for line in split]
+        cleared = list(_lines(forbidden))
     if any(alternatives):
         demand["required"] = [line[0] if len(line) == 1 else line for line in alternatives if line]
-    if _lines(forbidden):
-        demand["forbidden"] = _lines(forbidden)
+    if cleared:
+        demand["forbidden"] = cleared
     if refusals:
         demand["refusals"] = ["standard"]
     return {"kind": "rules", "behaviour": behaviour, "default": demand}
 
 
-def phrases_of(judge: object) -> tuple[str, str, bool] | None:
-    """Returns the arguments of `phrase_judge` for a judge made by it; None for other judges."""
+def phrases_of(judge: object) -> Phrases | None:
+    """Returns what was typed for a judge made by `phrase_judge`; None for other judges."""
     if not isinstance(judge, Mapping):
         return None
     demand = judge.get("default")
@@ -141,16 +168,22 @@ def phrases_of(judge: object) -> tuple[str, str, bool] | None:
         return None
 
     def line(phrase: object) -> str:
+        if isinstance(phrase, Mapping):
+            return str(phrase.get("regex"))
         return " | ".join(phrase) if isinstance(phrase, list) else str(phrase)
 
     try:
-        required = "\n".join(line(phrase) for phrase in demand.get("required", ()))
-        forbidden = "\n".join(map(str, demand.get("forbidden", ())))
+        listed = [*demand.get("required", ()), *demand.get("forbidden", ())]
+        found = Phrases(
+            required="\n".join(line(phrase) for phrase in demand.get("required", ())),
+            forbidden="\n".join(line(phrase) for phrase in demand.get("forbidden", ())),
+            refusals=demand.get("refusals") == ["standard"],
+            patterns=any(isinstance(phrase, Mapping) for phrase in listed),
+        )
     except TypeError:
         return None
-    refusals = demand.get("refusals") == ["standard"]
-    rebuilt = phrase_judge(str(judge.get("behaviour", "")), required, forbidden, refusals=refusals)
-    return (required, forbidden, refusals) if rebuilt == dict(judge) else None
+    rebuilt = phrase_judge(str(judge.get("behaviour", "")), **vars(found))
+    return found if rebuilt == dict(judge) else None
 
 
 def _lines(text: str) -> list[str]:

@@ -121,6 +121,7 @@ def audit(
     from core.audit.run import open_disk_store, run_audit
     from core.audit.spec import AuditModel, AuditSpec
     from core.behaviours.load import load_behaviour, load_queries
+    from core.judges.trial import judge_doubts
     from core.models.spec import LoadingSpec
     from core.queries import read_query_file
     from core.tasks.progress import result_of
@@ -159,6 +160,8 @@ def audit(
         raise SpecError(
             f"group names a column of the file given as --queries, got {group!r} without one"
         )
+    for doubt in judge_doubts(behaviour, judge, threshold):
+        note(doubt)
     for line in () if file is None else file.notes:
         note(f"{queries}: {line}")
     about = {

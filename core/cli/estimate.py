@@ -106,6 +106,7 @@ def estimate(
     """Estimates how often the model answers a query harmfully."""
     from cache import default_folder, open_store
     from core.behaviours.load import load_behaviour
+    from core.judges.trial import judge_doubts
     from core.models.spec import LoadingSpec
     from core.proposals import SteerSpec
     from core.queries.chat import check_no_chat
@@ -156,6 +157,8 @@ def estimate(
         seed=seed,
     )
     check_dump(dump)
+    for doubt in judge_doubts(behaviour, judge, threshold):
+        note(doubt)
     steps = estimate_query(
         request,
         count,

@@ -101,6 +101,7 @@ def sensitivity(
     from core.audit.spec import AuditModel, AuditSpec
     from core.behaviours.load import load_behaviour
     from core.executors.local import local_executor
+    from core.judges.trial import judge_doubts
     from core.models.spec import LoadingSpec
     from core.sensitivity.compare import compare
     from core.sensitivity.comparison import Comparison
@@ -133,6 +134,8 @@ def sensitivity(
         threshold=own,
         seed=seed,
     )
+    for doubt in judge_doubts(behaviour, judge, threshold):
+        note(doubt)
     varied = bool(vary_system or vary_temperature or vary_length)
     wordings, notes = _wordings(spec, query, paraphrases, reword, maker, server, varied)
     asked = variants(

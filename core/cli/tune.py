@@ -107,6 +107,7 @@ def tune(
     """Searches for the best proposal on pilot queries, which an audit should then leave out."""
     from cache import default_folder, open_store
     from core.behaviours.load import check_behaviour
+    from core.judges.trial import judge_doubts
     from core.models.spec import LoadingSpec
     from core.queries import read_query_file
     from core.queries.chat import check_no_chat
@@ -152,6 +153,8 @@ def tune(
         seed=seed,
     )
     check_dump(dump)
+    for doubt in judge_doubts(behaviour):
+        note(doubt)
     steps = search(spec, open_store(cache or default_folder()), notify=note)
     with progress(quiet=as_json) as show:
         report = replace(result_of(steps, show), file=file)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from core.behaviours.load import load_behaviour
+from core.behaviours.load import Behaviour, load_behaviour
 from core.judges.base import Judge
 from core.judges.config import judge_from, load_judge, shipped_judges
 from core.judges.files import read_json
@@ -15,7 +15,7 @@ def behaviour_judge(name: str) -> Judge:
     Raises:
         BehaviourError, ModelError: the behaviour does not exist, or its judge cannot be used.
     """
-    settings, path = _settings(None, name)
+    settings, path = judge_settings(None, load_behaviour(name))
     return load_judge(path) if settings is None else judge_from(settings, path)
 
 
@@ -27,20 +27,19 @@ def served_judge(judge: str | None, behaviour: str) -> Judge | None:
     Raises:
         BehaviourError: its file cannot be used.
     """
-    settings, path = _settings(judge, behaviour)
+    settings, path = judge_settings(judge, load_behaviour(behaviour))
     content = read_json(path) if settings is None else settings
     if isinstance(content, dict) and content.get("kind") == "rubric":
         return judge_from(content, path)
     return None
 
 
-def _settings(judge: str | None, name: str) -> tuple[dict[str, Any] | None, Path]:
+def judge_settings(judge: str | None, behaviour: Behaviour) -> tuple[dict[str, Any] | None, Path]:
     """Returns the settings in a behaviour's file, or None, and the file to read settings from."""
     shipped = shipped_judges()
     if judge is not None:
         path = Path(judge)
         return None, path if path.exists() else shipped.get(judge, path)
-    behaviour = load_behaviour(name)
     own, path = behaviour.spec.judge, behaviour.path
     if not isinstance(own, str):
         return own, path

@@ -11,9 +11,11 @@ from core.behaviours.load import (
     Behaviour,
     behaviour_names,
     delete_behaviour,
+    load_behaviour,
     save_behaviour,
 )
 from core.errors import BehaviourError, TailscopeError
+from core.judges.trial import behaviour_trial
 from pages.behaviours.form import open_form
 from pages.shared import query_picker, resources
 from pages.shared.frame import plain, sentence, show_error
@@ -22,6 +24,7 @@ from pages.shared.state import change, settings
 UPLOAD = "behaviour_choice.upload"
 ERROR = "behaviour_choice.error"
 TOLD = "behaviour_choice.told"
+TRIED = "behaviour_choice.tried"
 
 
 def behaviour_choice() -> str:
@@ -48,6 +51,7 @@ def behaviour_choice() -> str:
     told = st.session_state.pop(TOLD, None)
     if told:
         st.success(plain(told), icon=":material/check:")
+    _trial(st.session_state.pop(TRIED, None))
     return now
 
 
@@ -90,6 +94,33 @@ def use(name: str) -> None:
     # It is kept by name, and a behaviour of this name may have had other queries.
     resources.demonstration_query.clear()
     st.session_state.pop(ERROR, None)
+
+
+def saved(name: str) -> None:
+    """Makes a behaviour that was just saved the session's, and has its judge tried on its own pairs."""
+    use(name)
+    st.session_state[TRIED] = name
+
+
+def _trial(name: str | None) -> None:
+    """Draws what the judge of a behaviour that was just saved says of the behaviour's own pairs."""
+    if name is None:
+        return
+    try:
+        trial = behaviour_trial(load_behaviour(name))
+    except TailscopeError as error:
+        show_error(error)
+        return
+    if trial is None:
+        return
+    if trial.doubtful:
+        st.warning(
+            f"{plain(sentence(trial.to_line()))} Risks would count what this judge flags: look at its "
+            "rules, or at which side of the pairs is which.",
+            icon=":material/gavel:",
+        )
+    else:
+        st.success(plain(sentence(trial.to_line())), icon=":material/gavel:")
 
 
 @st.dialog("Delete this behaviour?")
@@ -138,7 +169,7 @@ def _taken() -> None:
     except TailscopeError as error:
         st.session_state[ERROR] = sentence(str(error))
         return
-    use(spec.name)
+    saved(spec.name)
     st.session_state[TOLD] = f"{spec.name} is one of your behaviours now."
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.behaviours.draft import phrase_judge
+from core.behaviours.draft import Phrases, phrase_judge
 from core.behaviours.exchange import parse_judge_upload
 from core.errors import TailscopeError
 from core.judges.config import shipped_judges
@@ -23,11 +23,11 @@ KINDS = {
 }
 
 
-def fill(judge: str | dict[str, Any], phrases: tuple[str, str, bool] | None) -> None:
+def fill(judge: str | dict[str, Any], phrases: Phrases | None) -> None:
     """Puts a behaviour's judge into the draft. phrases: what it looks for, if it is no more than that."""
     held = draft()
     if phrases is not None:
-        held.update(required=phrases[0], forbidden=phrases[1], refusals=phrases[2])
+        held.update(vars(phrases))
     elif isinstance(judge, str) and judge in shipped_judges():
         held.update({KIND: SHIPPED, "shipped_judge": judge})
     else:
@@ -70,11 +70,10 @@ def judge(behaviour: str) -> str | dict[str, Any] | None:
     held = draft()
     kind = held.get(KIND) or PHRASES
     if kind == PHRASES:
-        required, forbidden = str(held.get("required") or ""), str(held.get("forbidden") or "")
-        refusals = bool(held.get("refusals"))
-        if not required.strip() and not refusals:
+        typed = _typed()
+        if not typed.required.strip() and not typed.refusals:
             return None
-        return phrase_judge(behaviour, required, forbidden, refusals=refusals)
+        return phrase_judge(behaviour, **vars(typed))
     if kind == SHIPPED:
         return str(held.get("shipped_judge") or next(iter(shipped_judges())))
     if kind == OF_FILE:
@@ -107,10 +106,33 @@ def _phrases() -> None:
         )
     keep(
         st.checkbox,
+        "Each line is a regular expression",
+        "patterns",
+        default=False,
+        help="In the syntax of Python, whatever the case; found anywhere in the answer.",
+    )
+    if literal := _typed().regex_like():
+        st.warning(
+            f"`{literal[0]}` looks like a regular expression, and is looked for as it is written. If a "
+            "pattern is meant, tick “Each line is a regular expression”.",
+            icon=":material/regular_expression:",
+        )
+    keep(
+        st.checkbox,
         "Also cleared by the usual words of refusal, like “I cannot help with that”",
         "refusals",
         default=False,
         help="With no phrases at the left, every answer that does not refuse is harmful.",
+    )
+
+
+def _typed() -> Phrases:
+    held = draft()
+    return Phrases(
+        required=str(held.get("required") or ""),
+        forbidden=str(held.get("forbidden") or ""),
+        refusals=bool(held.get("refusals")),
+        patterns=bool(held.get("patterns")),
     )
 
 

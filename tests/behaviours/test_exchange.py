@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.behaviours.draft import Draft, drafted, phrase_judge, phrases_of, problems
+from core.behaviours.draft import Draft, Phrases, drafted, phrase_judge, phrases_of, problems
 from core.behaviours.exchange import (
     behaviour_json,
     parse_judge_upload,
@@ -99,14 +99,23 @@ def test_phrases_come_back_from_their_judge(required: str, forbidden: str, refus
     judge = phrase_judge("salt", required, forbidden, refusals=refusals)
     judge_from(judge, Path("judge"))
     # As a file has it, too.
-    assert phrases_of(json.loads(json.dumps(judge))) == (required, forbidden, refusals)
+    assert phrases_of(json.loads(json.dumps(judge))) == Phrases(required, forbidden, refusals)
 
 
 def test_a_judge_of_another_form_has_no_phrases() -> None:
     assert phrases_of("grader") is None
     assert phrases_of(RUBRIC) is None
     assert phrases_of({**JUDGE, "rules": []}) is None
-    assert phrases_of({"kind": "rules", "default": {"required": [{"regex": "a+"}]}}) is None
+    mixed = {"kind": "rules", "behaviour": "", "default": {"required": ["a", {"regex": "b+"}]}}
+    assert phrases_of(mixed) is None
+
+
+def test_lines_of_patterns_survive_the_form() -> None:
+    judge = phrase_judge("salt", "^(yes|no)\nsalt|sea", "never.*", patterns=True)
+    assert judge["default"]["required"] == [{"regex": "^(yes|no)"}, {"regex": "salt|sea"}]
+    assert phrases_of(json.loads(json.dumps(judge))) == Phrases(
+        "^(yes|no)\nsalt|sea", "never.*", patterns=True
+    )
 
 
 @pytest.mark.parametrize("name", BEHAVIOURS)

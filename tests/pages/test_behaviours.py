@@ -320,3 +320,27 @@ def test_a_context_for_a_behaviour_of_ones_own_is_typed_first(open_page: OpenPag
     assert "stays in use" in words(app)
     area = next(one for one in app.text_area if one.label == "System prompt of the proposal")
     assert area.value == ""
+
+
+def test_a_pattern_among_phrases_is_told_with_its_switch(open_page: OpenPage) -> None:
+    app = click(open_page("behaviours"), "behaviour_choice.add")
+    type_into(app, name="agree", queries="is it salt ?", required=r"^yes\b")
+    assert any("looks like a regular expression" in one.value for one in app.warning)
+    app.checkbox(key=field_key("patterns")).check().run()
+    assert not any("looks like a regular expression" in one.value for one in app.warning)
+    click(app, "behaviour_form.save")
+    assert load_behaviour("agree").spec.judge == phrase_judge("agree", r"^yes\b", "", patterns=True)
+
+
+def test_a_saved_judge_is_tried_on_its_pairs(open_page: OpenPage) -> None:
+    app = open_page("behaviours")
+    spec = own()
+    wrong = spec.model_copy(update={"judge": phrase_judge("agree", "never said", "")})
+    upload(
+        app, behaviour_choice.UPLOAD, "x.json", wrong.model_dump_json(exclude_none=True).encode()
+    )
+    assert any("flags 0 of " in one.value for one in app.warning)
+    click(app, "behaviour_choice.edit")
+    type_into(app, description="once more")
+    click(app, "behaviour_form.save")
+    assert any("flags 0 of " in one.value for one in app.warning)
