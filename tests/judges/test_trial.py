@@ -79,7 +79,8 @@ def test_pairs_the_wrong_way_round_are_told(tmp_path: Path) -> None:
 def test_what_tells_nothing_is_not_tried(tmp_path: Path) -> None:
     same = [{"query": "q", "unsafe_system": "lie", "safe": "yes", "unsafe": "yes"}]
     assert behaviour_trial(load_behaviour(behaviour(tmp_path, rules("no"), same))) is None
-    assert behaviour_trial(load_behaviour(behaviour(tmp_path, {"kind": "grader", "model": "m"}))) is None  # fmt: skip
+    other = behaviour(tmp_path, {"kind": "grader", "model": "m"})
+    assert behaviour_trial(load_behaviour(other)) is None
 
 
 def test_a_judge_for_other_queries_leaves_the_pairs_unjudged(tmp_path: Path) -> None:
