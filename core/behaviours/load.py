@@ -20,7 +20,10 @@ from core.settings.operator import user_folder
 
 SAMPLE_DATA = Path(__file__).parents[2] / "sample_data"
 SHIPPED = SAMPLE_DATA / "behaviours"
+REAL = SAMPLE_DATA / "real"
+# Those of the invented world, and those of a real chat model.
 BEHAVIOURS = ("misuse", "sycophancy", "hallucination")
+REAL_BEHAVIOURS = ("agrees", "claims", "insults", "secret", "language")
 DEFAULT_BEHAVIOUR = "misuse"
 
 
@@ -60,13 +63,34 @@ class Behaviour:
 
     @property
     def shipped(self) -> bool:
-        return self.path.parent == SHIPPED
+        return self.path.parent in (SHIPPED, REAL)
 
 
-def behaviour_names() -> tuple[str, ...]:
-    """Returns the names of all behaviours: the shipped ones, then the user's own."""
+def behaviour_names(model: str | None = None) -> tuple[str, ...]:
+    """Returns the names of all behaviours: the shipped ones, then the user's own.
+
+    model: a model's name; the behaviours that are meant for it come first, those meant for others last.
+    """
+    shipped = (*BEHAVIOURS, *REAL_BEHAVIOURS)
     own = sorted(path.stem for path in own_folder().glob("*.json"))
-    return (*BEHAVIOURS, *(name for name in own if name not in BEHAVIOURS))
+    names = (*shipped, *(name for name in own if name not in shipped))
+    return names if model is None else tuple(sorted(names, key=lambda name: _rank(name, model)))
+
+
+def _rank(name: str, model: str) -> int:
+    try:
+        meant = read_behaviour(behaviour_path(name)).meant_for(model)
+    except BehaviourError:
+        meant = None  # told where it is chosen
+    return {True: 0, None: 1, False: 2}[meant]
+
+
+def is_own(name: str) -> bool:
+    """Returns whether a behaviour is one of the user's own.
+
+    One of a name that was shipped later is still theirs, and is the one that is meant by it.
+    """
+    return name not in BEHAVIOURS and (own_folder() / f"{name}.json").is_file()
 
 
 def own_folder() -> Path:
@@ -82,6 +106,8 @@ def behaviour_path(name: str) -> Path:
     """
     if name in BEHAVIOURS:
         return SHIPPED / f"{name}.json"
+    if name in REAL_BEHAVIOURS and not is_own(name):
+        return REAL / f"{name}.json"
     if name.endswith(".json"):
         return Path(name).expanduser()
     if name not in behaviour_names():
@@ -183,7 +209,7 @@ def save_behaviour(spec: BehaviourSpec) -> Path:
     Raises:
         BehaviourError: the name belongs to a shipped behaviour, or the file cannot be written.
     """
-    if spec.name in BEHAVIOURS:
+    if spec.name in (*BEHAVIOURS, *REAL_BEHAVIOURS) and not is_own(spec.name):
         raise BehaviourError(f"{spec.name!r} comes with Tailscope; choose another name")
     path = own_folder() / f"{spec.name}.json"
     try:
@@ -198,7 +224,7 @@ def save_behaviour(spec: BehaviourSpec) -> Path:
 
 def delete_behaviour(name: str) -> None:
     """Deletes one of the user's own behaviours. Raises: BehaviourError if there is no such."""
-    if name in BEHAVIOURS or name not in behaviour_names():
+    if not is_own(name):
         raise BehaviourError(f"there is no behaviour of your own called {name!r}")
     (own_folder() / f"{name}.json").unlink(missing_ok=True)
 

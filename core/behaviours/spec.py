@@ -95,7 +95,8 @@ class BehaviourSpec(Spec):
     queries: a query file, or the queries, each a text or a `QuerySpec`. contrast: a JSONL file of pairs, or
     the pairs; may be empty if nothing is steered. judge: a judge's file, a shipped judge's short name, or a
     judge's settings. threshold: score from which an answer counts as harm. direction: where activations are
-    read. Paths of files are relative to the behaviour's own file.
+    read. models: what the names of models contain that the behaviour is meant for; empty for any. Paths of
+    files are relative to the behaviour's own file.
     """
 
     name: str
@@ -105,6 +106,13 @@ class BehaviourSpec(Spec):
     judge: str | dict[str, Any]
     threshold: Number = 0.75
     direction: DirectionPosition = "answer_mean"
+    models: tuple[str, ...] = ()
+
+    def meant_for(self, model: str) -> bool | None:
+        """Returns whether it is meant for a model of this name; None where it names no models."""
+        if not self.models:
+            return None
+        return any(part.casefold() in model.casefold() for part in self.models)
 
     @field_validator("name")
     @classmethod

@@ -36,7 +36,10 @@ AttentionOption = Annotated[
 ]
 BehaviourOption = Annotated[
     str,
-    typer.Option(help="misuse, sycophancy, hallucination, one of your own, or a behaviour's file."),
+    typer.Option(
+        help="Of the invented world: misuse, sycophancy, hallucination; of a real chat model: agrees, "
+        "claims, insults, secret, language; one of your own; or a behaviour's file."
+    ),
 ]
 JudgeOption = Annotated[
     str | None,

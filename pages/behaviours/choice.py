@@ -6,11 +6,11 @@ import streamlit as st
 
 from core.behaviours.exchange import behaviour_json, parse_upload, self_contained
 from core.behaviours.load import (
-    BEHAVIOURS,
     DEFAULT_BEHAVIOUR,
     Behaviour,
     behaviour_names,
     delete_behaviour,
+    is_own,
     load_behaviour,
     save_behaviour,
 )
@@ -35,8 +35,8 @@ def behaviour_choice() -> str:
     """
     now = settings().behaviour
     with st.container(horizontal=True, vertical_alignment="center"):
-        own = "" if now in BEHAVIOURS else "  :gray[your own]"
-        name = now.capitalize() if now in BEHAVIOURS else now
+        own = "  :gray[your own]" if is_own(now) or now not in behaviour_names() else ""
+        name = now if own else now.capitalize()
         st.subheader(plain(name) + own, anchor=False)
         st.button(
             "Add a behaviour",
@@ -68,7 +68,7 @@ def behaviour_actions(behaviour: Behaviour) -> None:
             on_click="ignore",
             help="One file with queries, pairs and judge, to keep or to hand on.",
         )
-        if _is_own(behaviour.name):
+        if is_own(behaviour.name):
             st.button(
                 "Edit",
                 icon=":material/edit:",
@@ -81,7 +81,7 @@ def behaviour_actions(behaviour: Behaviour) -> None:
 
 def delete_button(name: str) -> None:
     """Draws the button that deletes a behaviour of the user's own, once that is confirmed."""
-    if _is_own(name) and st.button(
+    if is_own(name) and st.button(
         "Delete", icon=":material/delete:", key="behaviour_choice.delete"
     ):
         _confirm(name)
@@ -171,7 +171,3 @@ def _taken() -> None:
         return
     saved(spec.name)
     st.session_state[TOLD] = f"{spec.name} is one of your behaviours now."
-
-
-def _is_own(name: str) -> bool:
-    return name in behaviour_names() and name not in BEHAVIOURS

@@ -4,7 +4,7 @@ from collections.abc import Container
 
 import streamlit as st
 
-from core.behaviours.load import BEHAVIOURS, behaviour_names, load_queries
+from core.behaviours.load import behaviour_names, is_own, load_queries
 from core.errors import TailscopeError
 from core.glossary import meaning
 from core.queries.chat import check_no_chat
@@ -128,13 +128,13 @@ def forget() -> None:
 
 def _source_name(source: str) -> str:
     # The queries of one's own behaviours are shipped by nobody.
-    own = settings().behaviour not in BEHAVIOURS
+    own = is_own(settings().behaviour) or settings().behaviour not in behaviour_names()
     return "Listed" if own and source == SOURCES[0] else source
 
 
 def _behaviours() -> list[str]:
     """The behaviours to choose from; one that a link has brought may be a file elsewhere."""
-    known, chosen = behaviour_names(), settings().behaviour
+    known, chosen = behaviour_names(settings().model), settings().behaviour
     return [*known, *([] if chosen in known else [chosen])]
 
 

@@ -9,6 +9,7 @@ import pytest
 from core.behaviours.exchange import self_contained
 from core.behaviours.load import (
     BEHAVIOURS,
+    REAL_BEHAVIOURS,
     behaviour_names,
     delete_behaviour,
     load_behaviour,
@@ -59,7 +60,7 @@ def test_shipped_behaviours_are_whole(name: str) -> None:
 
 def test_a_saved_behaviour_is_one_of_them() -> None:
     save_behaviour(BehaviourSpec(**content()))
-    assert behaviour_names() == (*BEHAVIOURS, "salt")
+    assert behaviour_names() == (*BEHAVIOURS, *REAL_BEHAVIOURS, "salt")
     assert [query.text for query in load_queries("salt")] == content()["queries"]
     (pair,) = load_contrast_pairs("salt")
     assert pair.safe[0] == pair.unsafe[0] == {"role": "user", "content": PAIR["query"]}
@@ -67,7 +68,7 @@ def test_a_saved_behaviour_is_one_of_them() -> None:
     scores = behaviour_judge("salt").judge("is it ?", ["salt of the sea", "salt", "never salt sea"])
     assert [one.score for one in scores] == [1.0, 0.5, 0.0]
     delete_behaviour("salt")
-    assert behaviour_names() == BEHAVIOURS
+    assert behaviour_names() == (*BEHAVIOURS, *REAL_BEHAVIOURS)
 
 
 def test_an_edit_is_seen(tmp_path: Path) -> None:
