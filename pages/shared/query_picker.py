@@ -4,7 +4,7 @@ from collections.abc import Container
 
 import streamlit as st
 
-from core.behaviours.load import behaviour_names, is_own, load_queries
+from core.behaviours.load import behaviour_names, is_own, load_behaviour, load_queries
 from core.errors import TailscopeError
 from core.glossary import meaning
 from core.queries.chat import check_no_chat
@@ -21,6 +21,7 @@ OWN = "query_picker.own"
 ERROR = "query_picker.error"
 # The system prompt that the query asked now has brought with it.
 SYSTEM = "query_picker.system"
+NOT_MEANT = "Made for other models: this one may not know what it asks about."
 SOURCES = ("Shipped", "My own", "From a file")
 
 
@@ -37,6 +38,8 @@ def query_picker() -> None:
         on_change=_behaviour_changed,
         help=meaning("behaviour"),
     )
+    if load_behaviour(settings().behaviour).spec.meant_for(settings().model) is False:
+        st.caption(NOT_MEANT)
     queries = {query.text: query for query in load_queries(settings().behaviour)}
     asked = resources.query(settings())
     start = _source_of(asked, queries)
