@@ -1,9 +1,13 @@
 """Fetching and loading a model in the background."""
 
 from core.models.download import BYTES, download_steps
+from core.models.fetch import fetch_steps
+from core.models.fetched import FETCHABLE, fetched_folder
 from core.models.loading import LoadedModel, load_model
 from core.models.spec import LoadingSpec
 from core.tasks import Progress, Steps, Task
+
+LOADING = "loading"
 
 
 class LoadedOnce:
@@ -45,7 +49,9 @@ def taken_model(task: ModelTask | None) -> LoadedModel | None:
 
 
 def _steps(name: str, loading: LoadingSpec, size: int) -> Steps[None, LoadedOnce]:
-    if size > 0:
+    if name in FETCHABLE and fetched_folder(name) is None:
+        yield from fetch_steps(name)
+    elif size > 0:
         yield from download_steps(name, loading)
-    yield Progress(message="loading")
+    yield Progress(message=LOADING)
     return LoadedOnce(load_model(name, loading))

@@ -13,7 +13,7 @@ from core.behaviours.load import load_behaviour
 from core.errors import TailscopeError
 from core.glossary import meaning
 from core.judges import served_judge
-from core.models.loading import embedded_models
+from core.models.embedded import embedded_models, named_models
 from core.models.spec import LoadingSpec
 from core.queries import parse_query_file
 from core.queries.query import Query
@@ -136,16 +136,18 @@ def _taken() -> None:
 
 def _models() -> list[AuditModel]:
     chosen = settings()
-    offered = {name: AuditModel(name=name, loading=LoadingSpec()) for name in embedded_models()}
+    offered = {name: AuditModel(name=name, loading=LoadingSpec()) for name in named_models()}
+    # A real model takes minutes where these take seconds: it is offered, and not asked for.
+    first = dict.fromkeys((*embedded_models(), chosen.model))
     offered[chosen.model] = AuditModel(name=chosen.model, loading=chosen.loading)
     names = _kept(
         "models",
         lambda value: st.multiselect(
             "Models",
             list(offered),
-            default=[name for name in value or offered if name in offered],
+            default=[name for name in value or first if name in offered],
             key="audit_setup.models",
-            help="The models that come with Tailscope, and the one that this session has loaded. "
+            help="The models on this machine, and the one that this session has loaded. "
             "Each is asked with its own measured proposals.",
         ),
     )

@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import TailscopeError
 from core.glossary import meaning
 from core.models.devices import devices_here
-from core.models.loading import embedded_models
+from core.models.embedded import named_models
 from core.models.spec import SPREAD, LoadingSpec
 from core.settings.operator import operator, user_folder
 from core.spec import MAX_NEW_TOKENS, GenerationSpec
@@ -23,17 +23,17 @@ ATTENTIONS = get_args(LoadingSpec.model_fields["attention"].annotation)
 
 def source_form() -> None:
     """Draws the choice of model, and how it is loaded."""
-    names = list(embedded_models())
+    names = list(named_models())
     current = settings().model
     with st.form("model_form.source"):
         st.markdown("**Which model**")
         picked = st.selectbox(
-            "Comes with Tailscope",
+            "On this machine",
             [*names, OTHER],
             index=names.index(current) if current in names else len(names),
         )
         typed = st.text_input(
-            "Or a folder, or a Hugging Face id",
+            "Or a folder, a GGUF file, or a Hugging Face id",
             value="" if current in names else current,
             placeholder="organisation/name, or /path/to/model",
             help="The model is checked before anything is downloaded or read. A gated model's token comes "
@@ -55,7 +55,7 @@ def source_form() -> None:
 def _named(picked: str, typed: str) -> str:
     """Returns which model is meant: of the list and the field, the one that was changed since last time."""
     current = settings().model
-    shown = (OTHER, current) if current not in embedded_models() else (current, "")
+    shown = (OTHER, current) if current not in named_models() else (current, "")
     asked_of, *last = st.session_state.get(LAST, (current, *shown))
     if asked_of != current:
         last = list(shown)

@@ -5,6 +5,7 @@ import streamlit as st
 from pages.model.facts import model_facts
 from pages.model.form import generation_form, source_form
 from pages.model.own_settings import own_settings_view
+from pages.model.real import real_model_offer
 from pages.shared import resources
 from pages.shared.answers import Line, answer_list, judged_by
 from pages.shared.frame import page, plain
@@ -17,6 +18,7 @@ with page("Model", "The risk is a property of a model together with how its answ
     below_left, below_right = st.columns([2, 3], gap="large")
     with left:
         source_form()
+        real_model_offer()
     with below_left:
         generation_form()
     with right:

@@ -6,11 +6,12 @@ import streamlit as st
 
 from core.errors import TailscopeError
 from core.models.download import BYTES, to_download
+from core.models.fetched import FETCHABLE
 from core.models.findings import Preflight, in_bytes
 from core.models.loading import embedded_models
 from core.models.preflight import preflight
 from core.models.spec import LoadingSpec
-from core.models.task import ModelTask, model_task, task_name
+from core.models.task import LOADING, ModelTask, model_task, task_name
 from pages.shared import query_picker, resources, words
 from pages.shared.frame import plain, sentence, show_error
 from pages.shared.preflight_view import preflight_view
@@ -20,6 +21,8 @@ CHECKED = "model_loading.checked"
 PENDING = "model_loading.pending"
 FAILED = "model_loading.failed"
 POLL_SECONDS = 0.7
+CONTINUES = "What is downloaded is kept: a later download continues from there."
+KEPT = "What is complete is kept; a download that is not begins anew."
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,16 @@ def _load(name: str, loading: LoadingSpec, size: int = 0) -> None:
         with st.spinner("Loading the model ..."):
             _use(name, loading)
         return
+    start_loading(name, loading, size)
+    st.rerun()
+
+
+def start_loading(name: str, loading: LoadingSpec, size: int = 0) -> None:
+    """Begins to load a model in the background, and to fetch it first. size: bytes to be fetched."""
+    for key in (CHECKED, FAILED):
+        st.session_state.pop(key, None)
     resources.model_tasks().start(task_name(name, loading), lambda: model_task(name, loading, size))
     st.session_state[PENDING] = (name, loading)
-    st.rerun()
 
 
 def _use(name: str, loading: LoadingSpec) -> None:
@@ -100,35 +110,44 @@ def _progress(name: str, task: ModelTask) -> None:
     now = task.snapshot()
     progress = now.progress
     with st.container(border=True):
-        if progress.unit == BYTES:
+        if progress.unit == BYTES and progress.total > 0:
             done, total = in_bytes(int(progress.done)), in_bytes(int(progress.total))
             text = f"Downloading {plain(name)}: {done} of {total}"
             if progress.seconds_left is not None:
                 text += f" · {words.duration(progress.seconds_left)} left"
             st.progress(progress.share, text=text)
-            st.button(
-                "Cancel",
-                key="model_loading.cancel",
-                icon=":material/stop:",
-                disabled=task.cancelling,
-                on_click=task.cancel,
-                help="What is downloaded is kept: a later download continues from there.",
-            )
+            _cancel(task, kept=KEPT if name in FETCHABLE else CONTINUES)
         else:
+            doing = progress.message or LOADING
             st.markdown(
-                f":material/progress_activity: Loading **{plain(name)}** · "
+                f":material/progress_activity: **{plain(name)}**: {doing} · "
                 f"{words.duration(now.step_seconds)}"
             )
+            # What loads cannot be ended half-way; what only prepares can.
+            if doing != LOADING:
+                _cancel(task, kept=KEPT)
         st.caption(
             f"{plain(settings().model)} stays in use until then. You may go to another page."
         )
+
+
+def _cancel(task: ModelTask, kept: str) -> None:
+    st.button(
+        "Cancel",
+        key="model_loading.cancel",
+        icon=":material/stop:",
+        disabled=task.cancelling,
+        on_click=task.cancel,
+        help=kept,
+    )
 
 
 def _ended(name: str, loading: LoadingSpec, task: ModelTask) -> None:
     """Takes over a model that has been loaded, or says why there is none."""
     end = task.snapshot()
     if end.status == "cancelled":
-        st.session_state[FAILED] = "The download was cancelled; what was downloaded is kept."
+        what = "is complete" if name in FETCHABLE else "was downloaded"
+        st.session_state[FAILED] = f"The download was cancelled; what {what} is kept."
     elif end.error:
         st.session_state[FAILED] = sentence(end.error)
     else:

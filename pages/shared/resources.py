@@ -70,6 +70,12 @@ def model_tasks() -> Registry[None, LoadedOnce]:
     return Registry()
 
 
+def is_loading(name: str, loading: LoadingSpec) -> bool:
+    """Returns whether a model is being fetched or loaded in the background."""
+    task = model_tasks().get(task_name(name, loading))
+    return task is not None and task.running
+
+
 def model_of(asked: Settings | EstimateRequest) -> LoadedModel:
     """Returns the model that a session or a request is about."""
     return model(asked.model, asked.loading)

@@ -2,6 +2,9 @@
 
 import streamlit as st
 
+from core.models.embedded import embedded_models
+from core.models.fetched import FETCHABLE, fetched_folder
+from core.models.listing import megabytes
 from pages.shared import resources
 from pages.shared.frame import page, plain
 from pages.shared.launch import launch
@@ -25,6 +28,24 @@ STEPS = (
     ),
 )
 
+
+def worlds() -> None:
+    """Draws the two worlds to choose from: the invented one, and a real model that can be fetched."""
+    invented, real = st.columns(2)
+    toys = embedded_models()
+    with invented.container(border=True, height="stretch"):
+        st.markdown(f"**Invented world**: exact truth, instant  \n{' and '.join(toys)}")
+        if settings().model not in toys:
+            st.page_link("pages/model/page.py", label="Choose one on the Model page")
+    for model in FETCHABLE.values():
+        with real.container(border=True, height="stretch"):
+            st.markdown(f"**Real chat model**: {megabytes(model)}, minutes  \n{model.title}")
+            here = fetched_folder(model.name) is not None
+            if settings().model != model.name:
+                what = "Load it" if here else "Fetch it"
+                st.page_link("pages/model/page.py", label=f"{what} on the Model page")
+
+
 with page(
     "How often does this model give a harmful answer?",
     "Ask it once and it refuses. Asked a million times, it may not. Tailscope measures how rare "
@@ -40,6 +61,7 @@ with page(
         st.caption(
             "Takes a few seconds. Another question or behaviour: at the left, on every page."
         )
+    worlds()
     for column, (title, target, words) in zip(st.columns(3), STEPS, strict=True):
         with column.container(border=True, height="stretch"):
             st.page_link(target, label=f"**{title}**")

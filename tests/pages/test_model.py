@@ -21,7 +21,7 @@ from core.tasks import Progress, Steps
 from pages.shared import model_loading, resources, state
 from tests.pages.driver import OpenPage, press, words
 
-FOLDER = "Or a folder, or a Hugging Face id"
+FOLDER = "Or a folder, a GGUF file, or a Hugging Face id"
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def arrive(app: AppTest, name: object, loading: LoadingSpec | None = None) -> Ap
 
 def test_an_embedded_model_is_loaded_at_once(open_page: OpenPage) -> None:
     app = open_page("model")
-    next(one for one in app.selectbox if one.label == "Comes with Tailscope").set_value("briar")
+    next(one for one in app.selectbox if one.label == "On this machine").set_value("briar")
     press(app, "Check and load")
     assert not app.exception
     assert not app.error
@@ -68,12 +68,12 @@ def test_a_folder_is_loaded_in_the_background(open_page: OpenPage, copy: Path) -
 def test_the_list_wins_over_a_name_that_was_tried_before(open_page: OpenPage, copy: Path) -> None:
     app = load(open_page("model"), "no/such/model")
     assert app.error
-    next(one for one in app.selectbox if one.label == "Comes with Tailscope").set_value("briar")
+    next(one for one in app.selectbox if one.label == "On this machine").set_value("briar")
     press(app, "Check and load")
     assert app.session_state[state.KEY].model == "briar"
     load(app, copy)
     arrive(app, copy)
-    next(one for one in app.selectbox if one.label == "Comes with Tailscope").set_value("aster")
+    next(one for one in app.selectbox if one.label == "On this machine").set_value("aster")
     press(app, "Check and load")
     assert not app.exception
     assert app.session_state[state.KEY].model == "aster"
@@ -171,7 +171,7 @@ def test_a_strange_revision_is_one_sentence(open_page: OpenPage, revision: str) 
 
 def test_no_name_is_one_sentence(open_page: OpenPage) -> None:
     app = open_page("model")
-    next(one for one in app.selectbox if one.label == "Comes with Tailscope").set_value(
+    next(one for one in app.selectbox if one.label == "On this machine").set_value(
         "Another model ..."
     )
     press(app, "Check and load")
