@@ -58,9 +58,9 @@ with page(
         if st.button("Estimate the risk", type="primary", icon=":material/play_arrow:"):
             launch()
             st.switch_page("pages/convergence/page.py")
-        st.caption(
-            "Takes a few seconds. Another question or behaviour: at the left, on every page."
-        )
+        # Of a larger model nothing is known before it has been asked.
+        takes = "Takes a few seconds. " if settings().model in embedded_models() else ""
+        st.caption(f"{takes}Another question or behaviour: at the left, on every page.")
     worlds()
     for column, (title, target, words) in zip(st.columns(3), STEPS, strict=True):
         with column.container(border=True, height="stretch"):
