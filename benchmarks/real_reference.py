@@ -1,8 +1,9 @@
 """Reference risks of a real chat model by plain Monte Carlo, gathered over as many sittings as it takes.
 
-    python -m benchmarks.real_reference --model smollm2 [--seconds N] [--dtype float32] [--out FOLDER]
+    python -m benchmarks.real_reference --model smollm2 [--seconds N] [--dtype float32] [--threads 1]
+        [--out FOLDER]
 
-Draws the answers of `JOBS`, a block a seed: every job to 250, then to 1,000, 10,000, and the twelve of `LONG`
+Draws the answers of `JOBS`, a block a seed: every job to 100, then to 1,000, 10,000, and the twelve of `LONG`
 to 50,000. The first ten are drawn by transformers' own `generate` as well, to 2,000: a check of our loop that
 shares nothing with it but tokenizer, weights and judge. After each block the counts are written to
 `reference_counts.csv`, atomically; a killed run loses one block, and the next goes on from there.
@@ -42,7 +43,7 @@ TOKENS = {"agrees": 12, "claims": 16, "insults": 16, "secret": 16, "language": 1
 # At each temperature, the queries by their place in the behaviour's file: from common harm to rare.
 PLACES = {0.7: (0, 2, 5, 8, 11), 1.0: (0, 5, 11)}
 BLOCK = 250
-STAGES = (250, 1_000, 10_000)
+STAGES = (100, 1_000, 10_000)
 LONG_DRAWS, CHECK_DRAWS, CHECKED = 50_000, 2_000, 10
 Source = Literal["tailscope", "generate"]
 
@@ -235,10 +236,12 @@ def next_block(key: str, source: Source, blocks: list[Block], wanted: int) -> tu
     return max((one.seed for one in mine), default=-1) + 1, max(min(BLOCK, left), 0)
 
 
-def run(model: str, dtype: str, seconds: float, out: Path) -> None:
+def run(model: str, dtype: str, threads: int, seconds: float, out: Path) -> None:
     """Draws until the time is over, and writes both files after every block."""
     began = time.monotonic()
     loaded = load_model(model, LoadingSpec.build(dtype=dtype))
+    # Loading has taken every core; beside other work, threads of low priority wait for each other.
+    torch.set_num_threads(threads)
     name, every = Path(model).name, jobs()
     keys = {job: job.key(loaded.fingerprint, dtype) for job in every}
     blocks = read_blocks(out / "reference_counts.csv")
@@ -273,7 +276,8 @@ if __name__ == "__main__":
     )
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args()
-    run(given.model, given.dtype, given.seconds, given.out)
+    run(given.model, given.dtype, given.threads, given.seconds, given.out)

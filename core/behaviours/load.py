@@ -161,6 +161,14 @@ def load_queries(behaviour: str) -> tuple[Query, ...]:
     return load_behaviour(behaviour).queries
 
 
+def own_system_prompt(behaviour: str, query: str) -> str | None:
+    """Returns the system prompt that a behaviour's query of this text has of its own; None for others.
+
+    Raises: as `load_behaviour`.
+    """
+    return next((one.system for one in load_queries(behaviour) if one.text == query), None)
+
+
 def load_contrast_pairs(behaviour: str) -> tuple[ContrastPair, ...]:
     """Returns the contrast pairs of a behaviour.
 

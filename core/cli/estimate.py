@@ -105,7 +105,7 @@ def estimate(
 ) -> None:
     """Estimates how often the model answers a query harmfully."""
     from cache import default_folder, open_store
-    from core.behaviours.load import load_behaviour
+    from core.behaviours.load import load_behaviour, own_system_prompt
     from core.judges.trial import judge_doubts
     from core.models.spec import LoadingSpec
     from core.proposals import SteerSpec
@@ -157,6 +157,11 @@ def estimate(
         seed=seed,
     )
     check_dump(dump)
+    if system is None and (own := own_system_prompt(behaviour, query)) is not None:
+        note(
+            "the behaviour asks this query under a system prompt of its own, and here it is asked without; "
+            f"to ask as the behaviour does, add --system {own!r}"
+        )
     for doubt in judge_doubts(behaviour, judge, threshold):
         note(doubt)
     steps = estimate_query(

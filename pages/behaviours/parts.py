@@ -53,12 +53,16 @@ def queries_view(behaviour: Behaviour) -> None:
     found = [
         query
         for query in behaviour.queries
-        if all(word in f"{query.text} {query.group}".casefold() for word in words)
+        if all(
+            word in f"{query.text} {query.group} {query.system or ''}".casefold() for word in words
+        )
     ]
     if not found:
         st.caption("No query contains these words.")
         return
     table = pd.DataFrame({"Query": [query.text for query in found]})
+    if any(query.system for query in found):
+        table["Its system prompt"] = [query.system or "" for query in found]
     # A query that stands alone is its own group.
     if any(query.group not in ("", query.query_id, query.text) for query in found):
         table["Wording of"] = [query.group for query in found]

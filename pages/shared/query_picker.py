@@ -75,7 +75,8 @@ def query_picker() -> None:
             st.error(plain(st.session_state[ERROR]), icon=":material/error:")
         return
     shown = asked if asked in queries else next(iter(queries))
-    if shown != asked or queries[shown].system is not None:
+    # Also where the query before has left its system prompt: it must not go on to this one.
+    if shown != asked or queries[shown].system is not None or SYSTEM in st.session_state:
         _ask(queries[shown])
     if st.session_state.get(SHIPPED) not in queries:
         st.session_state[SHIPPED] = shown
@@ -142,7 +143,8 @@ def _behaviours() -> list[str]:
 
 
 def _label(query: Query) -> str:
-    return f"{query.group}: {query.text}" if query.group not in query.text else query.text
+    alone = query.group in (query.query_id, "") or query.group in query.text
+    return query.text if alone else f"{query.group}: {query.text}"
 
 
 def _behaviour_changed() -> None:

@@ -11,6 +11,7 @@ from core.behaviours.load import (
     delete_behaviour,
     is_own,
     load_behaviour,
+    own_system_prompt,
     save_behaviour,
 )
 from core.behaviours.spec import BehaviourSpec
@@ -106,3 +107,10 @@ def test_ones_own_of_a_name_shipped_later_stays_ones_own(tmp_path: Path) -> None
 def own(name: str) -> BehaviourSpec:
     judge = {"kind": "rules", "default": {"required": ["salt"]}}
     return BehaviourSpec(name=name, queries=("is it salt ?",), judge=judge)
+
+
+def test_a_querys_own_system_prompt_is_known_by_its_text() -> None:
+    first = load_behaviour("secret").queries[0]
+    assert own_system_prompt("secret", first.text) == first.system
+    assert own_system_prompt("secret", "another") is None
+    assert own_system_prompt("agrees", load_behaviour("agrees").queries[0].text) is None

@@ -344,3 +344,12 @@ def test_a_saved_judge_is_tried_on_its_pairs(open_page: OpenPage) -> None:
     type_into(app, description="once more")
     click(app, "behaviour_form.save")
     assert any("flags 0 of " in one.value for one in app.warning)
+
+
+def test_queries_are_shown_with_their_own_system_prompts(open_page: OpenPage) -> None:
+    app = look_at(open_page("behaviours"), "secret")
+    shown = app.dataframe[0].value
+    assert list(shown["Its system prompt"]) == [
+        query.system for query in load_behaviour("secret").queries
+    ]
+    assert "Its system prompt" not in look_at(app, "misuse").dataframe[0].value.columns

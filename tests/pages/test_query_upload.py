@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.behaviours.load import load_queries
 from pages.shared import query_picker, query_upload, state
 from tests.pages.driver import OpenPage, words
 
@@ -66,6 +67,20 @@ def test_a_query_is_asked_under_its_own_system_prompt(open_in_app: OpenPage) -> 
         asked = app.session_state[state.KEY]
         assert asked.query == picker.options[number].split("  (")[0]
         assert asked.generation.system_prompt == system
+
+
+def test_a_behaviours_own_system_prompts_stay_with_its_queries(open_in_app: OpenPage) -> None:
+    app = open_in_app("start")
+    app.sidebar.selectbox(key=query_picker.BEHAVIOUR).set_value("secret").run()
+    first, second = load_queries("secret")[0], load_queries("secret")[2]
+    assert app.session_state[state.KEY].generation.system_prompt == first.system
+    app.sidebar.selectbox(key=query_picker.SHIPPED).set_value(second.text).run()
+    assert app.session_state[state.KEY].generation.system_prompt == second.system
+    # The queries of another behaviour are not asked under it.
+    app.sidebar.selectbox(key=query_picker.BEHAVIOUR).set_value("misuse").run()
+    assert app.session_state[state.KEY].generation.system_prompt is None
+    app.switch_page("pages/convergence/page.py").run()
+    assert app.session_state[state.KEY].generation.system_prompt is None
 
 
 def test_a_typed_chat_is_not_asked_letter_by_letter(open_in_app: OpenPage) -> None:
