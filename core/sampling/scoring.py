@@ -1,7 +1,8 @@
-"""Teacher-forced scoring: the log-probability of every token of given answers in one forward pass.
+"""Teacher-forced scoring: the log-probability of every token of given answers, all tokens in one pass.
 
-Written apart from the sampling loop (no cache, no row removal, no step-by-step mixing), so that each is a
-check on the other. One pass a strength gives every mixing and switch for nothing.
+Written apart from the sampling loop (no step-by-step cache, no row removal, no step-by-step mixing), so that
+each is a check on the other. One pass a strength gives every mixing and switch for nothing. The prompt is
+read once for an arm (`core.sampling.prompt_pass`), and answers go through in parts whose logits fit a bound.
 """
 
 from collections.abc import Sequence
@@ -10,15 +11,25 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.models.hooks import edited_positions, steered
 from core.proposals.base import Arm
 from core.sampling.loop import PAD
+from core.sampling.prompt_pass import PromptPass
 from core.sampling.streams import blended
 from core.sampling.token_distribution import proposal_log_probs, target_log_probs
 from core.sampling.token_rules import under_rules
 from core.spec import GenerationSpec
+from core.tasks import check_cancelled
 
 TokenLogProbs = NDArray[np.float64]
+
+# More answers at once gain nothing: their tokens fill the matrix products.
+ROWS_AT_ONCE = 256
+# For the logits of one part, in bytes. With a vocabulary of 49,152 and 40 tokens, 256 answers at once took
+# 7.3 GB.
+LOGITS_MEMORY = 600_000_000
+# float32 numbers held at once for each token of the vocabulary: the target's logits and log-probabilities, an
+# arm's own, and two in passing.
+LOGITS_ALIVE = 6
 
 
 def score_answers(
@@ -27,19 +38,31 @@ def score_answers(
     tokens: NDArray[np.int32],
     generation: GenerationSpec,
     *,
-    rows_at_once: int = 256,
+    rows_at_once: int | None = None,
 ) -> tuple[TokenLogProbs, list[TokenLogProbs]]:
     """Returns each token's log-probability (n, T) under the target, and under each proposal, unmixed.
 
     All arms have one prompt, the target's being the same query's. tokens: (n, T) int32, PAD after the
-    end. One forward pass for the target and one for each proposal.
+    end. rows_at_once: answers in one pass; None for as many as `LOGITS_MEMORY` allows.
     """
+    rows_at_once = rows_at_once or rows_that_fit(tokens.shape[1], _width(target))
+    passes = [PromptPass(arm) for arm in (target, *proposals)]
     parts = [
-        _score(target, proposals, tokens[start : start + rows_at_once], generation)
+        _score(passes, tokens[start : start + rows_at_once], generation)
         for start in range(0, len(tokens), rows_at_once)
     ]
     own, *others = (np.concatenate(column) for column in zip(*parts, strict=True))
     return own, list(others)
+
+
+def rows_that_fit(steps: int, width: int) -> int:
+    """Returns how many answers of this many tokens to score at once. width: logits of a token."""
+    bytes_a_row = LOGITS_ALIVE * torch.float32.itemsize * max(steps, 1) * width
+    return max(1, min(ROWS_AT_ONCE, LOGITS_MEMORY // bytes_a_row))
+
+
+def _width(arm: Arm) -> int:
+    return int(arm.loaded.model.config.get_text_config().vocab_size)
 
 
 def mix_steps(
@@ -59,12 +82,11 @@ def mix_steps(
 
 
 def _score(
-    target: Arm,
-    proposals: Sequence[Arm],
-    tokens: NDArray[np.int32],
-    generation: GenerationSpec,
+    passes: Sequence[PromptPass], tokens: NDArray[np.int32], generation: GenerationSpec
 ) -> list[TokenLogProbs]:
     """Returns the target's and each proposal's log-probabilities, (n, T) each."""
+    check_cancelled()
+    target = passes[0].arm
     steps = int((tokens != PAD).sum(1).max())
     answers = torch.from_numpy(np.maximum(tokens[:, :steps], 0).astype(np.int64))
     answers = answers.to(target.loaded.device)
@@ -81,13 +103,14 @@ def _score(
             return logits
         return _under_rules(logits, target.prompts[0], answers, generation, vocabulary)
 
-    logits = _answer_logits(target, answers)
+    logits = passes[0].answer_logits(answers)
     log_probs = target_log_probs(ready(logits), generation, vocabulary)
     scores = [of_answers(log_probs)]
-    for arm in proposals:
-        own = _answer_logits(arm, answers).to(logits.device)
-        if arm.blend != 1.0:
-            own = blended(logits, own, arm.blend)
+    for each in passes[1:]:
+        check_cancelled()
+        own = each.answer_logits(answers).to(logits.device)
+        if each.arm.blend != 1.0:
+            own = blended(logits, own, each.arm.blend)
         own = proposal_log_probs(ready(own), log_probs, generation, vocabulary)
         scores.append(of_answers(own))
     return scores
@@ -108,20 +131,3 @@ def _under_rules(
         for step in range(answers.shape[1])
     ]
     return torch.stack(steps, dim=1)
-
-
-def _answer_logits(arm: Arm, answers: torch.Tensor) -> torch.Tensor:
-    """Returns the logits (n, T, vocabulary) from which each answer token was drawn."""
-    (prompt,) = arm.prompts
-    answers = answers.to(arm.loaded.device)
-    start = torch.tensor(prompt, device=arm.loaded.device).expand(len(answers), -1)
-    ids = torch.cat([start, answers], dim=1)
-    edits = []
-    if arm.edit is not None:
-        changed = edited_positions(arm.edit, len(prompt), answers.shape[1])
-        edits.append(arm.edit.edit(changed, slice(None)))
-    with torch.inference_mode(), steered(*edits):
-        output = arm.loaded.model(input_ids=ids, use_cache=False)
-    # The output at the last prompt position predicts the first answer token.
-    logits: torch.Tensor = output.logits[:, len(prompt) - 1 : -1]
-    return logits
