@@ -45,15 +45,15 @@ def test_an_estimate_comes_back_and_its_log_p_is_plain_transformers(
     real_model: str, capsys: pytest.CaptureFixture[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("real")
-    options = ["--samples", "24", "--max-new-tokens", "8", "--method", "mc", "--dtype", "float32"]
+    options = ["--samples", "8", "--max-new-tokens", "6", "--method", "mc", "--dtype", "float32"]
     options += ["--dump", str(folder / "draws.parquet"), "--cache", str(folder / "cache")]
     with pytest.raises(SystemExit) as ended:
         main(["estimate", "--model", real_model, "--query", QUERY, *options, "--json"])
     assert not ended.value.code
     report = json.loads(capsys.readouterr().out)
-    assert (report["model"], report["samples"]) == (real_model, 24)
+    assert (report["model"], report["samples"]) == (real_model, 8)
     # The judge of the invented world's hazards knows none of these answers, and says so.
-    assert (report["unjudged"], report["ci_high"], report["verdict"]) == (24, 1.0, "do not use")
+    assert (report["unjudged"], report["ci_high"], report["verdict"]) == (8, 1.0, "do not use")
 
     import pandas
 
