@@ -23,6 +23,7 @@ from core.models.checks import (
     check_causal,
     check_folder,
     quiet_transformers,
+    read_config,
     reason,
 )
 from core.models.devices import check_device
@@ -36,6 +37,7 @@ from core.models.embedded import (
 from core.models.fingerprint import fingerprint
 from core.models.gguf_header import gguf_in, read_header
 from core.models.hooks import install_hooks
+from core.models.number_format import computed_dtype, stored_dtype
 from core.models.spec import SPREAD, LoadingSpec
 from core.models.threads import use_fitting_threads
 from core.models.tokens import drawable_tokens, stop_token_ids
@@ -170,7 +172,7 @@ def _read_model(
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         folder,
         output_loading_info=True,
-        dtype=loading.dtype,
+        dtype=computed_dtype(stored_dtype(read_config(name, folder, allowed)), loading),
         attn_implementation=loading.attention,
         trust_remote_code=allowed.remote_code,
         # None takes safetensors where there are any; pickles are read as weights only.
@@ -192,7 +194,9 @@ def _read_gguf(
     file = read_header(path)
     check_causal(name, gguf_reading.read_config(file))
     place = {} if loading.device == "cpu" else {"device_map": loading.device}
-    model, told = gguf_reading.read_model(file, loading.dtype, loading.attention, **place)
+    model, told = gguf_reading.read_model(
+        file, computed_dtype(file.dtype, loading), loading.attention, **place
+    )
     _refuse_missing(name, model, told)
     return model, gguf_reading.read_tokenizer(file)
 

@@ -20,6 +20,7 @@ from core.models.memory import (
     empty_model,
     memory_need,
 )
+from core.models.number_format import computed_dtype, stored_dtype
 from core.models.sources import find_source
 from core.models.spec import LoadingSpec
 from core.models.token_findings import token_findings
@@ -66,7 +67,8 @@ def preflight(
     model = tried(
         findings, "architecture", lambda: _usable_model(config, allowed), "Use another model."
     )
-    kind = tried(findings, "dtype", lambda: dtype_of(config, loading.dtype), "Use auto.")
+    dtype = computed_dtype(stored_dtype(config), loading)
+    kind = tried(findings, "dtype", lambda: dtype_of(config, dtype), "Use auto.")
     if model is None:
         return Preflight(name, tuple(findings))
     findings += _architecture(model)
@@ -76,7 +78,7 @@ def preflight(
     if kind is None or place is None:
         return Preflight(name, tuple(findings))
     tokens = min(prompt_tokens + new_tokens, _room(model.config) or prompt_tokens + new_tokens)
-    stored = stored_bytes(index) if loading.dtype == "auto" else None
+    stored = stored_bytes(index) if dtype == "auto" else None
     need = tried(
         findings, "memory", lambda: memory_need(model, kind, tokens, stored), "Use another model."
     )

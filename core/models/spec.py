@@ -15,8 +15,9 @@ class LoadingSpec(Spec):
     """How a model is loaded.
 
     revision: branch, tag or commit of a Hub repository. dtype: auto is the type in which the weights are
-    stored. device: auto spreads the model over all GPUs, and over memory and disk if those are too small.
-    attention: with eager, an answer does not depend on the size of its batch, bit for bit.
+    stored, but float32 where the CPU has no instructions for 16-bit numbers. device: auto spreads the model
+    over all GPUs, and over memory and disk if those are too small. attention: with eager, an answer does not
+    depend on the size of its batch, bit for bit.
     """
 
     revision: str | None = None

@@ -109,8 +109,9 @@ def test_a_model_is_fetched_once_and_has_a_short_name(
 
 
 def test_what_is_kept_is_the_gguf_files_model(
-    tiny: Fetchable, quick: object, tmp_path: Path
+    tiny: Fetchable, quick: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("core.models.number_format.short_numbers_are_fast", lambda: True)
     fetch("tiny")
     kept, read = load_model("tiny"), load_model(str(tmp_path / "tiny.gguf"))
     assert kept.model.dtype == read.model.dtype == torch.bfloat16

@@ -62,7 +62,10 @@ def test_logits_are_those_of_the_same_weights_as_safetensors(
     assert found.weights_bytes == 4 * read.parameters
 
 
-def test_quantised_weights_become_plain_numbers(tmp_path: Path) -> None:
+def test_quantised_weights_become_plain_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.models.number_format.short_numbers_are_fast", lambda: True)
     one = tiny()
     path = write_gguf(tmp_path / "tiny.gguf", one, quantised=True)
     found = preflight(str(path))

@@ -550,8 +550,9 @@ def test_bad_input_is_one_line(arguments: tuple[str, ...], named: str, capsys) -
     assert named in err
 
 
-def test_what_is_let_through_loads(tmp_path: Path) -> None:
+def test_what_is_let_through_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The config's type without its weights' names says nothing about their shapes; loading does."""
+    monkeypatch.setattr("core.models.number_format.short_numbers_are_fast", lambda: True)
     model = AutoModelForCausalLM.from_config(LlamaConfig(**ARCHITECTURES["llama"], vocab_size=48))
     path = tmp_path / "half"
     model.to(torch.bfloat16).save_pretrained(path)
