@@ -260,7 +260,7 @@ def timed_parts(device: torch.device) -> Iterator[dict[str, float]]:
     places = {
         "forward pass": (ModelStream, "_forward"),
         "splitting places (cache copies)": (ModelStream, "keep"),
-        "log-softmax, mixing": (loop, "_distributions"),
+        "log-softmax, mixing": (loop, "distributions"),
         "drawing tokens": (loop, "_draw"),
         "looking up log-probabilities": (loop, "_chosen"),
     }

@@ -92,7 +92,7 @@ def run_rows(
     log_q = np.zeros((len(mixings), count, steps))
     lengths = np.zeros(count, dtype=np.int32)
     stops = np.array(stop_token_ids, dtype=np.int64)
-    drawn_by = _by_token(component, len(mixings), (count, steps))
+    drawn_by = by_token(component, len(mixings), (count, steps))
     rows = np.arange(count)  # unfinished ones
     place = np.zeros(count, dtype=np.int64) if prompts is None else prompts  # of each of them
     for number, mixing in enumerate(mixings, start=1):
@@ -101,16 +101,16 @@ def run_rows(
 
     for step in range(steps):
         check_cancelled()
-        target, *mixed = _distributions(stream, generation, vocabulary, mixings)
+        target, *mixed = distributions(stream, generation, vocabulary, mixings)
         if forced is not None:
             chosen = forced[rows, step].astype(np.int64)
         else:
-            chosen = _draw([target, *mixed], place, drawn_by[rows, step], uniforms[rows, step])
+            chosen = drawn([target, *mixed], place, drawn_by[rows, step], uniforms[rows, step])
         tokens[rows, step] = chosen
-        log_p[rows, step] = _chosen(target, place, chosen)
+        log_p[rows, step] = chosen_log_probs(target, place, chosen)
         for number, own in enumerate(mixed):
             log_q[number, rows, step] = (
-                log_p[rows, step] if own is target else _chosen(own, place, chosen)
+                log_p[rows, step] if own is target else chosen_log_probs(own, place, chosen)
             )
         lengths[rows] = step + 1
 
@@ -123,11 +123,11 @@ def run_rows(
         for number, mixing in enumerate(mixings, start=1):
             if step + 1 >= mixing.t_switch:
                 stream.drop(number)
-        place = _advance(stream, len(target), place, chosen)
+        place = moved_on(stream, len(target), place, chosen)
     return Rows(tokens, lengths, log_p, log_q)
 
 
-def _by_token(
+def by_token(
     component: NDArray[np.int64] | None, last: int, shape: tuple[int, int]
 ) -> NDArray[np.int64]:
     """Returns which component draws each token, (n, T)."""
@@ -136,7 +136,7 @@ def _by_token(
     return np.broadcast_to(component if component.ndim == 2 else component[:, None], shape)
 
 
-def _distributions(
+def distributions(
     stream: Stream,
     generation: GenerationSpec,
     vocabulary: int,
@@ -159,7 +159,7 @@ def _distributions(
     return found
 
 
-def _draw(
+def drawn(
     distributions: Sequence[torch.Tensor],
     place: NDArray[np.int64],
     component: NDArray[np.int64],
@@ -176,7 +176,7 @@ def _draw(
     return chosen
 
 
-def _chosen(
+def chosen_log_probs(
     log_probs: torch.Tensor, place: NDArray[np.int64], chosen: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Returns the log-probability of each row's token, (n,)."""
@@ -184,7 +184,7 @@ def _chosen(
     return np.asarray(log_probs[index[0], index[1]].cpu().double().numpy())
 
 
-def _advance(
+def moved_on(
     stream: Stream, places: int, place: NDArray[np.int64], chosen: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Moves the stream on by one token and returns each row's new place.
