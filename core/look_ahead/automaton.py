@@ -9,7 +9,7 @@ from core.judges.patterns import Regex
 from core.judges.refusals import plain_apostrophes
 from core.judges.rules import Demand
 from core.look_ahead.language import Nfa, NoAutomatonError, any_of
-from core.look_ahead.matcher import NOWHERE, Kind, Matcher, Nodes
+from core.look_ahead.matcher import NOWHERE, Kind, Matcher, Nodes, looked_back_on
 
 Settled = Literal["harmful", "harmless"]
 
@@ -17,7 +17,7 @@ Settled = Literal["harmful", "harmless"]
 @dataclass(frozen=True)
 class Reading:
     """How far a judge has read. begun: a visible character was read. space: white space was read since the
-    last visible character. before: the last character. cleared: where the search for what clears an answer
+    last visible character. before: the last character, as far as a pattern looks back on it. cleared: where the search for what clears an answer
     stands; said, places: whether each required phrase is said, and where the search for it stands."""
 
     begun: bool
@@ -63,6 +63,11 @@ class JudgeAutomaton:
         self._predicates = [predicate for nfa in nfas for predicate in nfa.predicates]
         offsets = [sum(len(nfa.predicates) for nfa in nfas[:k]) for k in range(len(nfas))]
         self._clearing, *self._required = map(Matcher, nfas, offsets)
+        self._looked_back_on = {
+            offset + number
+            for nfa, offset in zip(nfas, offsets, strict=True)
+            for number in looked_back_on(nfa)
+        }
         self._can_clear = bool(demand.forbidden or demand.refusals)
         self._needs = [
             count / len(demand.required) >= threshold for count in range(len(demand.required) + 1)
@@ -114,7 +119,11 @@ class JudgeAutomaton:
                 anew = "before" if step.ended else "after"
         if self._stays_harmful(said):
             return "harmful"
-        return Reading(True, False, letter, cleared.nodes, tuple(said), tuple(places))
+        # Readings that no pattern can tell apart are one.
+        before = tuple(
+            value and number in self._looked_back_on for number, value in enumerate(letter)
+        )
+        return Reading(True, False, before, cleared.nodes, tuple(said), tuple(places))
 
     def _stays_harmful(self, said: list[bool]) -> bool:
         """Whether nothing that follows can change it: enough is said with no gap, and nothing clears it."""

@@ -21,6 +21,16 @@ class Step:
     whole: bool
 
 
+def looked_back_on(nfa: Nfa) -> set[int]:
+    """Returns the predicates that are asked of the character before a place."""
+    return {
+        condition.predicate
+        for edges in nfa.free
+        for condition, _ in edges
+        if condition is not None and condition.side == "before"
+    }
+
+
 class Matcher:
     """Searches for the automaton's matches anywhere in a text. offset: of its predicates in a `Kind`."""
 

@@ -25,6 +25,7 @@ def token_bytes(loaded: LoadedModel) -> list[bytes]:
     special = set(tokenizer.all_special_ids)
     names = tokenizer.convert_ids_to_tokens(list(range(loaded.vocabulary)))
     added = {int(number): str(token) for number, token in tokenizer.added_tokens_decoder.items()}
+    special |= {n for n, token in tokenizer.added_tokens_decoder.items() if token.special}
     bytes_of = _bytes_of_letters() if _is_byte_level(tokenizer) else None
     pieces = []
     for number, name in enumerate(names):

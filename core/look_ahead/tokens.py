@@ -13,8 +13,6 @@ from core.models.loading import LoadedModel
 
 OPEN, HARMFUL, HARMLESS = 0, 1, 2
 REPLACEMENT = "�"
-# Stands after a shorter token's letters.
-NO_LETTER = -1
 UNKNOWN = -1
 
 
@@ -108,24 +106,29 @@ class TokenAutomaton:
 
     def _after_letters(self, reading: Reading | Settled) -> NDArray[np.int64]:
         """Returns the state after each of the different whole pieces, (rows,)."""
-        current = np.full(len(self._rows), self.number(reading, b""), dtype=np.int64)
-        for column in self._rows.T:
-            active = column != NO_LETTER
-            pairs = current[active] * len(self._letters) + column[active]
-            different, place = np.unique(pairs, return_inverse=True)
-            led = np.array(
-                [
-                    self.number(
-                        self._judge.read(self._parts[pair // len(self._letters)][0],
-                                         self._letters[pair % len(self._letters)]),
-                        b"",
-                    )
-                    for pair in different.tolist()
-                ],
-                dtype=np.int64,
-            )
-            current[active] = led[place] if len(led) else current[active]
-        return current
+        reached = np.empty(self._trie_size, dtype=np.int64)
+        reached[0] = self.number(reading, b"")
+        for nodes, parents, letters in self._levels:
+            before = reached[parents]
+            self._learn(before, letters)
+            reached[nodes] = self._table[before, letters]
+        return reached[self._node_of_row]
+
+    def _learn(self, states: NDArray[np.int64], letters: NDArray[np.int64]) -> None:
+        """Fills the table of letters at these states."""
+        while len(self._table) < len(self._parts):
+            self._table = np.concatenate([self._table, np.full_like(self._table, UNKNOWN)])
+        unknown = self._table[states, letters] == UNKNOWN
+        if not unknown.any():
+            return
+        for state, letter in np.unique(
+            np.stack([states[unknown], letters[unknown]]), axis=1
+        ).T.tolist():
+            reading = self._judge.read(self._parts[state][0], self._letters[letter])
+            led = self.number(reading, b"")
+            self._table[state, letter] = led
+        while len(self._table) < len(self._parts):
+            self._table = np.concatenate([self._table, np.full_like(self._table, UNKNOWN)])
 
     def _read_pieces(self) -> None:
         """Sorts the tokens: those of whole characters as rows of letters, and those with parts of one."""
@@ -159,9 +162,24 @@ class TokenAutomaton:
                 continuing.append(token)
             row = tuple(letter(character) for character in text)
             self._row_of_token[token] = rows.setdefault(row, len(rows))
-        longest = max(map(len, rows))
-        self._rows = np.full((len(rows), longest), NO_LETTER, dtype=np.int64)
-        for row, place in rows.items():
-            self._rows[place, : len(row)] = row
+        self._plant(list(rows))
+        self._table = np.full((64, max(len(self._letters), 1)), UNKNOWN, dtype=np.int64)
         self._partial, self._continuing = partial, continuing
         self._empty = np.array(empty, dtype=np.int64)
+
+    def _plant(self, rows: Sequence[tuple[int, ...]]) -> None:
+        """Makes a tree of the pieces, level by level: pieces that begin alike are read alike."""
+        numbers: dict[tuple[int, ...], int] = {(): 0}
+        levels: list[list[tuple[int, int, int]]] = []
+        for row in rows:
+            for end in range(1, len(row) + 1):
+                if row[:end] not in numbers:
+                    numbers[row[:end]] = len(numbers)
+                    if len(levels) < end:
+                        levels.append([])
+                    levels[end - 1].append(
+                        (numbers[row[:end]], numbers[row[: end - 1]], row[end - 1])
+                    )
+        self._trie_size = len(numbers)
+        self._levels = [tuple(np.array(level, dtype=np.int64).T) for level in levels]
+        self._node_of_row = np.array([numbers[row] for row in rows], dtype=np.int64)
