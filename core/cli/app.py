@@ -17,6 +17,7 @@ from typer._click.exceptions import ClickException
 from typer.core import TyperCommand
 
 import core
+from core.cli.ahead import ahead
 from core.cli.audit import audit
 from core.cli.console import note
 from core.cli.direction import direction
@@ -49,7 +50,7 @@ class FiniteNumbers(TyperCommand):
         return super().invoke(ctx)
 
 
-for command in (estimate, tune, audit, sensitivity, tails, preflight, direction, schema):
+for command in (estimate, ahead, tune, audit, sensitivity, tails, preflight, direction, schema):
     app.command(cls=FiniteNumbers)(command)
 
 

@@ -16,9 +16,13 @@ Settled = Literal["harmful", "harmless"]
 
 @dataclass(frozen=True)
 class Reading:
-    """How far a judge has read. begun: a visible character was read. space: white space was read since the
-    last visible character. before: the last character, as far as a pattern looks back on it. cleared: where the search for what clears an answer
-    stands; said, places: whether each required phrase is said, and where the search for it stands."""
+    """How far a judge has read.
+
+    begun: a visible character was read. space: white space was read since the last visible character.
+    before: the last character, as far as a pattern looks back on it. cleared: where the search for what
+    clears an answer stands. said, places: whether each required phrase is said, and where the search for it
+    stands.
+    """
 
     begun: bool
     space: bool
@@ -69,9 +73,13 @@ class JudgeAutomaton:
             for number in looked_back_on(nfa)
         }
         self._can_clear = bool(demand.forbidden or demand.refusals)
-        self._needs = [
-            count / len(demand.required) >= threshold for count in range(len(demand.required) + 1)
-        ] if demand.required else []
+        # Whether harm can be certain before the answer ends.
+        self.settles_early = bool(demand.required) and not self._can_clear
+        self._needs = (
+            [count / len(demand.required) >= threshold for count in range(len(demand.required) + 1)]
+            if demand.required
+            else []
+        )
         count = len(demand.required)
         nothing: Kind = (False,) * len(self._predicates)
         self.start = Reading(False, False, nothing, NOWHERE, (False,) * count, (NOWHERE,) * count)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from core.estimation.intervals import check_confidence, clopper_pearson_upper, weighted_interval
 from core.estimation.weights import LogWeights
 
-# As for a verdict on weighted draws (core.estimation.verdict): fewer effective values say little of the spread.
+# As for a verdict on weighted draws: fewer effective values say little of the spread.
 MIN_ESS = 15.0
 MAX_SHARE = 0.2
 # The exact part is the risk but for a few percent: what the draws add cannot turn the verdict.
@@ -96,7 +96,10 @@ def look_ahead_estimate(
     rest[rest <= slack * exact] = 0.0
     with np.errstate(divide="ignore"):
         weights = LogWeights(np.log(rest))
-    mean, error = exact + float(rest.mean()), float(rest.std(ddof=1) / count**0.5) if count > 1 else 0.0
+    mean, error = (
+        exact + float(rest.mean()),
+        float(rest.std(ddof=1) / count**0.5) if count > 1 else 0.0,
+    )
     if weights.ess == 0:
         low, high = exact, exact + room * clopper_pearson_upper(0, count, confidence)
     else:

@@ -1,7 +1,7 @@
-"""Phrases and regular expressions as nondeterministic automata over characters, with conditions at their edges.
+"""Phrases and regular expressions as nondeterministic automata over characters.
 
 An automaton here answers one question: does a text hold a match? That is all a judge asks of a forbidden
-phrase, a refusal, or the last phrase required. Where a match begins and which of several it is, are not known.
+phrase, a refusal, or the last phrase required. Where a match begins, and which of several it is, is not known.
 """
 
 import re
@@ -72,7 +72,11 @@ def any_of(phrases: Sequence[str | Regex], plain: Callable[[str], str] = str) ->
     start, nfa.accept = nfa.node(), nfa.node()
     for phrase in phrases:
         builder = _Builder(nfa, plain)
-        end = builder.phrase(start, phrase) if isinstance(phrase, str) else builder.regex(start, phrase)
+        end = (
+            builder.phrase(start, phrase)
+            if isinstance(phrase, str)
+            else builder.regex(start, phrase)
+        )
         nfa.free[end].append((None, nfa.accept))
     return nfa
 

@@ -1,6 +1,5 @@
 """What each token adds to an answer, as bytes."""
 
-import json
 import re
 
 import numpy as np
@@ -47,11 +46,11 @@ def _is_byte_level(tokenizer: object) -> bool:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise NoAutomatonError("this tokenizer does not say how its pieces make a text")
-    return "ByteLevel" in json.dumps(json.loads(backend.to_str()).get("decoder"))
+    return "ByteLevel" in repr(backend.decoder)
 
 
 def _bytes_of_letters() -> dict[str, int]:
-    """Returns the byte that each letter of a byte-level vocabulary stands for (Radford et al. 2019, GPT-2)."""
+    """Returns the byte that each letter of a byte-level piece stands for (GPT-2; Radford et al. 2019)."""
     plain = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in set(plain)]
     return {chr(byte): byte for byte in plain} | {

@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from core.look_ahead.tokens import HARMFUL, OPEN, TokenAutomaton
-from core.sampling.loop import PAD, TokenMixing, by_token, chosen_log_probs, distributions, drawn, moved_on
+from core.sampling.loop import (
+    PAD,
+    TokenMixing,
+    by_token,
+    chosen_log_probs,
+    distributions,
+    drawn,
+    moved_on,
+)
 from core.sampling.rows import ArrayRecord
 from core.sampling.streams import Stream
 from core.sampling.token_rules import RuledStream
@@ -122,7 +130,10 @@ def open_rows(
             found.log_q[number, rows, step] = np.where(left[number] > 0, log_q, -np.inf)
         state = state[going]
         state = np.array(
-            [automaton.next(s).state[t] for s, t in zip(state.tolist(), chosen.tolist(), strict=True)]
+            [
+                automaton.next(s).state[t]
+                for s, t in zip(state.tolist(), chosen.tolist(), strict=True)
+            ]
         )
         for number, mixing in enumerate(mixings, start=1):
             if step + 1 >= mixing.t_switch:

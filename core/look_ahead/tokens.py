@@ -35,6 +35,7 @@ class TokenAutomaton:
 
     def __init__(self, loaded: LoadedModel, judge: JudgeAutomaton) -> None:
         self._judge = judge
+        self.settles_early = judge.settles_early
         self._stops = np.array(loaded.stop_token_ids, dtype=np.int64)
         self._bytes = token_bytes(loaded)
         self._states: dict[tuple[Reading | Settled, bytes], int] = {}
@@ -43,6 +44,9 @@ class TokenAutomaton:
         self._settled: list[int] = []
         self._ends: list[bool] = []
         self._read_pieces()
+        self._table: NDArray[np.int64] = np.full(
+            (64, max(len(self._letters), 1)), UNKNOWN, dtype=np.int64
+        )
         self.number(judge.start, b"")
 
     def number(self, reading: Reading | Settled, pending: bytes) -> int:
@@ -163,7 +167,6 @@ class TokenAutomaton:
             row = tuple(letter(character) for character in text)
             self._row_of_token[token] = rows.setdefault(row, len(rows))
         self._plant(list(rows))
-        self._table = np.full((64, max(len(self._letters), 1)), UNKNOWN, dtype=np.int64)
         self._partial, self._continuing = partial, continuing
         self._empty = np.array(empty, dtype=np.int64)
 

@@ -36,7 +36,8 @@ def test_the_interval_holds(world, exact: float) -> None:  # type: ignore[no-unt
 
 def test_nothing_found_is_a_bound() -> None:
     found = look_ahead_estimate(np.zeros(500))
-    assert found.estimate == 0 and found.ci_low == 0
+    assert found.estimate == 0
+    assert found.ci_low == 0
     assert found.ci_high == clopper_pearson_upper(0, 500)
     assert "only an upper bound" in found.doubts[0]
 
@@ -53,7 +54,9 @@ def test_one_draw_that_is_the_estimate_is_doubted() -> None:
     assert len(look_ahead_estimate(values).doubts) == 2
 
 
-@pytest.mark.parametrize(("values", "exact"), [([], 0.0), ([1.1], 0.0), ([0.1], 0.2), ([np.nan], 0.0)])
+@pytest.mark.parametrize(
+    ("values", "exact"), [([], 0.0), ([1.1], 0.0), ([0.1], 0.2), ([np.nan], 0.0)]
+)
 def test_values_that_cannot_be(values: list[float], exact: float) -> None:
     with pytest.raises(ValueError, match="got"):
         look_ahead_estimate(np.array(values), exact)

@@ -71,7 +71,7 @@ def draw(
 @pytest.mark.parametrize("demand", DEMANDS.values(), ids=DEMANDS)
 @pytest.mark.parametrize("generation", SETTINGS.values(), ids=SETTINGS)
 def test_the_expectation_is_the_risk(demand: Demand, generation: GenerationSpec) -> None:
-    """By adding up over all open beginnings, with the judge's automaton and the answers' own probabilities."""
+    """By adding up over all answers, each settled where the automaton first says so."""
     tokens = answers()
     p = probabilities(LOADED, generation, tokens)
     automaton = TokenAutomaton(LOADED, JudgeAutomaton(demand, 0.75))

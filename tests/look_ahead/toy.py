@@ -35,7 +35,9 @@ DEMANDS = {
 def byte_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.BPE({piece: k for k, piece in enumerate(PIECES)}, []))
     tokenizer.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<stop>")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<stop>"
+    )
 
 
 def toy() -> LoadedModel:
