@@ -513,6 +513,41 @@ MUTATIONS = (
         "    if not grades or",
         "tests/judges/test_rubric.py",
     ),
+    Mutation(
+        "look ahead without the mass that stays open",
+        "core/look_ahead/rows.py",
+        "log_q = chosen_log_probs(log_probs, index, chosen) - log_left[number]",
+        "log_q = chosen_log_probs(log_probs, index, chosen)",
+        "tests/look_ahead",
+    ),
+    Mutation(
+        "a word is settled by its last letter",
+        "core/look_ahead/matcher.py",
+        "            if kind is None:\n                return False\n",
+        "            if kind is None:\n                return True\n",
+        "tests/look_ahead",
+    ),
+    Mutation(
+        "a later phrase is not searched for anew",
+        "core/look_ahead/automaton.py",
+        "                said[number], places[number] = False, NOWHERE\n",
+        "                places[number] = NOWHERE\n",
+        "tests/look_ahead",
+    ),
+    Mutation(
+        "bytes of half a letter are dropped",
+        "core/look_ahead/tokens.py",
+        "return self.number(reading, data[used:])",
+        'return self.number(reading, b"")',
+        "tests/look_ahead",
+    ),
+    Mutation(
+        "the exact part counts twice",
+        "core/look_ahead/estimate.py",
+        "rest = np.clip(values - exact, 0.0, room)",
+        "rest = np.clip(values, 0.0, room)",
+        "tests/look_ahead",
+    ),
 )
 
 

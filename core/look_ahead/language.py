@@ -1,7 +1,7 @@
 """Phrases and regular expressions as nondeterministic automata over characters.
 
 An automaton here answers one question: does a text hold a match? That is all a judge asks of a forbidden
-phrase, a refusal, or the last phrase required. Where a match begins, and which of several it is, is not known.
+phrase, a refusal, or the last phrase required. Where a match begins, and which it is, is not known.
 """
 
 import re
@@ -136,6 +136,8 @@ class _Builder:
                 side: Literal["before", "after"] = "before" if direction < 0 else "after"
                 return self._if(place, Condition(side, number, operation is sre.ASSERT))
             raise self._refused(self._source, "it looks around further than one character")
+        if operation is sre.GROUPREF:
+            raise self._refused(self._source, "it refers back to a group")
         raise self._refused(self._source, f"it uses {str(operation).lower().replace('_', ' ')}")
 
     def _repeat(self, place: int, least: int, most: Any, inner: Any) -> int:

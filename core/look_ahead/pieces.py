@@ -64,7 +64,7 @@ def _check(loaded: LoadedModel, pieces: list[bytes]) -> None:
     usable = np.array([n for n in range(loaded.vocabulary) if n not in loaded.stop_token_ids])
     for _ in range(CHECKS):
         tokens = generator.choice(usable, CHECKED_TOKENS).tolist()
-        text = loaded.tokenizer.decode(tokens, skip_special_tokens=True).strip()
+        text = str(loaded.tokenizer.decode(tokens, skip_special_tokens=True)).strip()
         own = b"".join(pieces[token] for token in tokens).decode("utf-8", "replace").strip()
         # Bytes that make no letter are shown as one mark or as several.
         if text.replace("�", "") != own.replace("�", ""):

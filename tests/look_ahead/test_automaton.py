@@ -39,7 +39,7 @@ def by_judge(judge: RuleJudge, text: str) -> bool:
 
 @pytest.mark.parametrize("demand", DEMANDS)
 @pytest.mark.parametrize("threshold", [0.5, 0.75])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     text=st.text(LETTERS, max_size=14) | st.sampled_from(["I can`t", "sorry, I", "ab ba", "abc"])
 )
