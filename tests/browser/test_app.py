@@ -167,7 +167,7 @@ def in_use(driver: Chrome) -> str:
     return next((line for line in text(driver).split("\n") if line.startswith("In use")), "")
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_a_click_on_the_surface_applies_its_settings(app_url: str, driver: Chrome) -> None:
     open_page(driver, f"{app_url}/proposal", "Proposal")
     see(driver, "Useful share")

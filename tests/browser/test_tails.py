@@ -55,7 +55,7 @@ def test_the_slider_moves_everything_in_place(app_url: str, driver: Chrome) -> N
     see(driver, RISKIEST)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_beyond_its_reach_it_offers_how_far(app_url: str, driver: Chrome) -> None:
     open_page(driver, f"{app_url}/tails", "Tails")
     press(driver, "Show the example")

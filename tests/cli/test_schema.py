@@ -36,6 +36,9 @@ CALLS: dict[str, tuple[str, ...]] = {
     "tails-gev": ("tails", "--input", "{folder}/risks.csv", "--horizon", "100", "--fit", "gev"),
 }  # fmt: skip
 
+# Other ways of calls whose output is checked anyway.
+REPEATED = {"estimate-is", "estimate-mc", "estimate-ablate", "tune-no-harm", "tails-gev"}
+
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
     """Returns what a command prints as JSON."""
@@ -47,7 +50,10 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.study] if name in REPEATED else []) for name in CALLS],
+)
 def test_the_output_is_as_published(
     name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

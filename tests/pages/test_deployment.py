@@ -67,7 +67,7 @@ def test_a_risk_that_is_no_number_shows_no_result() -> None:
     nothing_told(fresh(risk="abc"))
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_a_run_and_nothing_typed_beside_it() -> None:
     run = finished()
     app = fresh(run=run.run_id)

@@ -147,7 +147,7 @@ def test_a_link_spends_nothing(open_in_app: OpenPage, home: Path, grader: Seen) 
     assert len(grader) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_a_search_asks_first(open_page: OpenPage, home: Path, grader: Seen) -> None:
     app = open_page("proposal")
     app.session_state[state.KEY] = with_judge(home / "server.json")
@@ -257,7 +257,7 @@ def test_another_threshold_reads_the_same_shards(open_page: OpenPage, run: RunSp
     assert not any("--threshold" in code.value for code in app.code)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_a_run_made_with_the_other_threshold_says_the_same(run: RunSpec) -> None:
     other = run.seen_at(0.3)
     scorer = resources.judge(other.request)

@@ -70,7 +70,7 @@ def test_no_steering_means_no_distance(open_page: OpenPage) -> None:
     assert values["Useful share"] == "100%"
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_too_much_steering_is_said_in_plain_words(open_page: OpenPage) -> None:
     app = open_page("proposal")
     app.slider(key="proposal_controls.alpha_mix").set_value(0.0)
@@ -150,7 +150,7 @@ def test_a_run_comes_back_from_its_address(open_page: OpenPage, open_in_app: Ope
     assert not again.exception
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_another_run_takes_the_place_of_the_one_in_the_address(open_in_app: OpenPage) -> None:
     old, new = (
         resources.run_spec(state.Settings(importance_samples=size, monte_carlo_samples=0))
@@ -209,7 +209,7 @@ def test_a_finished_run_explains_itself(open_page: OpenPage) -> None:
     assert not app.exception
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_a_run_of_one_proposal_explains_itself(open_page: OpenPage) -> None:
     app = open_page("convergence")
     spec = resources.run_spec(state.Settings(importance_samples=80, monte_carlo_samples=0))

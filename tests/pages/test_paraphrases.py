@@ -233,7 +233,7 @@ def test_a_server_of_the_operators_is_offered_and_not_asked(tmp_path: Path) -> N
     assert "Make them" in labels(app)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_the_plot_sorts_by_risk_and_keeps_what_found_nothing_apart() -> None:
     chosen = plan(100)
     rows = list(report(chosen, Progress(partial=done(chosen))).rows)
@@ -324,7 +324,7 @@ def test_going_on_shows_what_is_known_meanwhile() -> None:
     assert len(report(chosen, Progress(partial=seen[-1])).rows) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_many_wordings_are_drawn_at_both_ends_and_listed_in_part() -> None:
     one = done(plan(10)).rows[0].row
     spec = AuditSpec.build(models=(AuditModel(name="aster"),), samples=11)
@@ -405,7 +405,7 @@ def test_what_cannot_be_compared_says_why(hits: tuple[int, ...], big: str) -> No
     assert "the question as it stands and 2 other wordings" in told[1]
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_what_no_judge_could_tell_is_said_and_not_drawn() -> None:
     chosen = plan(60)
     # The model has no word for its markup, and answers with nothing that the rules know.
@@ -429,7 +429,7 @@ def test_an_average_says_what_counts_as_nothing() -> None:
     assert "counting" not in averaged_words(told)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_an_upper_end_that_nobody_can_picture() -> None:
     chosen = plan(60)
     told = report(chosen, Progress(partial=done(chosen)))

@@ -81,7 +81,7 @@ def test_the_open_context_finds_harm(open_page: OpenPage) -> None:
     assert int(hits(app).split()[0]) > 20
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_going_back_to_a_kind_finds_its_settings_again(open_page: OpenPage) -> None:
     app = open_page("proposal")
     app.slider(key=proposal_controls.strength_key("steer")).set_value(4.0).run()
@@ -105,7 +105,7 @@ def test_an_empty_context_is_one_sentence_and_the_old_one_stays(open_page: OpenP
     assert "In the other context" in headings(app)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_an_answer_prefix_changes_the_context(open_page: OpenPage) -> None:
     app = choose_kind(open_page("proposal"), "context")
     app.text_area[0].set_value("")
@@ -149,7 +149,7 @@ def test_an_adapter_of_another_form_is_one_sentence(open_page: OpenPage, tmp_pat
     assert "adapter\\_model.safetensors" in app.error[0].value
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_another_model_gives_the_answers(open_page: OpenPage) -> None:
     app = press(choose_kind(open_page("proposal"), "checkpoint"), "Apply")
     assert not app.exception

@@ -155,7 +155,7 @@ def test_the_examples_numbers_are_those_of_the_command_line(
     assert "wordings of 40 different ones" in words(app)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_what_is_typical_is_told_from_the_mean() -> None:
     """Of one question the middle of the risks is far below the mean, which is the chance beside it."""
     app = fresh(source=EXAMPLE, horizon=1.0)
@@ -181,7 +181,7 @@ def test_the_largest_seen_is_no_forecast() -> None:
     assert "2,000" not in headline(app)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_a_number_of_questions_may_be_written_with_an_exponent() -> None:
     """A field of integers takes 1e6 for 1; what it is told here is what the browser then sends."""
     app = fresh(source=EXAMPLE)
@@ -357,7 +357,7 @@ def test_the_horizon_follows_the_support_until_it_is_chosen() -> None:
     assert horizon(app).value == 3_000
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_a_browser_that_is_late_makes_no_choice() -> None:
     """It sends the value it still shows under the key it had: what the page changes needs another key."""
     app = fresh(source=EXAMPLE)
@@ -519,7 +519,7 @@ def test_a_start_above_every_query_is_one_sentence() -> None:
     assert headline(checked(app))
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_a_file_of_several_models_and_queries_without_a_hit() -> None:
     table = pd.concat([estimates("aster"), estimates("briar")])
     low = table.estimate < table.estimate.quantile(0.2)
@@ -536,7 +536,7 @@ def test_a_file_of_several_models_and_queries_without_a_hit() -> None:
     assert app.file_uploader(key="tails.upload").proto.max_upload_size_mb == 64
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_rows_that_repeat_a_query_are_told() -> None:
     table = shipped_table("briar").drop(columns="group")
     table.loc[:9, "query"] = "the same"

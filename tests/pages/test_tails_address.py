@@ -138,7 +138,7 @@ def test_an_address_that_is_behind_makes_no_choice() -> None:
     assert address(app)["n"] == "800"
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_an_audits_model_is_linked_and_no_query(tmp_path: Path) -> None:
     path = audits_folder() / audit_id(SPEC, QUERIES)
     begin_folder(path, SPEC, QUERIES)
