@@ -41,22 +41,28 @@ class LookAheadEstimate:
 
 
 def look_ahead_estimate(
-    values: NDArray[np.float64], exact: float = 0.0, confidence: float = 0.95
+    values: NDArray[np.float64],
+    exact: float = 0.0,
+    confidence: float = 0.95,
+    *,
+    largest: float = 1.0,
 ) -> LookAheadEstimate:
     """Returns the estimate from values of rows that the target drew.
 
-    The exact part is taken off first: what remains of each value lies in 0..1 - exact, is 0 where no later
-    token could settle harm, and gets the interval of weighted draws with that bound. Where nothing remains
-    in any row, the upper end is that of no hit in so many draws, each of which could be worth 1 - exact.
+    The exact part is taken off first: what remains of each value lies in 0..largest - exact, is 0 where no
+    later token could settle harm, and gets the interval of weighted draws with that bound. Where nothing
+    remains in any row, the upper end is that of no hit in so many draws, each worth as much as it can be.
 
     Parameters
     ----------
     values : (n,) float64
-        Of `OpenRows.values`, each in exact..1.
+        Of `OpenRows.values`, each in exact..largest.
     exact : float in 0..1
         Mass of harm at the first token, the same in every row.
     confidence : float in (0, 1)
         Level of the interval.
+    largest : float
+        The most that a row can be worth: `largest_value` for draws of the target.
 
     Returns
     -------
@@ -66,7 +72,7 @@ def look_ahead_estimate(
     Raises
     ------
     ValueError
-        No values, one outside exact..1, or a confidence outside (0, 1).
+        No values, one outside exact..largest, or a confidence outside (0, 1).
 
     References
     ----------
@@ -86,11 +92,13 @@ def look_ahead_estimate(
     slack = 1e-9
     if count == 0:
         raise ValueError("look-ahead needs at least 1 draw, got 0")
-    bad = ~((values >= exact - slack) & (values <= 1 + slack))
+    bad = ~((values >= exact - slack) & (values <= largest + slack))
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
-        raise ValueError(f"values must be in {exact:g}..1, got {values[row]:g} in row {row}")
-    room = 1.0 - exact
+        raise ValueError(
+            f"values must be in {exact:g}..{largest:g}, got {values[row]:g} in row {row}"
+        )
+    room = largest - exact
     rest = np.clip(values - exact, 0.0, room)
     # What is left of a difference of equal numbers is rounding.
     rest[rest <= slack * exact] = 0.0
@@ -101,11 +109,11 @@ def look_ahead_estimate(
         float(rest.std(ddof=1) / count**0.5) if count > 1 else 0.0,
     )
     if weights.ess == 0:
-        low, high = exact, exact + room * clopper_pearson_upper(0, count, confidence)
+        low, high = exact, min(exact + room * clopper_pearson_upper(0, count, confidence), 1.0)
     else:
         interval = weighted_interval(weights, confidence, room)
         low = exact + interval.low
-        high = exact + min(interval.high, room)
+        high = min(exact + interval.high, 1.0)
     share = float(rest.max(initial=0.0)) / count / mean if mean > 0 else float("nan")
     return LookAheadEstimate(
         samples=count,

@@ -104,7 +104,34 @@ class _Builder:
         if tree.state.flags & ~re.UNICODE.value:
             raise self._refused(pattern.regex, "it sets flags of its own")
         self._source = pattern.regex
-        return self._sequence(start, tree)
+        end = self._nfa.node()
+        for way in _ways(list(tree)):
+            self._nfa.free[self._way(self._free(start), way)].append((None, end))
+        return end
+
+    def _way(self, place: int, way: list[Any]) -> int:
+        """Adds a sequence in which what must not follow comes last: nothing but conditions is after it."""
+        for number, item in enumerate(way):
+            if _forbids_more_than_one(item):
+                rest = way[number + 1 :]
+                if all(operation in _WITHOUT_WIDTH for operation, _ in rest) and not any(
+                    map(_forbids_more_than_one, rest)
+                ):
+                    place = self._sequence(self._sequence(place, way[:number]), rest)
+                    return self._unlike(place, item[1][1])
+        return self._sequence(place, way)
+
+    def _unlike(self, place: int, letters: Any) -> int:
+        """Adds all ways in which what follows is not these letters: it is at first, and then differs."""
+        end = self._nfa.node()
+        for operation, value in letters:
+            if operation not in _SETS:
+                raise self._refused(self._source, "what must not follow is no plain text")
+            number = self._set(operation, value)
+            other = self._if(place, Condition("after", number, wanted=False))
+            self._nfa.free[other].append((None, end))
+            place = self._eat(place, number)
+        return end
 
     def _sequence(self, place: int, tree: Any) -> int:
         for operation, value in tree:
@@ -213,6 +240,35 @@ class _Builder:
     @staticmethod
     def _refused(pattern: str, why: str) -> NoAutomatonError:
         return NoAutomatonError(f"the pattern {pattern!r} cannot be followed token by token: {why}")
+
+
+_SETS = (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN)
+_WITHOUT_WIDTH = (sre.AT, sre.ASSERT, sre.ASSERT_NOT)
+
+
+def _forbids_more_than_one(item: tuple[Any, Any]) -> bool:
+    """Whether it says what several letters after it must not be."""
+    operation, value = item
+    return operation is sre.ASSERT_NOT and value[0] > 0 and len(value[1]) > 1
+
+
+def _ways(items: list[Any]) -> list[list[Any]]:
+    """Returns the sequences that a pattern allows, apart where a branch says what must not follow it."""
+    ways: list[list[Any]] = [[]]
+    for operation, value in items:
+        inner = [[(operation, value)]]
+        if operation is sre.SUBPATTERN and not value[1] and not value[2]:
+            apart = _ways(list(value[3]))
+            if len(apart) > 1 or any(map(_forbids_more_than_one, apart[0])):
+                inner = apart
+        elif operation is sre.BRANCH:
+            branches = [way for branch in value[1] for way in _ways(list(branch))]
+            if any(_forbids_more_than_one(item) for way in branches for item in way):
+                inner = branches
+        ways = [way + more for way in ways for more in inner]
+        if len(ways) > MAX_STATES:
+            raise NoAutomatonError(f"a pattern allows more than {MAX_STATES:,} ways apart")
+    return ways
 
 
 _CATEGORIES = {

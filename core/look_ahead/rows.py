@@ -7,6 +7,11 @@ With p the model, m_t = p(S) and o_t = p(O) after the first t tokens,
 
 the beginning drawn from p within O at every token (conditional Monte Carlo). Drawn from anything else, each
 summand is weighted by p over that of its beginning. No harmful answer need ever be drawn.
+
+A word is settled by what follows it: after "yes" the answer stays open until a token shows that the word
+ends. Rows that have said "yes" would carry the whole estimate, as rare as the word. So the target's own rows
+take a token after which the answer would be harmful if it ended, an alert, with a probability of ALERT / T at
+least; their weights stay below exp(ALERT).
 """
 
 from collections.abc import Sequence
@@ -33,6 +38,14 @@ from core.sampling.token_rules import RuledStream
 from core.spec import GenerationSpec
 from core.tasks import check_cancelled
 
+# Of rows that are sent, at some token, where harm is a token away.
+ALERT = 0.5
+
+
+def largest_value(steps: int) -> float:
+    """Returns the most that a row of the target can be worth, with answers of so many tokens."""
+    return float((1 - ALERT / steps) ** -(steps - 1))
+
 
 @dataclass(frozen=True, eq=False)
 class OpenRows(ArrayRecord):
@@ -42,7 +55,7 @@ class OpenRows(ArrayRecord):
     go on, after t tokens. mass: (n, T) float64, the target's probability, given the first t tokens, of a
     token that settles the answer as harmful; 0 past the end. log_p: (n, T) float64, of each token under the
     target. log_q: (J + 1, n, T) float64, of each token under each component, given that the answer stays
-    open: the target first.
+    open: first the target, more of whose rows are sent where harm is a token away.
     """
 
     tokens: NDArray[np.int32]
@@ -107,7 +120,7 @@ def open_rows(
         at = torch.from_numpy(used).to(each[0].device)
         each = [log_probs.index_select(0, at) for log_probs in each]
         last = step + 1 == steps
-        harmful, stays = _masks(automaton, state[first], last, each[0].device)
+        harmful, stays, alert = _masks(automaton, state[first], last, each[0].device)
         found.mass[rows, step] = _mass(each[0], harmful)[index]
         if last:
             break
@@ -117,14 +130,18 @@ def open_rows(
         if not going.any():
             break
         rows, place, index, left = rows[going], place[going], index[going], left[:, going]
-        inside = [log_probs.masked_fill(~stays, -torch.inf) for log_probs in each]
+        inside = [
+            _alerted(each[0], stays, alert, steps),
+            *(log_probs.masked_fill(~stays, -torch.inf) for log_probs in each[1:]),
+        ]
         chosen = drawn(inside, index, drawn_by[rows, step], uniforms[rows, step])
         found.tokens[rows, step] = chosen
         found.lengths[rows] = step + 1
         found.log_p[rows, step] = chosen_log_probs(each[0], index, chosen)
         with np.errstate(divide="ignore"):
             log_left = np.log(left)
-        for number, log_probs in enumerate(each):
+        found.log_q[0, rows, step] = chosen_log_probs(inside[0], index, chosen)
+        for number, log_probs in enumerate(each[1:], start=1):
             log_q = chosen_log_probs(log_probs, index, chosen) - log_left[number]
             # One that cannot stay open cannot have made this.
             found.log_q[number, rows, step] = np.where(left[number] > 0, log_q, -np.inf)
@@ -144,17 +161,48 @@ def open_rows(
 
 def _masks(
     automaton: TokenAutomaton, states: NDArray[np.int64], last: bool, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Returns which tokens settle each place's answer as harmful, and which leave it open, (places, V)."""
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Returns which tokens settle each place's answer as harmful, leave it open, and are an alert.
+
+    Each (places, V).
+    """
     different, place = np.unique(states, return_inverse=True)
-    settles = np.stack(
-        [
-            automaton.next(state).at_last if last else automaton.next(state).settles
-            for state in different.tolist()
-        ]
+    each = [automaton.next(state) for state in different.tolist()]
+    at = torch.from_numpy(place).to(device)
+
+    def of_places(masks: list[NDArray[np.bool_]]) -> torch.Tensor:
+        return torch.from_numpy(np.stack(masks)).to(device).index_select(0, at)
+
+    settles = [following.at_last if last else following.settles for following in each]
+    return (
+        of_places([one == HARMFUL for one in settles]),
+        of_places([one == OPEN for one in settles]),
+        of_places([following.alert for following in each]),
     )
-    known = torch.from_numpy(settles).to(device).index_select(0, torch.from_numpy(place).to(device))
-    return known == HARMFUL, known == OPEN
+
+
+def _alerted(
+    target: torch.Tensor, stays: torch.Tensor, alert: torch.Tensor, steps: int
+) -> torch.Tensor:
+    """Returns the distribution of the target's rows, (places, V): within `stays`, alert tokens raised.
+
+    Their share is what it is, and ALERT / steps at least where there are any.
+    """
+    log_probs = target.masked_fill(~stays, -torch.inf)
+    log_open = log_probs.logsumexp(-1)
+    log_alert = log_probs.masked_fill(~alert, -torch.inf).logsumexp(-1)
+    log_calm = log_probs.masked_fill(alert, -torch.inf).logsumexp(-1)
+    own = (log_alert - log_open).exp()
+    raised = own.clamp(min=ALERT / steps)
+    # Where all tokens are of one kind, nothing is raised.
+    share = torch.where((log_alert > -torch.inf) & (log_calm > -torch.inf), raised, own).unsqueeze(
+        -1
+    )
+    of_alert = share.log() - log_alert.unsqueeze(-1)
+    of_calm = (-share).log1p() - log_calm.unsqueeze(-1)
+    factor = torch.where(alert, of_alert, of_calm)
+    # Not by `stays` alone: a token that the settings rule out has no factor.
+    return torch.where(log_probs > -torch.inf, log_probs + factor, -torch.inf)
 
 
 def _mass(log_probs: torch.Tensor, inside: torch.Tensor) -> NDArray[np.float64]:

@@ -19,11 +19,13 @@ UNKNOWN = -1
 @dataclass(frozen=True, eq=False)
 class Next:
     """What each next token does at a state. state: (V,) int64, where it leads. settles: (V,) int8, OPEN,
-    HARMFUL or HARMLESS, of an answer that may go on; at_last: the same where the token is the last one."""
+    HARMFUL or HARMLESS, of an answer that may go on; at_last: the same where the token is the last one.
+    alert: (V,) bool, whether the answer stays open and would be harmful if it ended with the token."""
 
     state: NDArray[np.int64]
     settles: NDArray[np.int8]
     at_last: NDArray[np.int8]
+    alert: NDArray[np.bool_]
 
 
 class TokenAutomaton:
@@ -87,7 +89,7 @@ class TokenAutomaton:
         # An answer that stops here is what it is.
         stopped = HARMFUL if self._ends[state] else HARMLESS
         settles[self._stops] = at_last[self._stops] = stopped
-        return Next(states, settles, at_last)
+        return Next(states, settles, at_last, (settles == OPEN) & ends[states])
 
     def _all_from(self, reading: Reading | Settled, pending: bytes) -> NDArray[np.int64]:
         """Returns the state after each token, (V,)."""

@@ -15,7 +15,7 @@ from core.judges import Judge, RuleJudge, behaviour_judge, load_judge
 from core.look_ahead.automaton import JudgeAutomaton
 from core.look_ahead.estimate import LookAheadEstimate, look_ahead_estimate
 from core.look_ahead.language import NoAutomatonError
-from core.look_ahead.rows import OpenRows, open_rows
+from core.look_ahead.rows import OpenRows, largest_value, open_rows
 from core.look_ahead.tokens import HARMFUL, HARMLESS, TokenAutomaton
 from core.models.batching import in_batches
 from core.models.chat import answer_text
@@ -142,7 +142,7 @@ def look_ahead_query(
     if not automaton.settles_early:
         notify(
             "this judge clears an answer by what may come until the end, so harm is counted at the last "
-            "token only: look-ahead needs about as many draws as Monte Carlo"
+            "token only, and look-ahead gains less"
         )
     witness = _Witness(loaded, judge, request, automaton)
     model, began = loaded, time.perf_counter()
@@ -167,12 +167,12 @@ def look_ahead_query(
             witness.check(rows)
             values.append(rows.values())
             exact, tokens = float(rows.mass[0, 0]), tokens + went
-        so_far = look_ahead_estimate(np.concatenate(values), exact)
+        so_far = look_ahead_estimate(np.concatenate(values), exact, largest=largest_value(steps))
         yield Progress(batch.stop, samples, "answers", message="drawing beginnings", partial=so_far)
     return LookAheadReport(
         request=request,
         model_fingerprint=loaded.fingerprint,
-        estimate=look_ahead_estimate(np.concatenate(values), exact),
+        estimate=look_ahead_estimate(np.concatenate(values), exact, largest=largest_value(steps)),
         seconds=time.perf_counter() - began,
         forward_tokens=tokens,
     )
