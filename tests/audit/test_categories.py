@@ -54,6 +54,7 @@ def test_a_category_is_its_queries_alone() -> None:
     assert categories_text((high,), "m") == []
 
 
+@pytest.mark.slow
 def test_bands_hold_the_mean_as_often_as_they_say() -> None:
     held = [
         one.low <= table[table.category == one.category].risk.mean() <= one.high

@@ -60,6 +60,8 @@ def work_of(line: str, *wanted: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(patch("cache.open_store", lambda path: MemoryStore()))
         stack.enter_context(patch("core.audit.run.open_disk_store", lambda path: MemoryStore()))
+        # Judges named at random are no files.
+        stack.enter_context(patch("core.judges.trial.judge_doubts", lambda *asked: ()))
         for name in wanted:
             stack.enter_context(patch(name, reach))
         with pytest.raises(Reached) as caught:
@@ -172,7 +174,7 @@ def test_a_forecast_comes_back(
         spec = spec.model_copy(update={"threshold": None})
     heard: dict[str, Any] = {}
 
-    def read(where: object, model: str | None, keep_doubtful: bool) -> None:
+    def read(where: object, model: str | None, keep_doubtful: bool, **grouping: object) -> None:
         heard.update(where=where, model=model, keep_doubtful=keep_doubtful)
 
     line = command_line(TailsCommand(spec, source, horizon, tuple(taus), left_out))

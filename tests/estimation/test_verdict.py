@@ -265,6 +265,7 @@ def test_one_proposal_that_sees_the_main_route_is_enough(world):
     assert share(found, "do not use") <= 0.3
 
 
+@pytest.mark.slow
 def test_good_mixtures_are_trusted_and_poor_ones_rarely_misplaced():
     assert share(mixtures(proposals(1e-4, (0.4, 0.5), (0.2, 0.7)), 30), "trust") >= 0.9
     poor = proposals(1e-4, (0.03, 1.5), (0.02, 1.2))

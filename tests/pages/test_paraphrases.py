@@ -150,6 +150,7 @@ def test_what_a_wording_holds_is_shown_and_never_rendered() -> None:
     assert "<b>break</b>" not in words(app)
 
 
+@pytest.mark.study
 def test_look_at_a_wording_makes_it_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = plan(60)
     done(chosen)

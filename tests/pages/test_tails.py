@@ -330,6 +330,7 @@ def forecast_of_audit(audit: AuditFolder, *, keep_doubtful: bool = True) -> dict
     return forecast_report(read, TailSpec(), [1_000]).to_dict()
 
 
+@pytest.mark.slow
 def test_further_than_supported_it_refuses_and_offers_how_far() -> None:
     app = fresh(source=EXAMPLE)
     press(app, "tails.horizon.1000000")
@@ -442,6 +443,7 @@ def test_doubtful_queries_are_left_out_only_when_ticked(audit: AuditFolder) -> N
     assert "--leave-out-doubtful" not in words(app)
 
 
+@pytest.mark.study
 def test_what_leaves_too_few_can_be_taken_back() -> None:
     table = estimates("briar").nlargest(20, "estimate").drop(columns="group")
     app = upload(fresh(source=FILE, horizon=20.0), table)
@@ -545,6 +547,7 @@ def test_rows_that_repeat_a_query_are_told() -> None:
     assert "wordings of 311 different ones" in words(app)
 
 
+@pytest.mark.slow
 def test_the_user_says_what_groups_the_rows() -> None:
     table = shipped_table("briar").rename(columns={"group": "category"})
     app = upload(fresh(source=FILE), table)
@@ -557,6 +560,7 @@ def test_the_user_says_what_groups_the_rows() -> None:
     assert "--group=category" in " ".join(one.value for one in app.code)
 
 
+@pytest.mark.study
 def test_the_template_can_be_read_back() -> None:
     found = sample_from_table(estimates_table(template(), "template"))
     assert (len(found.sample), found.remarks) == (40, ())
@@ -639,6 +643,7 @@ def test_an_audit_at_work_is_watched(audit: AuditFolder, monkeypatch: pytest.Mon
     assert headline(app) != first
 
 
+@pytest.mark.study
 def test_the_sessions_audit_is_watched_while_it_is_at_work(audit: AuditFolder) -> None:
     work = AtWork(audit)
     audit_state.audit_tasks().start(audit.audit_id, lambda: work)  # type: ignore[arg-type, return-value]

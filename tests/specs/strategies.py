@@ -22,6 +22,7 @@ from core.proposals import (
     SteerSpec,
 )
 from core.runs.catalogue import Entry
+from core.runs.look_ahead import LookAheadRequest
 from core.runs.request import EstimateRequest
 from core.runs.run import RunSpec
 from core.sampling.spec import SamplingSpec
@@ -345,6 +346,17 @@ SPECS: dict[type[Spec], st.SearchStrategy[Any]] = {
         batch_rows=st.integers(1, 4096),
     ),
     LoadingSpec: loadings,
+    LookAheadRequest: st.builds(
+        LookAheadRequest,
+        query=queries,
+        model=names,
+        loading=loadings,
+        behaviour=st.sampled_from(BEHAVIOURS),
+        generation=generations,
+        judge=optional(names),
+        threshold=optional(above_zero(1.0)),
+        seed=seeds,
+    ),
     OperatorSpec: st.builds(
         OperatorSpec, allow_pickle=file_lists, allow_remote_code=file_lists, judges=file_lists
     ),

@@ -60,6 +60,7 @@ def shipped(model: str) -> TailSample:
     return sample_of(to_score(risk), group=[query.group for query in queries])
 
 
+@pytest.mark.study
 def test_the_naive_split_flatters() -> None:
     """The worst query of aster has seven wordings nearly as bad; one of them is always seen."""
     error = {}

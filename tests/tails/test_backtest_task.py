@@ -44,6 +44,7 @@ def same(one: Backtest, other: Backtest) -> bool:
     )
 
 
+@pytest.mark.study
 def test_it_is_the_backtest_both_ways() -> None:
     sample = grouped()
     spec = BacktestSpec.build(fits=("gumbel", "lognormal"), splits=6, seed=3)
