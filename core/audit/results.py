@@ -150,7 +150,9 @@ def read_results(folder: Path) -> pd.DataFrame:
     except (OSError, pa.ArrowException) as error:
         raise SpecError(f"{str(folder / RESULTS)!r} cannot be read ({error})") from error
     # Of audits from before there were such columns.
-    return found.assign(**{name: usual for name, usual in ADDED.items() if name not in found})
+    whole = found.assign(**{name: usual for name, usual in ADDED.items() if name not in found})
+    known = [name for name in SCHEMA.names if name in whole]
+    return whole[[*known, *(name for name in whole if name not in known)]]
 
 
 def manifest(

@@ -129,7 +129,7 @@ def test_the_order_of_arrival_changes_nothing(
     assert scrambled.drawn == plain.drawn
 
 
-@pytest.mark.slow
+@pytest.mark.study
 @pytest.mark.parametrize("method", ["is", "mc"])
 def test_many_shards_of_one_stage_may_arrive_in_any_order(
     method: str, executor: SerialExecutor

@@ -193,7 +193,7 @@ def test_a_number_of_questions_may_be_written_with_an_exponent() -> None:
     assert "of 201 questions" in headline(checked(app))
 
 
-@pytest.mark.slow
+@pytest.mark.study
 @pytest.mark.parametrize(("typed", "meant"), [(2.5, 3), (3.5, 4), (2.4, 2), (1.0, 1)])
 def test_half_a_question_is_rounded_as_the_field_shows_it(typed: float, meant: int) -> None:
     app = fresh(source=EXAMPLE)
@@ -276,7 +276,7 @@ def test_block_maxima_of_groups_say_nothing_of_single_questions(
     assert "nan" not in table.to_string()
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_horizon_level_and_fit_move_the_numbers() -> None:
     app = fresh(source=EXAMPLE, horizon=2_000.0)
     first = headline(app), metrics(app)
@@ -297,7 +297,7 @@ def test_horizon_level_and_fit_move_the_numbers() -> None:
     assert headline(app) != third[0]
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_the_textbooks_estimators_come_with_their_doubt() -> None:
     app = fresh(source=EXAMPLE, horizon=2_000.0)
     before = headline(app)
@@ -344,7 +344,7 @@ def test_further_than_supported_it_refuses_and_offers_how_far() -> None:
     assert "of 4,000 questions" in headline(app)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_the_horizon_follows_the_support_until_it_is_chosen() -> None:
     app = fresh(source=EXAMPLE)
     assert horizon(app).value == 4_000
@@ -372,7 +372,7 @@ def test_a_browser_that_is_late_makes_no_choice() -> None:
     assert (horizon(app).key, horizon(app).value) == (second, 900)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_the_start_of_the_tail_is_kept_until_another_fit_is_chosen() -> None:
     app = fresh(source=EXAMPLE)
     app.session_state[LARGEST] = 40

@@ -79,7 +79,7 @@ def test_a_link_finds_source_and_choices() -> None:
     assert address(app) == EVERYTHING
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_the_textbooks_estimator_is_linked_for_a_fit_that_has_it() -> None:
     app = linked(tails="example-briar", estimator="ml")
     assert "--estimator=ml" in app.code[-1].value

@@ -210,7 +210,7 @@ def test_a_hundred_thousand_rows_take_seconds() -> None:
         content = write(texts)
         began = time.process_time()
         assert len(parse_query_file(name, content).queries) == len(texts)
-        assert time.process_time() - began < 3
+        assert time.process_time() - began < 10
 
 
 def check_only_spec_errors(name: str, content: bytes) -> None:
