@@ -11,6 +11,8 @@ from core.estimation.weights import LogWeights
 # As for a verdict on weighted draws: fewer effective values say little of the spread.
 MIN_ESS = 15.0
 MAX_SHARE = 0.2
+# The interval claims so many times more than the draws alone rule out.
+MAX_CLAIM = 3.0
 # The exact part is the risk but for a few percent: what the draws add cannot turn the verdict.
 SETTLED_SHARE = 0.95
 
@@ -24,7 +26,8 @@ class LookAheadEstimate:
     ci_low, ci_high: its interval. ess: effective number of draws that the part beyond `exact` rests on.
     largest_share: of one draw in the estimate. monte_carlo_equivalent: draws with which counting harmful
     answers has the same standard error; nan where the error is 0. doubts: sentences; none: nothing speaks
-    against the number.
+    against the number. upper_bound_free: one-sided bound that assumes nothing of beginnings not met: such a
+    one may be worth as much as a draw can be, and the interval, made of what was met, does not know of it.
     """
 
     samples: int
@@ -33,6 +36,7 @@ class LookAheadEstimate:
     standard_error: float
     ci_low: float
     ci_high: float
+    upper_bound_free: float
     confidence: float
     ess: float
     largest_share: float
@@ -77,6 +81,7 @@ def look_ahead_estimate(
     References
     ----------
     Hammersley & Handscomb (1964), "Monte Carlo Methods", section 5.4 (conditional Monte Carlo).
+    Maurer & Pontil (2009), "Empirical Bernstein bounds and sample-variance penalization", theorem 4.
 
     Examples
     --------
@@ -114,6 +119,10 @@ def look_ahead_estimate(
         interval = weighted_interval(weights, confidence, room)
         low = exact + interval.low
         high = min(exact + interval.high, 1.0)
+    free = exact + _empirical_bernstein(rest, room, confidence)
+    if weights.ess == 0:
+        free = high
+    free = min(free, 1.0)
     share = float(rest.max(initial=0.0)) / count / mean if mean > 0 else float("nan")
     return LookAheadEstimate(
         samples=count,
@@ -122,22 +131,38 @@ def look_ahead_estimate(
         standard_error=error,
         ci_low=min(low, mean),
         ci_high=max(high, mean),
+        upper_bound_free=free,
         confidence=confidence,
         ess=float(weights.ess),
         largest_share=share,
         monte_carlo_equivalent=mean * (1 - mean) / error**2 if error > 0 else float("nan"),
-        doubts=_doubts(exact, mean, float(weights.ess), share),
+        doubts=_doubts(exact, mean, float(weights.ess), share, max(high, mean), free),
     )
 
 
-def _doubts(exact: float, mean: float, ess: float, share: float) -> tuple[str, ...]:
+def _empirical_bernstein(rest: NDArray[np.float64], room: float, confidence: float) -> float:
+    """Returns a one-sided bound on the mean of values in 0..room (Maurer & Pontil 2009, theorem 4)."""
+    count = len(rest)
+    if count < 2:
+        return room
+    log_term = float(np.log(2 / (1 - confidence)))
+    spread = float((2 * rest.var(ddof=1) * log_term / count) ** 0.5)
+    return float(rest.mean()) + spread + 7 * room * log_term / (3 * (count - 1))
+
+
+def _doubts(
+    exact: float, mean: float, ess: float, share: float, high: float, free: float
+) -> tuple[str, ...]:
     if mean == 0:
         return ("No token was met that would settle harm: only an upper bound is known.",)
-    if exact >= SETTLED_SHARE * mean:
-        return ()
     doubts = []
-    if ess < MIN_ESS:
-        doubts.append(f"What the draws add rests on {ess:.1f} draws' worth of equal value.")
-    if share > MAX_SHARE:
-        doubts.append(f"A single draw holds {share:.0%} of the estimate.")
+    if exact < SETTLED_SHARE * mean:
+        if ess < MIN_ESS:
+            doubts.append(f"What the draws add rests on {ess:.1f} draws' worth of equal value.")
+        if share > MAX_SHARE:
+            doubts.append(f"A single draw holds {share:.0%} of the estimate.")
+    if free > MAX_CLAIM * high:
+        doubts.append(
+            f"A way to harm that no draw met is in no interval: the draws rule out a risk above {free:.2g}."
+        )
     return tuple(doubts)

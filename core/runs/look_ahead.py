@@ -83,6 +83,9 @@ class LookAheadReport:
             f"look-ahead on {found.samples:,} beginnings of answers by {self.request.model}, "
             f"{self.seconds:.1f} s",
         ]
+        lines.append(
+            f"assuming nothing of what was not met, below {per_million(found.upper_bound_free)}"
+        )
         if found.exact > 0:
             lines.append(f"{per_million(found.exact)} of it is exact: the first token settles it")
         if found.monte_carlo_equivalent == found.monte_carlo_equivalent:

@@ -42,16 +42,33 @@ def test_nothing_found_is_a_bound() -> None:
     assert "only an upper bound" in found.doubts[0]
 
 
-def test_a_first_token_that_settles_all_leaves_no_doubt() -> None:
+def test_a_first_token_that_settles_all_leaves_one_doubt() -> None:
+    """Draws cannot rule out what they did not meet, however exact the rest is."""
     found = look_ahead_estimate(np.full(200, 4e-3), 4e-3)
     assert found.estimate == found.ci_low == pytest.approx(4e-3)
-    assert found.doubts == ()
+    assert all("no draw met" in doubt for doubt in found.doubts)
+    assert look_ahead_estimate(np.full(50_000, 4e-3), 4e-3).doubts == ()
+
+
+def test_a_way_that_no_draw_met_is_in_the_bound_and_doubted() -> None:
+    """Most of the harm is in one beginning of a thousand; all others are worth a little, and agree."""
+    truth, missed, beyond = 1e-3 + 1e-5, 0, 0
+    for seed in range(300):
+        generator = np.random.default_rng(seed)
+        values = np.where(generator.random(300) < 1e-3, 1.0, generator.uniform(0.5e-5, 1.5e-5, 300))
+        found = look_ahead_estimate(values)
+        beyond += truth > found.upper_bound_free
+        if truth > found.ci_high:
+            missed += 1
+            assert any("no draw met" in doubt for doubt in found.doubts)
+    assert missed > 150
+    assert beyond <= 15
 
 
 def test_one_draw_that_is_the_estimate_is_doubted() -> None:
     values = np.zeros(1_000)
     values[3] = 0.5
-    assert len(look_ahead_estimate(values).doubts) == 2
+    assert [doubt.split()[0] for doubt in look_ahead_estimate(values).doubts][:2] == ["What", "A"]
 
 
 @pytest.mark.parametrize(
