@@ -1,6 +1,6 @@
 """How often each interval and band that Tailscope shows holds the truth, in worlds where it is known.
 
-    python -m benchmarks.coverage [estimates] [repeated_sampling] [wordings] [tails] [look_ahead] [--runs 300] [--off]
+    python -m benchmarks.coverage [PART ...] [--runs 300] [--off]
 
 Prints a Markdown table: a row a band and world with the share of runs in which the truth was inside, below
 and above, and the reason where it is outside 93 to 97% by more than luck. --off: those rows alone. `tails`
