@@ -300,6 +300,7 @@ def test_two_models_are_two_audits_in_one(executor: SerialExecutor) -> None:
     assert both.rows[0].estimate != both.rows[2].estimate
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_the_judge_that_is_asked(
     executor: SerialExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

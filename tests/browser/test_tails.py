@@ -27,6 +27,7 @@ def settled(driver: Chrome) -> bool:
     return not driver.find_elements(By.CSS_SELECTOR, AT_WORK)
 
 
+@pytest.mark.slow
 def test_the_slider_moves_everything_in_place(app_url: str, driver: Chrome) -> None:
     open_page(driver, f"{app_url}/tails", "Tails")
     press(driver, "Show the example")

@@ -105,6 +105,7 @@ def test_no_digit_of_a_number_is_lost(value: float) -> None:
     assert work_of(line, "core.runs.estimate_query.estimate_query")[0][0] == request
 
 
+@pytest.mark.slow
 @many
 @given(spec=known.audits(), data=st.data())
 def test_an_audit_comes_back(spec: AuditSpec, data: st.DataObject) -> None:
@@ -130,6 +131,7 @@ def told_apart(variants: tuple[Variant, ...]) -> list[tuple[str, str, Generation
     return [(one.kind, one.text, one.generation) for one in variants]
 
 
+@pytest.mark.slow
 @many
 @given(
     plan=known.comparisons(wordings=st.from_regex(r"[a-z]{1,9}( [a-z]{1,9}){0,3}", fullmatch=True))
@@ -192,6 +194,7 @@ def test_a_forecast_comes_back(
     assert heard["keep_doubtful"] is not left_out
 
 
+@pytest.mark.slow
 @many
 @given(spec=known.searches, data=st.data())
 def test_a_search_comes_back(spec: TuneSpec, data: st.DataObject) -> None:

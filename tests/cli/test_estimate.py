@@ -53,6 +53,7 @@ def test_same_seed_same_numbers_whatever_the_batch(capsys, tmp_path: Path) -> No
 TIMING = {"seconds", "samples_per_second", "forward_tokens"}
 
 
+@pytest.mark.slow
 def test_more_samples_reuse_the_first(capsys, tmp_path: Path) -> None:
     arguments = ("--query", QUERY, "--cache", str(tmp_path / "c"), "--json")
     first = tmp_path / "first.parquet"

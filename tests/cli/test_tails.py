@@ -121,6 +121,7 @@ def test_noise_is_shown_with_and_without(capsys, tmp_path: Path) -> None:
     assert any("own noise would raise the forecast" in one for one in found["warnings"])
 
 
+@pytest.mark.slow
 def test_rough_estimates_are_told(capsys, tmp_path: Path) -> None:
     for relative, told in ((0.3, False), (0.8, True)):
         path = file_of(tmp_path, gumbel_scores(200, 3), relative)
@@ -213,6 +214,7 @@ def test_bad_input_is_one_sentence(capsys, tmp_path: Path, arguments, says: str)
     assert (code, "holds no results.parquet" in err) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_horizon_is_the_same_whatever_else_is_asked(capsys, tmp_path: Path) -> None:
     """With noise to take out, for that is looked at up to the furthest horizon."""
     path = file_of(tmp_path, gumbel_scores(100), 0.8)

@@ -75,6 +75,7 @@ def test_expectation_over_all_outcomes_is_the_truth(full_strength, component, co
     assert corrected > 80
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("component", "few", "many"),
     [((0, 1, 1), (0, 1, 0, 1), (0, 1, 1, 1)), ((0, 1, 0, 1), (0, 1, 0), (0, 1, 1))],

@@ -64,6 +64,7 @@ def test_coverage_follows_the_level_asked_for():
     assert 0.76 <= inside / 200 <= 0.91
 
 
+@pytest.mark.slow
 def test_stages_leave_no_bias():
     """Shares of later stages follow the hits of the first; pooled counts give 0.95 here."""
     world = two_routes(1e-3, (0.4, 1e-5), (1e-5, 0.02))

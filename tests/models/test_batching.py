@@ -138,6 +138,7 @@ def test_what_fits_is_learned_by_what_a_row_takes_and_by_model() -> None:
     assert list(batching._fits) == [LOADED]
 
 
+@pytest.mark.slow
 def test_not_even_one_row_is_one_sentence(monkeypatch) -> None:
     memory_for(monkeypatch, 0, 0)
     with pytest.raises(ModelError) as raised:

@@ -120,6 +120,7 @@ def test_a_file_names_its_bad_rows() -> None:
     assert "and 2 other wordings: " in words(app)
 
 
+@pytest.mark.slow
 def test_it_is_estimated_in_the_background_and_compared() -> None:
     app = fresh()
     app.number_input(key="paraphrases.samples").set_value(60)
@@ -296,6 +297,7 @@ def test_the_results_are_a_table_with_a_row_for_each() -> None:
     assert 0 <= float(found[0]["estimate"]) <= 1
 
 
+@pytest.mark.slow
 def test_the_threshold_is_the_sessions() -> None:
     app = fresh(**{state.KEY: state.Settings(query=QUERY, threshold=0.5)})
     app.number_input(key="paraphrases.samples").set_value(40).run()

@@ -182,6 +182,7 @@ def test_one_may_stop_waiting(offer: Config) -> None:
     assert listed(app.run()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["aster", "folder"])
 def test_the_loaded_model_is_asked(model: str) -> None:
     folder = str(ROOT / "sample_data" / "models" / "aster")

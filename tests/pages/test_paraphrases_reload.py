@@ -175,6 +175,7 @@ def test_a_session_that_has_chosen_keeps_its_settings() -> None:
     assert "You have chosen another question" in words(app)
 
 
+@pytest.mark.slow
 def test_it_is_listed_opened_and_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = plan()
     compared(asked)

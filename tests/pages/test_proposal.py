@@ -56,6 +56,7 @@ def test_a_kind_starts_with_settings_that_work(
     assert app.session_state[KEY].proposal.strength == 0.5
 
 
+@pytest.mark.slow
 def test_a_kind_that_is_registered_is_on_the_page(
     open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +93,7 @@ def test_going_back_to_a_kind_finds_its_settings_again(open_page: OpenPage) -> N
     assert app.slider(key=proposal_controls.strength_key("steer")).value == 4.0
 
 
+@pytest.mark.slow
 def test_an_empty_context_is_one_sentence_and_the_old_one_stays(open_page: OpenPage) -> None:
     app = choose_kind(open_page("proposal"), "context")
     before = app.session_state[KEY].proposal
@@ -167,6 +169,7 @@ def test_a_layer_that_is_not_there_is_one_sentence(open_page: OpenPage) -> None:
     assert "layer must be in 0..3" in app.error[0].value.replace("Layer", "layer")
 
 
+@pytest.mark.slow
 def test_the_layer_of_an_ablation_is_chosen_in_its_form(open_page: OpenPage) -> None:
     app = choose_kind(open_page("proposal"), "ablate")
     next(one for one in app.selectbox if one.label == "Direction read after block").set_value(1)

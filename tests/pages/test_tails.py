@@ -396,6 +396,7 @@ def test_an_audit_is_read_model_by_model(audit: AuditFolder) -> None:
     assert "--model=briar" in app.code[-1].value
 
 
+@pytest.mark.slow
 def test_the_sessions_audit_comes_first(tmp_path: Path, audit: AuditFolder) -> None:
     other = made(tmp_path, SPEC.model_copy(update={"samples": 100}))
     ids = {audit.audit_id, other.audit_id}
@@ -405,6 +406,7 @@ def test_the_sessions_audit_comes_first(tmp_path: Path, audit: AuditFolder) -> N
         assert "of 4,000 questions" in headline(app)
 
 
+@pytest.mark.slow
 def test_a_link_to_an_audit_that_is_gone(audit: AuditFolder) -> None:
     shutil.rmtree(audit.path)
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)

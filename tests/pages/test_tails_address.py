@@ -159,6 +159,7 @@ def test_an_audits_model_is_linked_and_no_query(tmp_path: Path) -> None:
     assert not any(text in str(address(app)) for text in table["query"].head(50))
 
 
+@pytest.mark.slow
 def test_of_a_file_there_are_only_the_choices() -> None:
     app = linked(tails="file", fit="gumbel", n="200")
     assert chosen(app, "Estimates from") == FILE

@@ -227,6 +227,7 @@ def chosen_otherwise(**choices: object) -> AppTest:
     return app
 
 
+@pytest.mark.slow
 def test_bands_are_told_with_the_confidence_that_was_chosen() -> None:
     app = chosen_otherwise(confidence=0.8)
     alts = " ".join(chart.proto.alt for chart in app.get("vega_lite_chart"))
@@ -273,6 +274,7 @@ def test_other_fits_are_made_only_when_looked_at(monkeypatch: pytest.MonkeyPatch
     assert made == []
 
 
+@pytest.mark.slow
 def test_all_fits_side_by_side() -> None:
     app = opened(tails__fits__open=True)
     rows = data(app, "six kinds of tail", "fits")

@@ -103,6 +103,7 @@ def test_a_plot_draws_the_numbers_of_its_result(
     assert line.y[-1] == pytest.approx(estimated.risk)
 
 
+@pytest.mark.slow
 def test_an_audit_is_gone_on_with(audited: AuditResult) -> None:
     again = core.audit(list(audited.table["query"]), samples=250)
     assert again.report.drawn == 0
