@@ -31,3 +31,20 @@ def asked_with(loaded: LoadedModel, generation: GenerationSpec) -> tuple[str, ..
             f"The model's chat template writes a date into the prompt: {day}, whatever the day."
         )
     return tuple(told)
+
+
+def drawn_with(generation: GenerationSpec) -> str:
+    """Returns how tokens are drawn, 'temperature 0.6, top k 20, at most 40 tokens', without what is off."""
+    usual = GenerationSpec(temperature=generation.temperature)
+    apart = {"system_prompt", "temperature", "max_new_tokens"}
+    changed = [
+        f"{name.replace('_', ' ')} {_setting(value)}"
+        for name, value in generation
+        if name not in apart and value != getattr(usual, name)
+    ]
+    parts = [f"temperature {generation.temperature:g}", *changed]
+    return ", ".join([*parts, f"at most {generation.max_new_tokens} tokens"])
+
+
+def _setting(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

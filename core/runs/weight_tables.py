@@ -50,6 +50,27 @@ def answer_weights(
     )
 
 
+def distinct_answers(answers: pd.DataFrame) -> pd.DataFrame:
+    """Returns the distinct answers of each component, the heaviest first: answers as of `answer_weights`.
+
+    Columns: text, component, row (the first draw of it), times, share, log10_weight, harmful.
+    """
+    found = (
+        answers.assign(row=answers.index)
+        .groupby(["text", "component"], as_index=False, sort=False)
+        .agg(
+            row=("row", "first"),
+            times=("row", "size"),
+            share=("share", "sum"),
+            log10_weight=("log10_weight", "first"),
+            harmful=("harmful", "first"),
+        )
+    )
+    return found.sort_values(["share", "log10_weight"], ascending=False, kind="stable").reset_index(
+        drop=True
+    )
+
+
 def weight_bins(log10_weight: FloatArray) -> FloatArray:
     """Returns the lower end of each draw's bin, (n,).
 

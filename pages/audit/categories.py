@@ -6,8 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from core.audit.categories import CategoryRisk
+from core.audit.words import short_name
 from pages.shared import words
-from pages.shared.pace import short_name
 
 MILLION = 1e6
 

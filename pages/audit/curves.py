@@ -9,18 +9,11 @@ from core.audit.curves import Curve
 from core.audit.folder import AuditFolder
 from core.audit.ranking import Ranking, difference, rankings
 from core.audit.table import risk_bins
-from pages.shared import audit_charts
-from pages.shared.audit_words import times
+from core.audit.words import names_of, safest
+from core.charts import audit as audit_charts
+from pages.shared.audit_words import bold
 from pages.shared.frame import plain
-from pages.shared.pace import short_name
 from pages.shared.theme import ink
-
-
-def names_of(folder: AuditFolder) -> dict[str, str]:
-    """Returns what charts call each model: short, and no two alike."""
-    short = {model.name: short_name(model.name) for model in folder.spec.models}
-    alike = list(short.values())
-    return {name: one if alike.count(one) == 1 else name for name, one in short.items()}
 
 
 def curves_view(folder: AuditFolder, curves: Sequence[Curve]) -> None:
@@ -76,7 +69,7 @@ def _ranking(curves: Sequence[Curve], names: dict[str, str]) -> None:
         ]
     st.markdown("**Ranks, 1 the safest** · two ranks where chance may explain the difference")
     st.dataframe(pd.DataFrame(table), hide_index=True, width="stretch", key="audit_curves.ranks")
-    st.markdown(_sentence(ranks, names))
+    st.markdown(safest(ranks, names, bold))
     if len(curves) == 2:
         st.caption(_differences(curves, ranks, names))
 
@@ -84,30 +77,6 @@ def _ranking(curves: Sequence[Curve], names: dict[str, str]) -> None:
 def _cell(best: int, worst: int, share: float) -> str:
     rank = f"{best}" if best == worst else f"{best} or {worst}"
     return f"{rank}  ({share:.2%})"
-
-
-def _sentence(ranks: Ranking, names: dict[str, str]) -> str:
-    """Returns who is safest for how long, in one sentence."""
-    spans: list[tuple[str | None, str, str]] = []
-    for column in ranks.best.columns:
-        if ranks.best[column].isna().any():
-            continue
-        safest = ranks.safest(column)
-        if spans and spans[-1][0] == safest:
-            spans[-1] = (safest, spans[-1][1], column)
-        else:
-            spans.append((safest, column, column))
-    if all(safest is None for safest, _, _ in spans):
-        return "None of these models is shown to be the safest: chance explains the differences."
-    parts = []
-    for safest, first, last in spans:
-        until = "" if first == last else f", and up to {int(last):,} times"
-        who = "no model is shown to be the safest"
-        if safest is not None:
-            who = f"**{plain(names[safest])}** is safest"
-        parts.append(f"{who} when {times(first)}{until}")
-    text = "; ".join(parts) + "."
-    return text[0].upper() + text[1:] if text.startswith("no ") else text
 
 
 def _differences(curves: Sequence[Curve], ranks: Ranking, names: dict[str, str]) -> str:

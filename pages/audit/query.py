@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.audit.folder import AuditFolder
 from core.audit.replay import GoneError, row_request, stored_answers
+from core.audit.words import short_name
 from core.errors import TailscopeError
 from core.runs.request import EstimateRequest
 from core.runs.run import RunSpec
@@ -15,7 +16,6 @@ from pages.audit.table import chosen_query
 from pages.shared import query_picker, resources, words
 from pages.shared.answers import Line, answer_list
 from pages.shared.frame import plain, show_error
-from pages.shared.pace import short_name
 from pages.shared.state import adopt, look_at_run
 from pages.shared.weight_view import weight_view
 

@@ -7,9 +7,9 @@ import streamlit as st
 
 from core.audit.folder import AuditFolder
 from core.audit.table import VERDICTS, chosen_rows, shown
+from core.audit.words import short_name
 from core.glossary import meaning
 from pages.shared import words
-from pages.shared.pace import short_name
 
 CHOSEN = "audit_table.chosen"
 ORDER = "audit_table.order"

@@ -23,7 +23,7 @@ from pages.audit.details import details
 from pages.audit.query import query_view
 from pages.audit.table import table_view
 from pages.shared import words
-from pages.shared.audit_words import headline, subtitle
+from pages.shared.audit_words import asked, headline
 from pages.shared.audits import audit_tasks, begin, look_at_audit
 from pages.shared.consent import AT_MOST
 from pages.shared.frame import plain, sentence
@@ -34,7 +34,7 @@ BUTTON_WIDTH = 140
 
 def audit_view(folder: AuditFolder) -> None:
     """Draws an audit, and draws it anew until it ends. Raises: TailscopeError."""
-    st.markdown(subtitle(folder))
+    st.markdown(asked(folder))
     snapshot = _snapshot(folder)
     polling = snapshot is not None and not snapshot.finished
     live = st.fragment(_live, run_every=POLL_SECONDS if polling else None)

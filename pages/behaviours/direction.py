@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.behaviours.load import Behaviour
+from core.charts import layers
 from core.models.loading import LoadedModel
 from core.proposals import AnyProposalSpec
 from core.runs.defaults import known_default
@@ -13,7 +14,7 @@ from core.steering.files import direction_bytes
 from core.steering.gguf_file import HOW_TO_INSTALL, gguf_installed
 from core.tasks import Registry, Task
 from pages.behaviours.direction_import import direction_import
-from pages.shared import charts, resources
+from pages.shared import resources
 from pages.shared.frame import plain, sentence
 from pages.shared.paid_judges import is_paid
 from pages.shared.state import change, settings
@@ -190,7 +191,7 @@ def _found(
         st.markdown("**How well each block tells safe from unsafe**")
         chosen = getattr(measured, "layer", int(found.separation.argmax()))
         st.vega_lite_chart(
-            charts.separation(found.separation.tolist(), chosen),
+            layers.separation(found.separation.tolist(), chosen),
             key="behaviour_direction.separation",
             width="stretch",
             alt="Distance between safe and unsafe examples after each block",

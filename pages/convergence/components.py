@@ -6,12 +6,13 @@ import pandas as pd
 import streamlit as st
 
 from core.estimation import Estimate
+from core.proposals.words import component_names
+from core.runs.figures import names_of
 from core.runs.run import RunSpec
 from core.runs.stage_tables import pilot_forecast, shares_by_stage
 from core.sampling.scored import JudgedShard
 from core.search.tables import predicted_error
 from pages.shared import weight_charts, words
-from pages.shared.proposal_words import component_names
 from pages.shared.state import prediction
 from pages.shared.theme import ink
 
@@ -24,7 +25,7 @@ def components_view(run: RunSpec, found: Estimate, shards: tuple[JudgedShard, ..
     request = run.arm_request("weighted")
     every = component_names(request.proposals)
     # Components that drew nothing are not in the estimate.
-    names = _names_of(found, every)
+    names = names_of(found, every)
     st.markdown(
         "Each proposal alone gives an estimate of its own. They must agree, within their errors; the "
         "combined one is sharper than any of them."
@@ -59,13 +60,6 @@ def components_view(run: RunSpec, found: Estimate, shards: tuple[JudgedShard, ..
             width="stretch",
             alt="Shares of the components in each stage of draws",
         )
-
-
-def _names_of(found: Estimate, every: list[str]) -> list[str]:
-    proposals = iter(every[:-1])
-    if len(found.components) == len(every):
-        return [every[-1] if one.is_target else next(proposals) for one in found.components]
-    return [every[-1] if one.is_target else one.name for one in found.components]
 
 
 def _table(found: Estimate, names: list[str]) -> pd.DataFrame:

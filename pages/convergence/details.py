@@ -1,6 +1,5 @@
 """What lies behind a run's number, for those who open it: diagnostics, answers, data, command."""
 
-import math
 import tempfile
 from collections.abc import Mapping
 from functools import partial
@@ -9,38 +8,17 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from core.charts.convergence import ARM_NAMES
 from core.cli.command_line import EstimateCommand, command_line
-from core.estimation import Estimate
-from core.glossary import meaning
 from core.runs.dump import write_dump
+from core.runs.figures import FIGURES, SECOND_LABEL, SECOND_MEANING, in_figures, second_interval
 from core.runs.run import ARMS, RunSpec
 from core.runs.task import RunSnapshot
 from pages.convergence.components import components_view, forecast_view
 from pages.convergence.threshold import threshold_view
-from pages.shared import charts, resources
+from pages.shared import resources
 from pages.shared.run_arms import ArmEstimate, arm_estimates, at_session_threshold
 from pages.shared.weight_view import weight_view
-
-TOKENS_MEANING = (
-    "Tokens that went through the models. Answers that begin alike share them up to where they part, so that "
-    "Monte Carlo's, most of them the same refusal, take few; an answer of several proposals goes through all."
-)
-ROWS: tuple[tuple[str, str, str], ...] = (
-    ("hits", "Harmful answers", meaning("hit")),
-    ("hit_rate", "Raw hit rate", meaning("hit rate")),
-    ("unjudged", "Unjudged answers", meaning("unjudged")),
-    ("ess", "Effective sample size", meaning("effective sample size")),
-    ("ess_event", "Effective harmful answers", meaning("effective harmful answers")),
-    ("khat", "Pareto k-hat", meaning("k-hat")),
-    ("max_weight_share", "Largest weight share", meaning("weight share")),
-    ("mean_weight", "Mean weight", meaning("mean weight")),
-    ("overlap", "Overlap", meaning("overlap")),
-    ("forward_tokens", "Tokens through the model", TOKENS_MEANING),
-    ("seconds", "Seconds of computing", "When the draws were made."),
-    ("samples_per_second", "Answers per second", ""),
-)
-SECOND_LABEL = "Second proposal, per million"
-SECOND_MEANING = f"The 99% interval. {meaning('second opinion')}"
 
 
 def run_details(run: RunSpec, snapshot: RunSnapshot) -> None:
@@ -66,31 +44,16 @@ def run_details(run: RunSpec, snapshot: RunSnapshot) -> None:
 
 def _diagnostics(arms: Mapping[str, ArmEstimate]) -> pd.DataFrame:
     heard = any(arm.estimate.second is not None for arm in arms.values())
-    labels, meanings = [label for _, label, _ in ROWS], [meaning for _, _, meaning in ROWS]
+    labels, meanings = [label for _, label, _ in FIGURES], [meaning for _, _, meaning in FIGURES]
     if heard:
         labels, meanings = [*labels, SECOND_LABEL], [*meanings, SECOND_MEANING]
     table: dict[str, list[str]] = {"": labels}
     for method, arm in arms.items():
         found = arm.estimate
-        figures = [_number(getattr(found, name)) for name, _, _ in ROWS]
-        table[charts.ARM_NAMES[method]] = [*figures, _second(found)] if heard else figures
+        figures = [in_figures(getattr(found, name)) for name, _, _ in FIGURES]
+        table[ARM_NAMES[method]] = [*figures, second_interval(found)] if heard else figures
     table["What it means"] = meanings
     return pd.DataFrame(table)
-
-
-def _second(found: Estimate) -> str:
-    second = found.second
-    if second is None:
-        return "–"
-    return f"{second.low * 1e6:,.3g} to {second.high * 1e6:,.3g}"
-
-
-def _number(value: float) -> str:
-    if not math.isfinite(value):
-        return "–"
-    if isinstance(value, int) or value >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
 
 
 def _commands(run: RunSpec) -> None:
@@ -107,7 +70,7 @@ def _downloads(run: RunSpec, snapshot: RunSnapshot) -> None:
         for method, arm in snapshot.progress.partial.arms.items():
             if method not in ARMS or arm.done == 0:
                 continue
-            name = f"{charts.ARM_NAMES[method]}, {arm.done:,} draws"
+            name = f"{ARM_NAMES[method]}, {arm.done:,} draws"
             for kind in ("parquet", "csv"):
                 st.download_button(
                     f"{name} ({kind})",

@@ -6,13 +6,14 @@ from typing import Any
 
 import streamlit as st
 
+from core.charts.convergence import ARM_NAMES, AXES, convergence
 from core.estimation import Estimate
 from core.glossary import meaning
 from core.runs.run import RunSpec
 from core.runs.saving import saving
 from core.runs.task import ArmProgress, RunSnapshot, RunTask
 from pages.convergence.threshold import threshold_note
-from pages.shared import charts, resources, words
+from pages.shared import resources, words
 from pages.shared.chances import big
 from pages.shared.frame import plain, tell
 from pages.shared.run_arms import ArmEstimate, arm_estimates, at_session_threshold
@@ -132,7 +133,7 @@ def _continue(run: RunSpec) -> None:
 
 
 def _progress_words(method: str, arm: ArmProgress, snapshot: RunSnapshot) -> str:
-    name = charts.ARM_NAMES[method]
+    name = ARM_NAMES[method]
     if arm.done >= arm.total:
         return f"{name}: all {arm.total:,} answers"
     count = f"{name}: {arm.done:,} of {arm.total:,}"
@@ -223,7 +224,7 @@ def _chart(run: RunSpec, arms: Mapping[str, ArmEstimate]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         axis = st.segmented_control(
             "Horizontal axis",
-            list(charts.AXES),
+            list(AXES),
             key=AXIS,
             default="samples",
             required=True,
@@ -239,7 +240,7 @@ def _chart(run: RunSpec, arms: Mapping[str, ArmEstimate]) -> None:
         st.container(height=440, border=False)
         return
     st.vega_lite_chart(
-        charts.convergence(
+        convergence(
             {method: arm.path for method, arm in arms.items()},
             axis=axis,
             reference=resources.reference(run.request.model_dump_json()),

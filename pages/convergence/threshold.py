@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.charts.style import GRID, INK, LABELS, MILLION, NEUTRAL
 from core.glossary import meaning
 from core.runs.run import RunSpec
 from core.runs.score_histogram import score_table
 from core.runs.task import RunSnapshot
-from pages.shared import charts
 from pages.shared.run_arms import at_session_threshold, scored_by, set_threshold
 from pages.shared.theme import ink
 
@@ -86,7 +86,7 @@ def _slider(run: RunSpec, now: float, key: str) -> None:
     )
 
 
-def score_chart(table: pd.DataFrame, threshold: float, ink: str = charts.INK["light"]) -> Any:
+def score_chart(table: pd.DataFrame, threshold: float, ink: str = INK["light"]) -> Any:
     """Returns bars of `score_table`, stacked, and the threshold as a line."""
     # The model's own draws below, the proposals' on top of them.
     table = table.sort_values(["score", "from_target"], ascending=[True, False])
@@ -97,14 +97,14 @@ def score_chart(table: pd.DataFrame, threshold: float, ink: str = charts.INK["li
         source=table["from_target"].map(SOURCES),
         low=table["score"] - BAR_WIDTH,
         high=table["score"] + BAR_WIDTH,
-        per_million=table["risk"] * charts.MILLION,
+        per_million=table["risk"] * MILLION,
     )
     x = {
         "type": "quantitative",
         "title": "Score",
         "scale": {"domain": [-0.03, 1.03], "nice": False},
         "axis": {
-            **charts.LABELS,
+            **LABELS,
             "grid": False,
             "values": [0, 0.25, 0.5, 0.75, 1],
             "labelExpr": "'' + datum.value",
@@ -119,13 +119,13 @@ def score_chart(table: pd.DataFrame, threshold: float, ink: str = charts.INK["li
                 "field": "bottom",
                 "type": "quantitative",
                 "title": "Answers drawn",
-                "axis": {**charts.LABELS, **charts.GRID, "tickCount": 4},
+                "axis": {**LABELS, **GRID, "tickCount": 4},
             },
             "y2": {"field": "top"},
             "color": {
                 "field": "source",
                 "type": "nominal",
-                "scale": {"domain": list(SOURCES.values()), "range": [charts.NEUTRAL, "#0072b2"]},
+                "scale": {"domain": list(SOURCES.values()), "range": [NEUTRAL, "#0072b2"]},
                 "legend": {"orient": "top", "title": None, "labelFontSize": 14},
             },
             "tooltip": [

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from core.charts.style import GRID, LABELS, NEUTRAL, Chart
 from core.deployment import Risk, denominator
 from pages.shared.chances import chance
-from pages.shared.charts import GRID, LABELS, NEUTRAL, Chart
 
 HARM = {"light": "#d55e00", "dark": "#ffa05c"}
 DOTS_WIDE, DOTS_HIGH = 50, 20

@@ -3,12 +3,12 @@
 import pandas as pd
 import streamlit as st
 
+from core.charts.wordings import both_ends, forest, forest_rows, legend
 from core.cli.command_line import WORDINGS_FILE, command_line
 from core.sensitivity.comparison import Comparison, VariantRow
 from core.sensitivity.report import SensitivityReport
 from core.sensitivity.summary import is_unjudged
 from core.sensitivity.variants import ORIGINAL
-from pages.paraphrases.charts import both_ends, forest, forest_rows, legend
 from pages.paraphrases.wording import (
     averaged_words,
     marked,

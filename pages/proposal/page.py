@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.charts import layers
 from core.errors import TailscopeError
 from core.proposals import DirectedSpec
 from pages.proposal.controls import sliders
@@ -9,7 +10,7 @@ from pages.proposal.kind import kind_form, kind_picker, layer_form
 from pages.proposal.preview import preview_view
 from pages.proposal.search import search_view
 from pages.proposal.surface import surface_is_behind
-from pages.shared import charts, resources
+from pages.shared import resources
 from pages.shared.frame import page, plain, show_error
 from pages.shared.state import settings
 
@@ -48,6 +49,6 @@ with page(
                     layer_form(resources.model_of(asked), proposal, separation)
                 with right:
                     st.vega_lite_chart(
-                        charts.separation(separation, proposal.layer), key="proposal.separation"
+                        layers.separation(separation, proposal.layer), key="proposal.separation"
                     )
         search_view(asked)

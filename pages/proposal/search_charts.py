@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pages.shared.charts import GRID, INK, LABELS, Chart
+from core.charts.style import GRID, INK, LABELS, Chart
 
 # Lower is better, so the best cells are the brightest; a scheme that the colour-blind can read.
 SCHEME = {"scheme": "viridis", "reverse": True}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from core.charts.style import INK
 from pages.proposal.search_charts import BEST_MARK, VALUE_TITLES, worst_shown
-from pages.shared.charts import INK
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

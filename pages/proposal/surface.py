@@ -5,7 +5,9 @@ from typing import Any
 
 import streamlit as st
 
+from core.charts.style import INK
 from core.proposals import AnyProposalSpec
+from core.proposals.words import settings_of
 from core.runs.request import EstimateRequest
 from core.search.cross_entropy import Objective, SearchResult
 from core.search.plan import OWN_QUERY, SearchPlan
@@ -18,9 +20,7 @@ from core.search.tables import (
 )
 from pages.proposal import search_charts
 from pages.proposal.search_relief import relief
-from pages.shared import charts
 from pages.shared.frame import plain, sentence
-from pages.shared.proposal_words import settings_of
 from pages.shared.state import change, remember_prediction
 
 OBJECTIVE = "surface_view.objective"
@@ -78,7 +78,7 @@ def _surface(asked: EstimateRequest, plan: SearchPlan, found: SearchResult) -> N
     objective, layer, alpha = _choices(found)
     best = found.best_point(objective)
     applied = place_of(found, asked.proposal)
-    ink = charts.INK[st.context.theme.type or "light"]
+    ink = INK[st.context.theme.type or "light"]
     left, right = st.container(key="chart_pair_search").columns([3, 2], gap="large")
     with left:
         view = st.segmented_control(

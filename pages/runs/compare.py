@@ -9,13 +9,14 @@ import streamlit as st
 
 from core.audit.compare import FEWEST, PairedRatios, compare
 from core.audit.results import RESULTS, read_results
+from core.audit.words import short_name
+from core.charts import audit as audit_charts
 from core.errors import SpecError, TailscopeError
 from core.runs.catalogue import Entry
 from pages.runs.listing import models_of
-from pages.shared import audit_charts, words
+from pages.shared import words
 from pages.shared.audits import known_folder
 from pages.shared.frame import plain, show_error
-from pages.shared.pace import short_name
 from pages.shared.theme import ink
 
 

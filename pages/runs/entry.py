@@ -12,12 +12,13 @@ from pydantic import ValidationError
 from core.audit.results import MANIFEST, RESULTS
 from core.cli.command_line import EstimateCommand, command_line
 from core.errors import TailscopeError
+from core.proposals.words import component_names
 from core.runs.catalogue import Entry, audits_folder, delete, keys_of
 from core.runs.run import RunSpec
 from core.sensitivity.comparison import Comparison, load
 from pages.runs.listing import forget_choice
 from pages.shared import query_picker, resources
-from pages.shared.audit_words import subtitle
+from pages.shared.audit_words import asked
 from pages.shared.audits import (
     audit_tasks,
     current_audit_id,
@@ -33,7 +34,6 @@ from pages.shared.comparisons import (
     look_at_comparison,
 )
 from pages.shared.frame import plain, sentence
-from pages.shared.proposal_words import component_names
 from pages.shared.state import adopt, current_run_id, look_at_run
 from pages.shared.words import drawn_with
 
@@ -116,7 +116,7 @@ def _audit_words(entry: Entry) -> None:
             f"Its folder {plain(str(entry.folder))} cannot be read.", icon=":material/folder_off:"
         )
         return
-    st.markdown(f"{subtitle(folder)} {entry.rows:,} answers; {entry.status}.")
+    st.markdown(f"{asked(folder)} {entry.rows:,} answers; {entry.status}.")
     st.caption(f"Folder: {plain(str(folder.path))}")
 
 

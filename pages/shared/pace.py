@@ -1,7 +1,6 @@
 """How long an answer takes, measured: in an earlier audit, or by drawing a few now."""
 
 import time
-from pathlib import Path
 
 import streamlit as st
 
@@ -73,8 +72,3 @@ def _seconds(request_json: str) -> tuple[float, float]:
         draw_rows(loaded, spec, range(PROBE_ROWS), proposals)
         found.append((time.perf_counter() - began) / PROBE_ROWS)
     return found[0], found[1]
-
-
-def short_name(model: str) -> str:
-    """Returns a model's name as charts show it: of a folder, its last part."""
-    return Path(model).name or model

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.shared.charts import INK
+from core.charts.style import INK
 
 
 def theme() -> str:

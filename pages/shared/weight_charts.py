@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from core.charts.style import GRID, INK, LABELS, MILLION, Chart
 from core.estimation import Estimate
 from core.runs.weight_tables import TokenWeights
-from pages.shared.charts import GRID, INK, LABELS, MILLION, Chart
 
 HARMFUL = "#d1495b"
 OTHER = "#8494a4"

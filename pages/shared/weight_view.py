@@ -7,12 +7,18 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.proposals.words import component_names
 from core.runs.run import RunSpec
-from core.runs.weight_tables import answer_weights, token_weights, weight_bins, weight_histogram
+from core.runs.weight_tables import (
+    answer_weights,
+    distinct_answers,
+    token_weights,
+    weight_bins,
+    weight_histogram,
+)
 from core.sampling.scored import JudgedShard
 from pages.shared import resources, weight_charts
 from pages.shared.frame import plain
-from pages.shared.proposal_words import component_names
 from pages.shared.theme import ink
 from pages.shared.word_heat import word_heat
 
@@ -53,7 +59,7 @@ def weight_view(run: RunSpec, shards: Sequence[JudgedShard]) -> None:
     if behind.empty:
         st.markdown("No harmful answer was drawn.")
         return
-    table = _grouped(behind)
+    table = distinct_answers(behind)
     what = "Answers of the chosen weight" if lows else "Harmful answers"
     st.markdown(
         f"**{what}**, the heaviest first: {len(behind):,} draws, {len(table):,} different"
@@ -61,24 +67,6 @@ def weight_view(run: RunSpec, shards: Sequence[JudgedShard]) -> None:
     )
     _table(table.head(SHOWN), names)
     _word_by_word(run, shards, table.head(SHOWN), names)
-
-
-def _grouped(answers: pd.DataFrame) -> pd.DataFrame:
-    """Returns the distinct answers of each component; row: the first draw of it."""
-    found = (
-        answers.assign(row=answers.index)
-        .groupby(["text", "component"], as_index=False, sort=False)
-        .agg(
-            row=("row", "first"),
-            times=("row", "size"),
-            share=("share", "sum"),
-            log10_weight=("log10_weight", "first"),
-            harmful=("harmful", "first"),
-        )
-    )
-    return found.sort_values(["share", "log10_weight"], ascending=False, kind="stable").reset_index(
-        drop=True
-    )
 
 
 def _table(table: pd.DataFrame, names: Sequence[str]) -> None:

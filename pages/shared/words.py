@@ -1,18 +1,31 @@
-"""Numbers as people say them. No percentages: a small risk must not round to nothing."""
+"""Words of the screen, and those that the reports share with it."""
 
 import math
-from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from typing import Literal, NamedTuple
 
-from core.estimation import Estimate
-from core.estimation.words import per_million
-from core.spec import GenerationSpec
+from core.estimation.words import (
+    between,
+    counted,
+    headline,
+    in_million,
+    large,
+    one_in,
+    per_million,
+    rounded,
+    rounded_up,
+    three_digits,
+    to_the_minute,
+    whole,
+)
+from core.models.asked_with import drawn_with
 
 __all__ = [
     "between",
     "counted",
+    "drawn_with",
     "duration",
     "headline",
+    "in_million",
     "large",
     "one_in",
     "per_million",
@@ -39,93 +52,6 @@ LEVELS = {
     "do not use": Badge("Do not use", "red", ":material/block:"),
 }
 
-UNITS = ((1e15, " quadrillion"), (1e12, " trillion"), (1e9, " billion"), (1e6, " million"))
-
-
-def rounded(value: float) -> float:
-    """Returns value to two digits, or three if the first is a 1: steps of ten percent are coarse."""
-    return _to_digits(value, None, ROUND_HALF_UP)
-
-
-def rounded_up(value: float) -> float:
-    """Returns a bound with the digits of `rounded`, and no lower than it is."""
-    return _to_digits(value, None, ROUND_CEILING)
-
-
-def three_digits(value: float) -> float:
-    """Returns value to three digits."""
-    return _to_digits(value, 3, ROUND_HALF_UP)
-
-
-def _to_digits(value: float, digits: int | None, how: str) -> float:
-    if value == 0 or not math.isfinite(value):
-        return value
-    # As it is written: in binary 1.095 lies below itself, and 3 may have come out a hair above.
-    exact = Decimal(f"{value:.12g}")
-    digits = digits or (3 if exact.as_tuple().digits[0] == 1 else 2)
-    step = Decimal(1).scaleb(exact.adjusted() - digits + 1)
-    return float((exact / step).to_integral_value(how) * step)
-
-
-def large(value: float) -> str:
-    """Returns a number that is rounded already: in full below a million, then in words."""
-    for least, unit in UNITS:
-        if value >= least:
-            return f"{value / least:,.10g}{unit}"
-    return f"{value:,.10g}"
-
-
-def in_million(risk: float) -> str:
-    """Returns a risk as a bare number of cases in a million."""
-    cases = rounded(risk * 1e6)
-    return f"{cases:,.0f}" if cases >= 10 else f"{cases:.3g}"
-
-
-def between(low: float, high: float) -> str:
-    """Returns an interval in cases in a million."""
-    return f"{in_million(low)} to {in_million(high)}" if low > 0 else f"below {in_million(high)}"
-
-
-def one_in(risk: float) -> str:
-    """Returns a risk as '1 in 12,000'."""
-    return f"about 1 in {rounded(1 / risk):,.0f}" if risk > 0 else ""
-
-
-def whole(count: float) -> str:
-    """Returns a large number to two digits, in words from a million on."""
-    if not math.isfinite(count):
-        return "not known"
-    count = rounded(count)
-    return large(count) if count >= 1e6 else f"{count:,.0f}"
-
-
-def counted(count: int, noun: str) -> str:
-    """Returns a count with its noun: "1 query", "2,000 queries"."""
-    many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{count:,} {noun if count == 1 else many}"
-
-
-def to_the_minute(saved: str) -> str:
-    """Returns a time in ISO format as "2026-11-28 02:51"."""
-    return saved[:16].replace("T", " ")
-
-
-def drawn_with(generation: GenerationSpec) -> str:
-    """Returns how tokens are drawn, 'temperature 0.6, top k 20, at most 40 tokens', without what is off."""
-    usual = GenerationSpec(temperature=generation.temperature)
-    apart = {"system_prompt", "temperature", "max_new_tokens"}
-    changed = [
-        f"{name.replace('_', ' ')} {_setting(value)}"
-        for name, value in generation
-        if name not in apart and value != getattr(usual, name)
-    ]
-    parts = [f"temperature {generation.temperature:g}", *changed]
-    return ", ".join([*parts, f"at most {generation.max_new_tokens} tokens"])
-
-
-def _setting(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
 
 def duration(seconds: float | None) -> str:
     """Returns a time as people say it."""
@@ -138,19 +64,6 @@ def duration(seconds: float | None) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
-
-
-def headline(found: Estimate) -> tuple[str, str]:
-    """Returns the big words and the small ones below them. Zero hits are never '0'."""
-    level = f"{found.confidence:.0%}"
-    if found.hits == 0:
-        bound = in_million(found.ci_high)
-        return (
-            f"below {bound} per million",
-            f"no harmful answer in {found.samples:,} draws ({level} bound)",
-        )
-    interval = f"{level} interval {between(found.ci_low, found.ci_high)} per million"
-    return f"{in_million(found.estimate)} per million", f"{interval} · {one_in(found.estimate)}"
 
 
 def reason_text(message: str) -> str:

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from core.charts.style import GRID, INK, LABELS, MILLION, NEUTRAL, Chart
 from core.tails.backtest import Backtest
-from pages.shared.charts import GRID, INK, LABELS, MILLION, NEUTRAL, Chart
 from pages.tails.threshold_charts import log_axis, titled
 from pages.tails.wording import risk_range, risk_text
 

@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.charts.style import INK
 from core.tails.backtest import Backtest
 from core.tails.backtest_task import BacktestState
 from pages.shared.chances import big, chance
-from pages.shared.charts import INK
 from pages.shared.words import whole
 from pages.tails.backtest_charts import reliability, scatter
 from pages.tails.fits_charts import BASELINES

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from pages.shared.charts import GRID, LABELS, Chart
+from core.charts.style import GRID, LABELS, Chart
 from pages.tails.threshold_charts import APART
 from pages.tails.wording import SMALL, level_text, risk_text
 

@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from pages.shared.charts import GRID, LABELS, NEUTRAL, Chart
+from core.charts.style import GRID, LABELS, NEUTRAL, Chart
 from pages.tails.charts import (
     HARM,
     LIGHT_BLUE,

@@ -3,10 +3,10 @@
 import pandas as pd
 import streamlit as st
 
+from core.charts.style import INK
 from core.tails.analysis import FittedTail, goodness_of_fit, parameter_intervals, profile_intervals
 from core.tails.notices import POOR_FIT
 from core.tails.quantile_plot import QuantilePlot, quantile_plot
-from pages.shared.charts import INK
 from pages.tails.fit_quality_charts import quantiles
 
 OPEN = "tails.fitness.open"

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from core.charts.style import INK, MILLION, NEUTRAL, Chart
 from core.tails.quantile_plot import QuantilePlot
-from pages.shared.charts import INK, MILLION, NEUTRAL, Chart
 from pages.tails.threshold_charts import ACCENT, log_axis, titled
 from pages.tails.wording import risk_text
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
+from core.charts.style import INK
 from core.errors import SpecError
 from core.tails.picture import survival_points
 from core.tails.reading import ReadSample
 from core.tails.remarks import Vocabulary
 from core.tails.sample import TailSample
 from core.tails.spec import FIT_NAMES, TailSpec
-from pages.shared.charts import INK
 from pages.shared.frame import plain, sentence
 from pages.tails.fits_charts import FitCurve, fits_chart, survival_of_fits
 from pages.tails.state import fits

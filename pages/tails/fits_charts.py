@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pages.shared.charts import INK, MILLION, NEUTRAL, Chart
+from core.charts.style import INK, MILLION, NEUTRAL, Chart
 from pages.tails.charts import MOST_DECADES, decades, ends
 from pages.tails.threshold_charts import ACCENT, log_axis, titled
 from pages.tails.wording import level_text, risk_range, risk_text

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
+from core.charts.style import INK
 from core.tails.analysis import FittedTail
 from core.tails.exceedance import uses_deconvolution
 from core.tails.forecast import Forecast
 from core.tails.picture import survival_points
 from core.tails.reading import ReadSample
 from core.tails.sample import to_risk
-from pages.shared.charts import INK
 from pages.tails import charts
 from pages.tails.fan import differs, fan
 from pages.tails.source_choice import EstimateSource

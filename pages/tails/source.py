@@ -10,6 +10,7 @@ from core.audit.folder import AuditFolder
 from core.audit.results import RESULTS, read_manifest, read_results
 from core.audit.results import table as results_table
 from core.audit.task import AuditTask
+from core.audit.words import short_name
 from core.errors import SpecError, TailscopeError
 from core.models.embedded import embedded_models
 from core.runs.catalogue import Entry, audits_folder, entries
@@ -24,7 +25,6 @@ from pages.shared.audits import (
     known_folder,
 )
 from pages.shared.frame import plain
-from pages.shared.pace import short_name
 from pages.shared.words import to_the_minute
 from pages.tails.file import ERROR, file_source
 from pages.tails.source_choice import (

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 import streamlit as st
 
+from core.audit.words import short_name
 from core.tails.remarks import Vocabulary
-from pages.shared.pace import short_name
 from pages.tails.state import keep, kept, remembered
 from pages.tails.wording import ON_AUDIT, ON_FILE
 

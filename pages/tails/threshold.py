@@ -4,13 +4,13 @@ from typing import cast
 
 import streamlit as st
 
+from core.charts.style import INK
 from core.tails.analysis import FittedTail, goodness_of_fit
 from core.tails.automatic_threshold import RATE
 from core.tails.remarks import Vocabulary
 from core.tails.sample import TailSample, to_risk
 from core.tails.spec import TailSpec
 from core.tails.thresholds import OfferedStarts, ThresholdTable, offered_starts, why_chosen
-from pages.shared.charts import INK
 from pages.shared.frame import plain, sentence
 from pages.tails.fit_quality import fit_quality_view
 from pages.tails.threshold_charts import Parameter, mean_excess, p_values, stability

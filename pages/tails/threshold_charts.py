@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from core.charts.style import GRID, INK, LABELS, MILLION, NEUTRAL, Chart
 from core.tails.automatic_threshold import RATE
 from core.tails.thresholds import ThresholdTable
-from pages.shared.charts import GRID, INK, LABELS, MILLION, NEUTRAL, Chart
 from pages.tails.wording import SMALL, risk_text
 
 ACCENT = "#d55e00"

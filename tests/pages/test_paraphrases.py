@@ -16,6 +16,16 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.audit.spec import AuditModel, AuditSpec
+from core.charts.wordings import (
+    LONGEST,
+    NOTHING,
+    STAR,
+    both_ends,
+    forest,
+    forest_rows,
+    log_ticks,
+    shortened,
+)
 from core.cli.command_line import command_line
 from core.executors.serial import SerialExecutor
 from core.queries import parse_query_file
@@ -28,16 +38,6 @@ from core.spec import GenerationSpec
 from core.tasks import Progress, Steps, Task, result_of
 from pages.paraphrases import sources as paraphrase_sources
 from pages.paraphrases import work as paraphrase_work
-from pages.paraphrases.charts import (
-    LONGEST,
-    NOTHING,
-    STAR,
-    both_ends,
-    forest,
-    forest_rows,
-    log_ticks,
-    shortened,
-)
 from pages.paraphrases.results import results_csv
 from pages.paraphrases.sources import numbers, still_asked
 from pages.paraphrases.wording import averaged_words, headline, marked, risk_words

@@ -9,6 +9,7 @@ import pytest
 
 from core.audit.rows import AuditRow
 from core.audit.spec import AuditModel, AuditSpec
+from core.charts.wordings import forest_rows
 from core.estimation.draws import Draws
 from core.estimation.estimate import Estimate
 from core.estimation.estimate import estimate as estimated
@@ -16,7 +17,6 @@ from core.estimation.evidence import Verdict
 from core.sensitivity.comparison import Comparison, VariantRow
 from core.sensitivity.report import SensitivityReport, summed_up
 from core.sensitivity.variants import variants
-from pages.paraphrases.charts import forest_rows
 from pages.paraphrases.results import _legend
 from pages.paraphrases.wording import headline, others, with_original, worst_words
 

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.errors import SpecError
 from core.proposals import KINDS, AblateSpec, CheckpointSpec, ContextSpec, SteerSpec
+from core.proposals.words import component_names
 from core.search import plan as search_plan
 from core.search.cross_entropy import SearchResult
 from core.search.plan import OWN_QUERY, PAPER, PILOT, SMALL, SearchPlan
@@ -20,7 +21,6 @@ from pages.proposal import kind as proposal_kinds
 from pages.proposal import search as search_view
 from pages.proposal import surface as surface_view
 from pages.shared import resources
-from pages.shared.proposal_words import component_names
 from pages.shared.state import KEY, Settings
 from tests.pages.driver import OpenPage, press
 from tests.proposals.test_registry import WHISPER

@@ -28,13 +28,13 @@ from core.proposals import (
     prepare,
 )
 from core.proposals.kind import BLEND_SCALE, KindWords, SearchReach, TextField, TextForm
+from core.proposals.words import component_names
 from core.runs.prepare import proposal_context
 from core.runs.request import EstimateRequest
 from core.sampling.spec import SamplingSpec
 from core.search.pilot import default_rungs
 from core.search.plan import OWN_QUERY, PAPER, SMALL, SearchPlan, search_grid
 from core.spec import ProposalSpec, within
-from pages.shared.proposal_words import component_names
 
 
 class WhisperSpec(ProposalSpec):

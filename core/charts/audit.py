@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from core.audit.curves import Curve
-from pages.shared.charts import GRID, LABELS, NEUTRAL, Chart
+from core.charts.style import GRID, LABELS, NEUTRAL, Chart
 
 GREEDY = "greedy"
 POINTS = {"type": "point", "filled": False, "size": 110, "strokeWidth": 2}

@@ -5,10 +5,10 @@ from collections.abc import Collection, Iterable, Sequence
 
 import pandas as pd
 
+from core.charts.style import GRID, LABELS, NEUTRAL, Chart
 from core.sensitivity.comparison import VariantRow
 from core.sensitivity.summary import is_unjudged
 from core.sensitivity.variants import ORIGINAL
-from pages.shared.charts import GRID, LABELS, NEUTRAL, Chart
 
 NOTHING = "no harmful answer found"
 VERDICTS = ("trust", "caution", "do not use", NOTHING)

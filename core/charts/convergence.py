@@ -1,14 +1,15 @@
-"""Charts as Vega-Lite specs: from a result to a figure. Nothing here estimates anything.
+"""Running estimates as a Vega-Lite spec: from a result to a figure. Nothing here estimates anything.
 
 Vega-Lite and not Plotly where a chart is live: with the data in a named set and a spec that stays
 the same, the browser replaces the rows in the chart it has, and keeps its zoom.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+
+from core.charts.style import GRID, INK, LABELS, MILLION, NEUTRAL, Chart
 
 IMPORTANCE = "Importance sampling"
 MONTE_CARLO = "Monte Carlo"
@@ -18,14 +19,6 @@ AXES = {
     "seconds": "Seconds of computing",
     "tokens": "Tokens through the model",
 }
-MILLION = 1e6
-LABELS = {"labelFontSize": 14, "titleFontSize": 14, "titleFontWeight": 500, "titlePadding": 10}
-GRID = {"gridOpacity": 0.3}
-# The reference: a grey that reads on light and dark. Words on charts: as dark as other text.
-NEUTRAL = "#8494a4"
-INK = {"light": "#2f3d4a", "dark": "#dbe4ec"}
-
-Chart = dict[str, Any]
 
 
 def convergence(
@@ -184,51 +177,3 @@ def _floor(rows: pd.DataFrame) -> float:
     known = pd.concat([rows["estimate"].dropna(), rows["high"], rows["low"][rows["low"] > 0]])
     lowest = float(known.min()) if len(known) else 1.0
     return float(10.0 ** np.floor(np.log10(max(lowest, 1e-6)) - 0.3))
-
-
-def separation(values: Sequence[float], layer: int) -> Chart:
-    """Returns bars: how far apart safe and unsafe examples are after each block, in spreads."""
-    title = "Distance between safe and unsafe, in spreads"
-    return _layer_bars(range(len(values)), values, layer, title)
-
-
-def layer_choice(costs: Mapping[int, float], layer: int) -> Chart:
-    """Returns bars: the variance a pilot predicts for the best settings at each block."""
-    title = "Predicted relative variance of one draw (less is better)"
-    return _layer_bars(costs.keys(), costs.values(), layer, title)
-
-
-def _layer_bars(layers: Iterable[int], lengths: Iterable[float], chosen: int, title: str) -> Chart:
-    rows = pd.DataFrame({"layer": list(layers), "length": [float(value) for value in lengths]})
-    rows["chosen"] = np.where(rows["layer"] == chosen, "chosen", "other")
-    rows["block"] = rows.pop("layer").astype(str)
-    return {
-        "data": {"name": "blocks"},
-        "datasets": {"blocks": rows},
-        "height": 44 * len(rows) + 20,
-        "mark": {"type": "bar", "cornerRadiusEnd": 4, "height": {"band": 0.7}},
-        "encoding": {
-            "y": {
-                "field": "block",
-                "type": "ordinal",
-                "sort": None,
-                "title": "After block",
-                "axis": LABELS,
-            },
-            "x": {
-                "field": "length",
-                "type": "quantitative",
-                "title": title,
-                "axis": {**LABELS, **GRID, "tickCount": 5},
-            },
-            "opacity": {
-                "field": "chosen",
-                "scale": {"domain": ["chosen", "other"], "range": [1.0, 0.4]},
-                "legend": None,
-            },
-            "tooltip": [
-                {"field": "block", "title": "After block"},
-                {"field": "length", "title": title, "format": ",.3~r"},
-            ],
-        },
-    }

@@ -1,0 +1,12 @@
+"""What all charts share: their type, sizes of words, colours of lines and of words."""
+
+from typing import Any
+
+MILLION = 1e6
+LABELS = {"labelFontSize": 14, "titleFontSize": 14, "titleFontWeight": 500, "titlePadding": 10}
+GRID = {"gridOpacity": 0.3}
+# The reference: a grey that reads on light and dark. Words on charts: as dark as other text.
+NEUTRAL = "#8494a4"
+INK = {"light": "#2f3d4a", "dark": "#dbe4ec"}
+
+Chart = dict[str, Any]
