@@ -1,14 +1,19 @@
 """Runs rows in batches that fit the memory; after an out-of-memory error the batch is halved."""
 
 import gc
+import time
 from collections.abc import Callable
-from typing import TypeVar
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
 
 from core.errors import ModelError
+from core.models.batch_sizes import batch_sizes
 from core.models.loading import LoadedModel
+from core.tasks import Progress, Steps, result_of
 
 # Messages of the allocators: CUDA and MPS, the CPU on Linux, the CPU on Windows, CUDA's matrix library.
 OUT_OF_MEMORY = (
@@ -28,6 +33,14 @@ ROW_MULTIPLE = 16
 _fits: WeakKeyDictionary[LoadedModel, int] = WeakKeyDictionary()
 
 
+@dataclass(frozen=True)
+class RanBatch(Generic[Batch]):
+    """What a batch has given, and how long it was computed."""
+
+    result: Batch
+    seconds: float
+
+
 def padded_rows(count: int) -> int:
     """Returns the number of rows to run so that `count` of them are wanted."""
     return -(-count // ROW_MULTIPLE) * ROW_MULTIPLE
@@ -43,21 +56,57 @@ def in_batches(
 ) -> list[Batch]:
     """Returns the results of `run` on consecutive batches of `rows`, given by their numbers.
 
-    A batch that runs out of memory is halved and tried again; finished batches are kept. The next call for
-    the same model starts with the size that worked. row_cost: the memory of a row, in any unit that is the
-    same from call to call, such as tokens in the cache.
+    As `batch_steps`, without progress; a batch is never made smaller for the sake of time.
 
     Raises:
         ModelError: a single row does not fit.
     """
+
+    def steps(batch: range) -> Steps[None, Batch]:
+        yield from ()
+        return run(batch)
+
+    ran = result_of(batch_steps(loaded, rows, batch_rows, steps, row_cost=row_cost, in_time=False))
+    return [batch.result for batch in ran]
+
+
+def batch_steps(
+    loaded: LoadedModel,
+    rows: range,
+    batch_rows: int,
+    run: Callable[[range], Steps[None, Batch]],
+    *,
+    row_cost: int = 1,
+    in_time: bool = True,
+) -> Steps[tuple[RanBatch[Batch], ...], list[RanBatch[Batch]]]:
+    """Yields the progress in answers, with the batches that are finished; returns all of them.
+
+    A batch that runs out of memory is halved and tried again; finished batches are kept. The next call for
+    the same model starts with the size that worked. On a slow model, batches are so small that they end
+    within seconds, if their size changes no result.
+
+    Parameters
+    ----------
+    rows: given to `run` batch by batch, by their numbers; it yields its own progress.
+    row_cost: the memory of a row, in any unit that stays the same, such as tokens in the cache.
+    in_time: whether time counts, not memory alone.
+
+    Raises
+    ------
+    ModelError: a single row does not fit.
+    """
+    sizes = batch_sizes(loaded, row_cost) if in_time else None
     tried: list[int] = []
-    results: list[Batch] = []
+    results: list[RanBatch[Batch]] = []
     done = 0
     while done < len(rows):
         size = min(batch_rows, len(rows) - done)
+        if sizes is not None:
+            size = min(size, sizes.size)
         if loaded in _fits:
             size = min(size, max(1, _fits[loaded] // row_cost))
-        result = _attempt(run, rows[done : done + size])
+        at = Progress(done, len(rows), "answers", partial=tuple(results))
+        result = yield from _attempt(run, rows[done : done + size], at)
         results += result
         done += size * len(result)
         if not result:
@@ -67,6 +116,11 @@ def in_batches(
             if size == 1:
                 raise ModelError(_does_not_fit(loaded, tried))
             _fits[loaded] = size // 2 * row_cost
+            continue
+        if sizes is not None:
+            sizes.took(size, result[0].seconds)
+        if done < len(rows):
+            yield Progress(done, len(rows), "answers", partial=tuple(results))
     return results
 
 
@@ -78,10 +132,26 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(phrase in text for phrase in OUT_OF_MEMORY)
 
 
-def _attempt(run: Callable[[range], Batch], batch: range) -> list[Batch]:
-    """Returns the batch's result in a list, which is empty if memory ran out."""
+def _attempt(
+    run: Callable[[range], Steps[None, Batch]],
+    batch: range,
+    before: Progress[tuple[RanBatch[Batch], ...]],
+) -> Steps[tuple[RanBatch[Batch], ...], list[RanBatch[Batch]]]:
+    """Returns the batch's result in a list, which is empty if memory ran out.
+
+    before: the progress up to this batch. Seconds in which nobody asks for the next step do not count.
+    """
+    seconds = 0.0
     try:
-        return [run(batch)]
+        with closing(run(batch)) as steps:
+            while True:
+                began = time.perf_counter()
+                try:
+                    part = next(steps)
+                except StopIteration as end:
+                    return [RanBatch(end.value, seconds + time.perf_counter() - began)]
+                seconds += time.perf_counter() - began
+                yield replace(before, done=before.done + len(batch) * part.share)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise

@@ -13,11 +13,16 @@ from core.runs.prepare import fingerprints, ready_proposals
 from core.runs.request import EstimateRequest, sampling_plan
 from core.sampling import adaptive
 from core.sampling.collect import collect_draws
-from core.sampling.scored import JudgedShard, judge_shard
-from core.sampling.shards import SHARD_ROWS, AnyStore, draw_shards
+from core.sampling.scored import JudgedShard, judge_head, judge_shard
+from core.sampling.shards import SHARD_ROWS, AnyStore, DrawnShard, shards_in_hand
+from core.tasks import Progress
 
 MIN_SECOND_SAMPLES = 100
 MAX_SECOND_SAMPLES = 1_000
+
+
+# How far a shard is that is being drawn, in answers; those that are finished, judged, if any are.
+JudgedInHand = Progress[JudgedShard | None]
 
 
 def sample(
@@ -29,7 +34,23 @@ def sample(
     *,
     batch_rows: int = SHARD_ROWS,
 ) -> Iterator[JudgedShard]:
+    """Returns an iterator over the shards of `sample_in_hand` that are whole. Raises: as it does."""
+    drawn = sample_in_hand(loaded, request, judge, samples, store, batch_rows=batch_rows)
+    return (each for each in drawn if isinstance(each, JudgedShard))
+
+
+def sample_in_hand(
+    loaded: LoadedModel,
+    request: EstimateRequest,
+    judge: Judge,
+    samples: int,
+    store: AnyStore,
+    *,
+    batch_rows: int = SHARD_ROWS,
+) -> Iterator[JudgedShard | JudgedInHand]:
     """Returns an iterator over a request's shards, drawn and judged here, in the order of the rows.
+
+    Between them it tells how far the next one is.
 
     Raises:
         SpecError, ModelError: the request does not fit the model; at once, not at the first shard.
@@ -38,21 +59,34 @@ def sample(
     planned = load_behaviour(request.behaviour).spec.threshold
     plan = sampling_plan(request, fingerprints(loaded, proposals), samples, planned)
 
-    def shards() -> Iterator[JudgedShard]:
+    def of_stage(stage: adaptive.Stage) -> Iterator[JudgedShard | JudgedInHand]:
+        head: JudgedShard | None = None
+        for each in shards_in_hand(
+            loaded,
+            stage.spec,
+            stage.stop,
+            store,
+            proposals=proposals,
+            batch_rows=batch_rows,
+            start=stage.start,
+        ):
+            if isinstance(each, DrawnShard):
+                asked = loaded, judge, request.query, each, store, stage.number
+                yield judge_shard(*asked, head)
+                head = None
+                continue
+            if each.partial is not None and (head is None or head.drawn is not each.partial):
+                head = judge_head(loaded, judge, request.query, each.partial, stage.number, head)
+            yield each.with_partial(head)
+
+    def shards() -> Iterator[JudgedShard | JudgedInHand]:
         state = adaptive.init(plan)
         while (stage := adaptive.next_rows(state)) is not None:
             judged = []
-            for shard in draw_shards(
-                loaded,
-                stage.spec,
-                stage.stop,
-                store,
-                proposals=proposals,
-                batch_rows=batch_rows,
-                start=stage.start,
-            ):
-                judged.append(judge_shard(loaded, judge, request.query, shard, store, stage.number))
-                yield judged[-1]
+            for each in of_stage(stage):
+                if isinstance(each, JudgedShard):
+                    judged.append(each)
+                yield each
             state = adaptive.update(state, judged)
 
     return shards()

@@ -15,7 +15,12 @@ from core.models.checked import load_checked
 from core.models.loading import LoadedModel
 from core.proposals import AnyProposalSpec, SteerSpec, build_proposal, target_arm
 from core.runs.defaults import known_default
-from core.runs.estimate import estimate_shards, sample, second_samples, second_shards
+from core.runs.estimate import (
+    estimate_shards,
+    sample_in_hand,
+    second_request,
+    second_samples,
+)
 from core.runs.extra_components import companions
 from core.runs.reference import find_reference
 from core.runs.report import EstimateReport
@@ -80,8 +85,9 @@ def estimate_query(
     shards = yield from _drawn(loaded, request, judge, samples, store, batch_rows)
     second: list[JudgedShard] = []
     if request.method == "is":
-        yield Progress(message="drawing from a second proposal")
-        second = second_shards(loaded, request, judge, samples, store)
+        witness = second_request(loaded, request, store)
+        steps = _drawn(loaded, witness, judge, second_samples(samples), store, batch_rows)
+        second = yield from named("drawing from a second proposal", steps)
     return EstimateReport(
         request=request,
         model_fingerprint=loaded.fingerprint,
@@ -152,9 +158,12 @@ def _drawn(
     """Returns the sample's shards, drawn and judged."""
     shards: list[JudgedShard] = []
     done = stored = 0
-    for shard in sample(loaded, request, judge, samples, store, batch_rows=batch_rows):
-        shards.append(shard)
-        done += len(shard.drawn)
-        stored += len(shard.drawn) if shard.drawn.stored else 0
+    for each in sample_in_hand(loaded, request, judge, samples, store, batch_rows=batch_rows):
+        if not isinstance(each, JudgedShard):
+            yield Progress(done + each.done, samples, "answers", stored, "drawing")
+            continue
+        shards.append(each)
+        done += len(each.drawn)
+        stored += len(each.drawn) if each.drawn.stored else 0
         yield Progress(done, samples, "answers", stored, "drawing")
     return shards

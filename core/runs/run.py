@@ -15,7 +15,7 @@ from core.errors import SpecError
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
 from core.runs.catalogue import Entry, now, remember, short_title
-from core.runs.estimate import sample, second_request, second_samples
+from core.runs.estimate import JudgedInHand, sample_in_hand, second_request, second_samples
 from core.runs.request import EstimateRequest
 from core.runs.task import RunTask, run_task
 from core.sampling.scored import JudgedShard
@@ -23,6 +23,7 @@ from core.sampling.shards import AnyStore
 from core.settings.user import user_settings
 from core.spec import OptionalSamples, Samples, Spec
 
+Drawing = JudgedShard | JudgedInHand
 ArmName = Literal["weighted", "mc"]
 # Importance sampling by the request's own method, and Monte Carlo beside it.
 ARMS: tuple[ArmName, ...] = ("weighted", "mc")
@@ -99,8 +100,8 @@ def make_task(loaded: LoadedModel, judge: Judge, store: AnyStore, spec: RunSpec)
         TailscopeError: the run does not fit the model.
     """
 
-    def arm(request: EstimateRequest, samples: int) -> tuple[int, Iterator[JudgedShard]]:
-        return samples, noted(sample(loaded, request, judge, samples, store))
+    def arm(request: EstimateRequest, samples: int) -> tuple[int, Iterator[Drawing]]:
+        return samples, noted(sample_in_hand(loaded, request, judge, samples, store))
 
     keys: set[str] = set()
     rows = 0
@@ -108,10 +109,13 @@ def make_task(loaded: LoadedModel, judge: Judge, store: AnyStore, spec: RunSpec)
     if spec.request.method == "is":
         wanted += second_samples(spec.importance_samples)
 
-    def noted(shards: Iterator[JudgedShard]) -> Iterator[JudgedShard]:
+    def noted(shards: Iterator[Drawing]) -> Iterator[Drawing]:
         """Yields the shards, and keeps the run's entry in the catalogue up to date."""
         nonlocal rows
         for shard in shards:
+            if not isinstance(shard, JudgedShard):
+                yield shard
+                continue
             key = shard.drawn.key.partition("/")[0]
             rows += len(shard.drawn)
             # The last shard too, which may well come from the store: its rows would never be told.
@@ -120,7 +124,7 @@ def make_task(loaded: LoadedModel, judge: Judge, store: AnyStore, spec: RunSpec)
                 remember(store, _entry(spec, rows), keys)
             yield shard
 
-    arms: dict[str, tuple[int, Iterator[JudgedShard]]] = {}
+    arms: dict[str, tuple[int, Iterator[Drawing]]] = {}
     if spec.request.method == "is":
         # First, so that no headline is shown that the second proposal has not been heard on.
         witness = second_request(loaded, spec.request, store)

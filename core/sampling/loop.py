@@ -22,7 +22,7 @@ from core.sampling.token_distribution import (
 )
 from core.sampling.token_rules import RuledStream
 from core.spec import GenerationSpec
-from core.tasks import check_cancelled
+from core.tasks import Beat, Progress, Steps, at_once, check_cancelled
 
 # Places of the batch that no row needs any more are given up when they are at least this share of it:
 # copying the cache costs too.
@@ -59,7 +59,7 @@ def row_uniforms(seed: int, stream: int, rows: range, steps: int) -> NDArray[np.
     )
 
 
-def run_rows(
+def row_steps(
     stream: Stream,
     generation: GenerationSpec,
     *,
@@ -70,8 +70,8 @@ def run_rows(
     component: NDArray[np.int64] | None = None,
     forced: NDArray[np.int32] | None = None,
     prompts: NDArray[np.int64] | None = None,
-) -> Rows:
-    """Returns answers drawn through a fresh `stream`.
+) -> Steps[None, Rows]:
+    """Returns answers drawn through a fresh `stream`; yields the progress, in answers, between tokens.
 
     Rows that have said the same so far share one place in the batch: their next token has the same
     distributions, so they are computed once. Each row still draws with its own random number.
@@ -99,8 +99,12 @@ def run_rows(
         if mixing.t_switch == 0:
             stream.drop(number)
 
+    beat = Beat()
     for step in range(steps):
         check_cancelled()
+        if beat.due:
+            # Most answers end before the last step: those that have ended are whole.
+            yield Progress(count - len(rows) * (1.0 - step / steps), count, "answers")
         target, *mixed = distributions(stream, generation, vocabulary, mixings)
         if forced is not None:
             chosen = forced[rows, step].astype(np.int64)
@@ -125,6 +129,9 @@ def run_rows(
                 stream.drop(number)
         place = moved_on(stream, len(target), place, chosen)
     return Rows(tokens, lengths, log_p, log_q)
+
+
+run_rows = at_once(row_steps)
 
 
 def by_token(

@@ -38,13 +38,16 @@ def judge_shard(
     shard: DrawnShard,
     store: AnyStore,
     stage: int = 0,
+    head: JudgedShard | None = None,
 ) -> JudgedShard:
     """Returns the shard's scores, stored ones where there are any; what had none is judged again.
 
     A judge behind a server may have been out of reach: its silence must not be remembered for good.
+    head: the shard's first rows, if they have been judged by `judge_head`.
     """
     key = scores_key(judge.spec(), shard.key)
     scores = stored_scores(store, key, len(shard))
+    _take_over(head, scores)
     missing = np.flatnonzero(np.isnan(scores))
     if len(missing) == 0:
         return JudgedShard(shard, scores, stage)
@@ -53,6 +56,31 @@ def judge_shard(
     # What the store cannot take is among its events; the scores themselves are good.
     keep_scores(store, key, scores)
     return JudgedShard(shard, scores, stage)
+
+
+def judge_head(
+    loaded: LoadedModel,
+    judge: Judge,
+    query: str,
+    shard: DrawnShard,
+    stage: int,
+    before: JudgedShard | None = None,
+) -> JudgedShard:
+    """Returns the scores of a shard that still grows; nothing is stored. before: as it was."""
+    scores = np.full(len(shard), np.nan)
+    judged = _take_over(before, scores)
+    texts = answer_texts(loaded, shard)[judged:]
+    scores[judged:] = score_texts(judge, query, texts)
+    return JudgedShard(shard, scores, stage)
+
+
+def _take_over(head: JudgedShard | None, scores: NDArray[np.float64]) -> int:
+    """Enters the scores of a shard's first rows where there are none; returns how many rows they are."""
+    if head is None:
+        return 0
+    known = scores[: len(head.scores)]
+    np.copyto(known, head.scores, where=np.isnan(known))
+    return len(known)
 
 
 def scores_key(judge_spec: Mapping[str, Any], shard_key: str) -> str:

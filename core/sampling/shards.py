@@ -5,7 +5,6 @@ alone, so shards may be made in any order, of any size and by any process, and m
 """
 
 import math
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import MemoryStore, Shard, Store, StoreError, spec_hash
-from core.models.batching import in_batches
+from core.models.batching import RanBatch, batch_steps
 from core.models.loading import LoadedModel
 from core.proposals import Arm, Proposal, target_arm
-from core.sampling.loop import TARGET, TokenMixing, row_uniforms, run_rows
+from core.sampling.loop import TARGET, TokenMixing, row_steps, row_uniforms
 from core.sampling.rows import ArrayRecord, Rows
 from core.sampling.schedule import components
 from core.sampling.spec import SamplingSpec
 from core.sampling.streams import open_stream
+from core.tasks import Progress, Steps, at_once, mapped, outcome_last
 
 SHARD_ROWS = 250
 # Raise this when the same spec would draw other tokens than before.
@@ -56,6 +56,10 @@ class DrawnShard(ArrayRecord):
         return self.start + len(self)
 
 
+# How far a shard is that is being drawn, in answers; a shard of those that are finished, if any are.
+InHand = Progress[DrawnShard | None]
+
+
 def sampling_key(spec: SamplingSpec) -> str:
     """Returns the hash under which a spec's shards are stored: all that decides its draws, nothing else."""
     fields = spec.model_dump(mode="json")
@@ -75,10 +79,28 @@ def draw_shards(
     batch_rows: int = SHARD_ROWS,
     start: int = 0,
 ) -> Iterator[DrawnShard]:
-    """Yields the shards that hold rows start..samples of a spec, in order.
+    """Yields the shards of `shards_in_hand` that are whole. Raises: as it does."""
+    for each in shards_in_hand(
+        loaded, spec, samples, store, proposals=proposals, batch_rows=batch_rows, start=start
+    ):
+        if isinstance(each, DrawnShard):
+            yield each
+
+
+def shards_in_hand(
+    loaded: LoadedModel,
+    spec: SamplingSpec,
+    samples: int,
+    store: AnyStore,
+    *,
+    proposals: Sequence[Proposal] = (),
+    batch_rows: int = SHARD_ROWS,
+    start: int = 0,
+) -> Iterator[DrawnShard | InHand]:
+    """Yields the shards that hold rows start..samples of a spec, in order; between them, how far the next is.
 
     proposals: the spec's, made ready. A store that cannot be written does not stop the run: what is drawn
-    is still yielded.
+    is still yielded. If the work ends within a shard, what is finished of it is stored.
 
     Raises:
         ModelError: not even one row fits into memory.
@@ -89,9 +111,21 @@ def draw_shards(
         if stored is not None:
             yield stored
             continue
-        drawn = draw_rows(loaded, spec, rows, proposals, batch_rows, key=key)
-        keep_shard(store, drawn)
-        yield drawn
+        head: DrawnShard | None = None
+        steps = draw_steps(loaded, spec, rows, proposals, batch_rows, key=key)
+        try:
+            for at in outcome_last(steps):
+                if isinstance(at, DrawnShard):
+                    head = None
+                    keep_shard(store, at)
+                else:
+                    head = at.partial
+                yield at
+        except BaseException:
+            # Whatever ends it, a cancel or the reader going away: answers may have taken minutes.
+            if head is not None:
+                keep_shard(store, head)
+            raise
 
 
 def stored_pieces(
@@ -110,7 +144,7 @@ def stored_pieces(
         start = end
 
 
-def draw_rows(
+def draw_steps(
     loaded: LoadedModel,
     spec: SamplingSpec,
     rows: range,
@@ -118,25 +152,25 @@ def draw_rows(
     batch_rows: int = SHARD_ROWS,
     *,
     key: str | None = None,
-) -> DrawnShard:
+) -> Steps[DrawnShard | None, DrawnShard]:
     """Returns these rows of a spec's sample, drawn now.
 
-    batch_rows: how many to compute at once; fewer are if memory runs out.
+    Yields the progress in answers; its partial result is a shard of the rows that are finished.
+    batch_rows: how many to compute at once; fewer are if memory runs out, or if they take long.
 
     Raises:
         ModelError: not even one row fits into memory.
         NumericsError: the model returned NaN or infinite logits.
     """
-    began = time.perf_counter()
     key = key or sampling_key(spec)
     component = components(spec.shares, rows)
     arms, mixings = _arms(loaded, spec, proposals)
     steps = spec.generation.max_new_tokens
     numbers = int(key[:16], 16)
 
-    def run(batch: range) -> tuple[Rows, int]:
+    def run(batch: range) -> Steps[None, tuple[Rows, int]]:
         stream = open_stream(arms, steps)
-        drawn = run_rows(
+        drawn = yield from row_steps(
             stream,
             spec.generation,
             stop_token_ids=loaded.stop_token_ids,
@@ -147,18 +181,36 @@ def draw_rows(
         )
         return drawn, stream.forward_tokens
 
+    def shard_of(parts: Sequence[RanBatch[tuple[Rows, int]]]) -> DrawnShard:
+        drawn = Rows.joined([part.result[0] for part in parts])
+        return DrawnShard(
+            key=row_key(key, rows.start, rows.start + len(drawn)),
+            start=rows.start,
+            rows=drawn,
+            component=component[: len(drawn)],
+            shares=spec.shares,
+            forward_tokens=sum(part.result[1] for part in parts),
+            seconds=sum(part.seconds for part in parts),
+            stored=False,
+        )
+
     cost = sum(len(arm.prompts[0]) + steps for arm in arms)
-    parts = in_batches(loaded, rows, batch_rows, run, row_cost=cost)
-    return DrawnShard(
-        key=row_key(key, rows.start, rows.stop),
-        start=rows.start,
-        rows=Rows.joined([drawn for drawn, _ in parts]),
-        component=component,
-        shares=spec.shares,
-        forward_tokens=sum(tokens for _, tokens in parts),
-        seconds=time.perf_counter() - began,
-        stored=False,
-    )
+    head: DrawnShard | None = None
+    finished = 0
+
+    def with_head(
+        at: Progress[tuple[RanBatch[tuple[Rows, int]], ...]],
+    ) -> Progress[DrawnShard | None]:
+        nonlocal head, finished
+        if len(at.partial) > finished:
+            head, finished = shard_of(at.partial), len(at.partial)
+        return at.with_partial(head)
+
+    batches = batch_steps(loaded, rows, batch_rows, run, row_cost=cost)
+    return shard_of((yield from mapped(batches, with_head)))
+
+
+draw_rows = at_once(draw_steps)
 
 
 def _arms(

@@ -9,13 +9,16 @@ from core.tasks.cancel import (
     woken_by_cancel,
 )
 from core.tasks.progress import (
+    Beat,
     Pace,
     Partial,
     Progress,
     Result,
     Steps,
+    at_once,
     mapped,
     named,
+    outcome_last,
     part_of,
     result_of,
     timed,
@@ -24,6 +27,7 @@ from core.tasks.task import FINISHED, Registry, Snapshot, Task, TaskStatus
 
 __all__ = [
     "FINISHED",
+    "Beat",
     "Cancellation",
     "CancelledError",
     "Pace",
@@ -35,10 +39,12 @@ __all__ = [
     "Steps",
     "Task",
     "TaskStatus",
+    "at_once",
     "cancelled_by",
     "check_cancelled",
     "mapped",
     "named",
+    "outcome_last",
     "part_of",
     "result_of",
     "steps_of_call",

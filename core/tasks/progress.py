@@ -4,14 +4,20 @@ The command line runs through one with `result_of`, the app in the background wi
 """
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar, cast
+from functools import wraps
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 Partial = TypeVar("Partial")
 Result = TypeVar("Result")
 Other = TypeVar("Other")
+Parameters = ParamSpec("Parameters")
+
+# A watcher learns of progress within two seconds, through whatever lies between; loops that turn a thousand
+# times a second tell of it no more often than this.
+BEAT = 0.25  # seconds
 
 
 # The default type-checks for any partial result, and is right where a work has none.
@@ -144,3 +150,43 @@ def result_of(
                 return result
             if show is not None:
                 show(progress)
+
+
+def outcome_last(steps: Steps[Partial, Result]) -> Iterator[Progress[Partial] | Result]:
+    """Yields the steps' progress, and their result at the end."""
+    with closing(steps):
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as end:
+                yield end.value
+                return
+            yield progress
+
+
+def at_once(
+    steps: Callable[Parameters, Steps[Any, Result]],
+) -> Callable[Parameters, Result]:
+    """Returns the same work as one call, for whoever does not ask how far it is."""
+
+    @wraps(steps)
+    def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        return result_of(steps(*args, **kwargs))
+
+    return call
+
+
+class Beat:
+    """Says when a loop is to tell of its progress again."""
+
+    def __init__(self) -> None:
+        self._told = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Whether it was last told long enough ago; being asked for it counts as telling."""
+        now = time.monotonic()
+        if now - self._told < BEAT:
+            return False
+        self._told = now
+        return True

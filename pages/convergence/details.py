@@ -68,9 +68,9 @@ def _commands(run: RunSpec) -> None:
 def _downloads(run: RunSpec, snapshot: RunSnapshot) -> None:
     with st.container(horizontal=True):
         for method, arm in snapshot.progress.partial.arms.items():
-            if method not in ARMS or arm.done == 0:
+            if method not in ARMS or not arm.partial:
                 continue
-            name = f"{ARM_NAMES[method]}, {arm.done:,} draws"
+            name = f"{ARM_NAMES[method]}, {sum(len(one.drawn) for one in arm.partial):,} draws"
             for kind in ("parquet", "csv"):
                 st.download_button(
                     f"{name} ({kind})",

@@ -136,7 +136,7 @@ def _progress_words(method: str, arm: ArmProgress, snapshot: RunSnapshot) -> str
     name = ARM_NAMES[method]
     if arm.done >= arm.total:
         return f"{name}: all {arm.total:,} answers"
-    count = f"{name}: {arm.done:,} of {arm.total:,}"
+    count = f"{name}: {int(arm.done):,} of {arm.total:,}"
     if snapshot.status == "running":
         return f"{count} · {words.duration(arm.seconds_left)} left"
     return f"{count} · {snapshot.status}"

@@ -56,16 +56,20 @@ def arm_estimates(run: RunSpec, snapshot: RunSnapshot) -> dict[str, ArmEstimate]
             *_estimated(
                 run.run_id,
                 method,
-                int(arm.done),
-                sum(len(shard.drawn) for shard in opinions.get(method, ())),
+                _answers(arm.partial),
+                _answers(opinions.get(method, ())),
                 arm.partial,
                 opinions.get(method, ()),
                 run,
             ),
         )
         for method, arm in arms.items()
-        if method in ARMS and arm.done > 0
+        if method in ARMS and arm.partial
     }
+
+
+def _answers(shards: Sequence[JudgedShard]) -> int:
+    return sum(len(shard.drawn) for shard in shards)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)

@@ -13,7 +13,7 @@ from cache import MemoryStore
 from core.errors import ModelError
 from core.models import batching
 from core.models.batching import in_batches, is_out_of_memory
-from core.sampling.loop import run_rows
+from core.sampling.loop import row_steps
 from core.sampling.shards import draw_rows, draw_shards
 from tests.models.tiny_models import tiny_model
 from tests.sampling.test_shards import LOADED, PROPOSALS, SPEC
@@ -62,9 +62,9 @@ def memory_for(monkeypatch: pytest.MonkeyPatch, most: int, step: int, error=OUT_
         sizes.append(len(options["uniforms"]))
         if sizes[-1] > most:
             stream = FullStream(stream, step, error)
-        return run_rows(stream, generation, **options)
+        return row_steps(stream, generation, **options)
 
-    monkeypatch.setattr(core.sampling.shards, "run_rows", limited)
+    monkeypatch.setattr(core.sampling.shards, "row_steps", limited)
     return sizes
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import NumericsError
 from core.runs.task import RunSnapshot, RunTask, run_task
-from core.tasks import Registry
+from core.tasks import Progress, Registry
 
 
 @dataclass(frozen=True)
@@ -195,3 +195,34 @@ def test_a_finished_run_is_kept_and_a_cancelled_one_is_begun_anew() -> None:
     stuck.wait(5)
     assert registry.start("b", make, keep_finished=True) is made[1]
     made[1].wait(5)
+
+
+def test_answers_of_a_shard_in_hand_are_shown_and_then_replaced_by_it() -> None:
+    head, whole = FakeShard(FakeDrawn(4)), FakeShard(FakeDrawn(10))
+    gate = threading.Semaphore(0)
+
+    def source() -> Iterator[FakeShard | Progress[FakeShard | None]]:
+        for each in (Progress(2.5, 10), Progress(6.5, 10, partial=head), whole):
+            gate.acquire()
+            yield each
+
+    task = run_task({"mc": (10, source())}).start()
+    for at, kept in ((2.5, ()), (6.5, (head,)), (10, (whole,))):
+        gate.release()
+        assert eventually(lambda at=at: task.snapshot().progress.done == at)
+        arm = task.snapshot().progress.partial.arms["mc"]
+        assert (arm.done, arm.partial) == (at, kept)
+        assert arm.seconds_left is not None
+    assert task.wait(5).status == "done"
+
+
+def test_a_shard_is_finished_before_another_arm_begins() -> None:
+    order: list[str] = []
+
+    def source(name: str) -> Iterator[FakeShard | Progress[FakeShard | None]]:
+        for each in (Progress(5.0, 10), FakeShard(FakeDrawn(10))):
+            order.append(name)
+            yield each
+
+    assert run_task({name: (10, source(name)) for name in "ab"}).start().wait(5).status == "done"
+    assert order == ["a", "a", "b", "b"]
