@@ -16,7 +16,7 @@ import numpy as np
 
 from cache import MemoryStore
 from core.behaviours.load import load_queries, load_references
-from core.estimation.estimate import Estimate
+from core.estimation.record import Estimate
 from core.judges.rules import load_rule_judge
 from core.models.loading import load_model
 from core.proposals import SteerSpec

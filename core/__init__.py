@@ -70,7 +70,7 @@ def estimate(
     *,
     model: str | LoadedModel = "aster",
     behaviour: str = "misuse",
-    method: Method = "mis",
+    method: Method | None = None,
     samples: int = 1_000,
     seed: int = 0,
     proposal: AnyProposalSpec | Mapping[str, Any] | None = None,
@@ -91,7 +91,9 @@ def estimate(
     behaviour
         What counts as harm: misuse, sycophancy, hallucination, one of the user's own, or a behaviour's file.
     method
-        'mis' (several proposals and the model itself, combined), 'is' (one proposal) or 'mc' (Monte Carlo).
+        'mis' (several proposals and the model itself, combined), 'is' (one proposal), 'mc' (Monte Carlo) or
+        'ahead' (look-ahead, for judges of rules). None: 'mis' for the embedded models or with a proposal,
+        otherwise 'ahead' where the judge can be followed, and 'mc' where not.
     samples
         Answers to draw, 1 to 10 million.
     seed

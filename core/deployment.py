@@ -16,7 +16,7 @@ from pydantic import field_validator, model_validator
 from scipy import stats
 
 from core.errors import SpecError
-from core.estimation.estimate import Estimate
+from core.estimation.record import Estimate
 from core.spec import Finite, Number, Spec
 
 DENOMINATORS = (1_000, 1_000_000)

@@ -29,7 +29,9 @@ MAX_STRENGTH = 100.0
 # distributions.
 TEMPLATE_DATE = date(2025, 1, 1)
 
-Method = Literal["mc", "is", "mis"]
+Method = Literal["mc", "is", "mis", "ahead"]
+# Those that the target alone draws for.
+UNWEIGHTED: frozenset[Method] = frozenset({"mc", "ahead"})
 SteeredPositions = Literal["prompt", "answer", "both"]
 DirectionPosition = Literal["last_prompt", "answer_mean"]
 

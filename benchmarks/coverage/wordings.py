@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.coverage.row import Row
 from core.errors import SpecError
-from core.estimation.estimate import Estimate
+from core.estimation.record import Estimate
 from core.sensitivity.summary import averaged, spread
 from tests.sensitivity.test_summary import PLAIN
 

@@ -14,9 +14,9 @@ from core.queries.query import Query
 from core.sampling.scored import (
     JudgedShard,
     keep_scores,
+    known_scores,
     score_texts,
     scores_key,
-    stored_scores,
 )
 from core.sampling.shards import AnyStore, keep_shard, row_key, sampling_key, stored_pieces
 
@@ -69,7 +69,7 @@ def find_rows(
             yield Piece(name, owner, wanted, part, draw=True)
             continue
         name = scores_key(wanted.judge_spec, stored.key)
-        scores = stored_scores(store, name, len(stored))
+        scores = known_scores(store, name, stored)
         if _unfinished(wanted, scores):
             yield Piece(name, owner, wanted, part, draw=False)
         else:
@@ -88,7 +88,7 @@ def work_item(store: AnyStore, piece: Piece, *, judges: bool) -> WorkItem | None
     if stored is None:
         key = sampling_key(spec)
         return DrawRows(wanted.request, spec, key, rows.start, rows.stop, judges)
-    scores = stored_scores(store, piece.name, len(stored))
+    scores = known_scores(store, piece.name, stored)
     if not _unfinished(wanted, scores):
         return None
     return JudgeRows(wanted.request, stored, scores, judges)

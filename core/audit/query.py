@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from core.audit.rows import Answer, AuditRow
 from core.audit.spec import AuditSpec, under_system
-from core.estimation.estimate import Estimate
+from core.estimation.record import Estimate
 from core.executors.worker import Prepared
 from core.proposals import AnyProposalSpec
 from core.queries.query import Query
@@ -25,7 +25,7 @@ from core.runs.request import EstimateRequest, Fingerprints, sampling_plan
 from core.sampling import adaptive
 from core.sampling.adaptive import Stage
 from core.sampling.scored import JudgedShard
-from core.spec import GenerationSpec
+from core.spec import UNWEIGHTED, GenerationSpec
 
 # The likeliest answer; the second proposal's sample; the estimate's; the direct count's.
 ArmName = Literal["greedy", "second", "weighted", "mc"]
@@ -97,7 +97,7 @@ def init(
     def arm(
         name: ArmName, request: EstimateRequest, samples: int, known: Fingerprints = prepared.known
     ) -> Arm:
-        if request.method == "mc":
+        if request.method in UNWEIGHTED:
             known = replace(known, proposals=())
         plan = sampling_plan(request, known, samples, planning_threshold)
         return Arm(name, request, adaptive.init(plan))

@@ -9,8 +9,9 @@ from core.errors import SpecError, TailscopeError
 from core.proposals import build_proposal
 from core.runs.request import EstimateRequest, Fingerprints, sampling_plan
 from core.sampling import adaptive
-from core.sampling.scored import JudgedShard, scores_key, stored_scores
+from core.sampling.scored import JudgedShard, known_scores, scores_key
 from core.sampling.shards import AnyStore, stored_pieces
+from core.spec import UNWEIGHTED
 
 
 class GoneError(TailscopeError):
@@ -56,7 +57,7 @@ def stored_answers(
         GoneError: some of them are not in the store.
     """
     about = _about(manifest, request.model)
-    proposals = () if request.method == "mc" else tuple(about["proposal_fingerprints"])
+    proposals = () if request.method in UNWEIGHTED else tuple(about["proposal_fingerprints"])
     known = Fingerprints(about["fingerprint"], proposals)
     threshold = load_behaviour(request.behaviour).spec.threshold
     state = adaptive.init(sampling_plan(request, known, planned, threshold))
@@ -65,7 +66,7 @@ def stored_answers(
         for _, shard in stored_pieces(store, stage.spec, stage.start, min(stage.stop, drawn)):
             if shard is None:
                 raise GoneError("these answers are not in the store any more")
-            scores = stored_scores(store, scores_key(about["judge"], shard.key), len(shard))
+            scores = known_scores(store, scores_key(about["judge"], shard.key), shard)
             judged.append(JudgedShard(shard, scores, stage.number))
         state = adaptive.update(state, judged)
     return list(state.shards)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from core.audit.rows import AuditRow
 from core.audit.spec import AuditSpec, audit_id, differences, queries_hash
 from core.errors import SpecError, TailscopeError
-from core.estimation.estimate import Estimate
+from core.estimation.record import Estimate
 from core.executors.worker import Prepared
 from core.files.json_text import parse_json
 from core.queries.query import Query

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from core.estimation.estimate import Estimate
+from core.estimation.record import Estimate
 from core.queries.query import Query
 from core.runs.request import EstimateRequest
 

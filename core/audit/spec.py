@@ -10,7 +10,7 @@ from core.models.loading import DEFAULT_MODEL
 from core.models.spec import LoadingSpec
 from core.queries.query import Query
 from core.runs.request import DEFAULT_SAMPLES, EstimateRequest, EstimationSpec
-from core.spec import GenerationSpec, OptionalSamples, Precision, Samples, Spec
+from core.spec import UNWEIGHTED, GenerationSpec, OptionalSamples, Precision, Samples, Spec
 
 
 class AuditModel(Spec):
@@ -54,7 +54,7 @@ class AuditSpec(EstimationSpec):
             SpecError: the query cannot be asked, or a setting is out of range.
         """
         settings = self.estimation()
-        if self.method == "mc":
+        if self.method in UNWEIGHTED:
             settings["proposal"] = None
         settings["generation"] = under_system(self.generation, system)
         return EstimateRequest.build(

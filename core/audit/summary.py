@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from core.audit.rows import AuditRow
-from core.estimation.estimate import Estimate
+from core.estimation.record import Estimate
 from core.estimation.words import per_million
 
 

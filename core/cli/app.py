@@ -17,7 +17,6 @@ from typer._click.exceptions import ClickException
 from typer.core import TyperCommand
 
 import core
-from core.cli.ahead import ahead
 from core.cli.audit import audit
 from core.cli.console import note
 from core.cli.direction import direction
@@ -50,7 +49,7 @@ class FiniteNumbers(TyperCommand):
         return super().invoke(ctx)
 
 
-for command in (estimate, ahead, tune, audit, sensitivity, tails, preflight, direction, schema):
+for command in (estimate, tune, audit, sensitivity, tails, preflight, direction, schema):
     app.command(cls=FiniteNumbers)(command)
 
 

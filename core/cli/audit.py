@@ -71,7 +71,9 @@ def audit(
     dtype: DtypeOption = "auto",
     attention: AttentionOption = "eager",
     behaviour: BehaviourOption = "misuse",
-    method: Annotated[str, typer.Option(help="mc, is or mis, as for estimate.")] = "mis",
+    method: Annotated[
+        str | None, typer.Option(help="mc, is, mis or ahead, as for estimate.")
+    ] = None,
     samples: Annotated[str, typer.Option(help="Answers to draw a query, at most.")] = "1000",
     precision: Annotated[
         float | None,
@@ -124,16 +126,27 @@ def audit(
     from core.judges.trial import judge_doubts
     from core.models.spec import LoadingSpec
     from core.queries import read_query_file
+    from core.runs.default_method import default_method
     from core.tasks.progress import result_of
 
     own = load_behaviour(behaviour).spec.threshold if threshold is None else threshold
+    names = model or ["aster"]
+    file = None if queries is None else read_query_file(queries, group)
+    if file is None and group is not None:
+        raise SpecError(
+            f"group names a column of the file given as --queries, got {group!r} without one"
+        )
+    asked = load_queries(behaviour) if file is None else file.queries
+    if method is None:
+        texts = (query.text for query in asked)
+        method = "mis" if proposal else default_method(names, behaviour, texts, judge, own)
     loading = LoadingSpec.build(**loading_fields(revision, device, dtype, attention))
     spec = AuditSpec.build(
-        models=tuple(AuditModel(name=name, loading=loading) for name in model or ["aster"]),
+        models=tuple(AuditModel(name=name, loading=loading) for name in names),
         behaviour=behaviour,
         generation=generation_of(
             own_settings,
-            dict.fromkeys(model or ["aster"], loading),
+            dict.fromkeys(names, loading),
             system_prompt=system,
             temperature=temperature,
             top_k=top_k,
@@ -155,11 +168,6 @@ def audit(
         threshold=own,
         seed=seed,
     )
-    file = None if queries is None else read_query_file(queries, group)
-    if file is None and group is not None:
-        raise SpecError(
-            f"group names a column of the file given as --queries, got {group!r} without one"
-        )
     for doubt in judge_doubts(behaviour, judge, threshold):
         note(doubt)
     for line in () if file is None else file.notes:
@@ -174,7 +182,7 @@ def audit(
     with redirect_stdout(sys.stderr), closing(store), progress(quiet=as_json) as show:
         steps = run_audit(
             spec,
-            load_queries(behaviour) if file is None else file.queries,
+            asked,
             out,
             store,
             lambda: chosen_executor(executor, workers, address, device),

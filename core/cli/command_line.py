@@ -20,7 +20,7 @@ from core.runs.request import EstimateRequest
 from core.search.pilot import pilot_queries
 from core.search.tune import TuneSpec
 from core.sensitivity.comparison import Comparison
-from core.spec import GenerationSpec, Spec
+from core.spec import UNWEIGHTED, GenerationSpec, Spec
 from core.tails.spec import TailSpec
 
 # Where the command for a comparison reads wordings that it cannot make itself.
@@ -89,7 +89,7 @@ def _estimate(command: EstimateCommand) -> tuple[str, list[Option]]:
         ("samples", command.samples),
         ("seed", request.seed),
     ]
-    if request.method != "mc":
+    if request.method not in UNWEIGHTED:
         # Without a proposal the command measures the default.
         used = request.proposals if request.proposal is not None else ()
         options += [("proposal", _proposal(proposal)) for proposal in used]

@@ -49,11 +49,13 @@ def estimate(
     attention: AttentionOption = "eager",
     behaviour: BehaviourOption = "misuse",
     method: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="mc (Monte Carlo), is (importance sampling, one proposal) or mis (several, combined)."
+            help="mc (Monte Carlo), is (importance sampling, one proposal), mis (several, combined) or ahead "
+            "(look-ahead: counts the tokens that would complete harm; for judges of rules). Default: mis for "
+            "the embedded models, else ahead where the judge can be followed, else mc."
         ),
-    ] = "mis",
+    ] = None,
     samples: Annotated[str, typer.Option(help="How many answers to draw.")] = "1000",
     seed: Annotated[int, typer.Option(help=meaning("seed"))] = 0,
     steer: Annotated[
@@ -110,10 +112,11 @@ def estimate(
     from core.models.spec import LoadingSpec
     from core.proposals import SteerSpec
     from core.queries.chat import check_no_chat
+    from core.runs.default_method import default_method
     from core.runs.dump import check_dump
     from core.runs.estimate_query import estimate_query
     from core.runs.request import EstimateRequest
-    from core.spec import check_samples
+    from core.spec import UNWEIGHTED, check_samples
     from core.tasks.progress import result_of
 
     count = check_samples(whole_number("samples", samples))
@@ -123,8 +126,13 @@ def estimate(
     }  # fmt: skip
     steering = {name: value for name, value in fields.items() if value is not None}
     proposals = [parsed_proposal(text) for text in proposal or ()]
+    score = load_behaviour(behaviour).spec.threshold if threshold is None else threshold
+    if method is None:
+        # Whoever names a proposal wants to draw from it.
+        asked = proposals or steering
+        method = "mis" if asked else default_method([model], behaviour, [query], judge, score)
     _check_proposals(proposal or (), steering, method)
-    if method == "mc":
+    if method in UNWEIGHTED:
         proposals = []
     else:
         SteerSpec.build(**steering)  # a slip in a number should not cost a model load
@@ -153,7 +161,7 @@ def estimate(
         companions=tuple(proposals[1:]),
         defensive_share=defensive,
         judge=judge,
-        threshold=load_behaviour(behaviour).spec.threshold if threshold is None else threshold,
+        threshold=score,
         seed=seed,
     )
     check_dump(dump)

@@ -11,9 +11,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 
-from core.estimation.estimate import Estimate
+from core.estimation.record import Estimate
 from core.judges.identity import JudgeIdentity
-from core.look_ahead.estimate import LookAheadEstimate
 from core.models.findings import Finding
 from core.models.listing import ListedModel
 from core.models.spec import LoadingSpec
@@ -334,26 +333,8 @@ class ModelsOutput(Output):
     models: list[published(ListedModel)]  # type: ignore[valid-type]
 
 
-AHEAD = _joined(
-    "AheadOutput",
-    "What `ahead --json` prints: a `LookAheadEstimate`, and what it was asked.",
-    published(LookAheadEstimate),
-    query=str,
-    model=str,
-    loading=LoadingSpec,
-    behaviour=str,
-    generation=GenerationSpec,
-    judge=str | None,
-    threshold=float | None,
-    seed=int,
-    model_fingerprint=str,
-    seconds=float,
-    forward_tokens=int,
-)
-
 OUTPUTS: dict[str, type[Output]] = {
     "estimate": ESTIMATE,
-    "ahead": AHEAD,
     "tune": TUNE,
     "audit": AuditOutput,
     "sensitivity": SENSITIVITY,

@@ -72,7 +72,9 @@ def sensitivity(
     dtype: DtypeOption = "auto",
     attention: AttentionOption = "eager",
     behaviour: BehaviourOption = "misuse",
-    method: Annotated[str, typer.Option(help="mc, is or mis, as for estimate.")] = "mis",
+    method: Annotated[
+        str | None, typer.Option(help="mc, is, mis or ahead, as for estimate.")
+    ] = None,
     samples: Annotated[str, typer.Option(help="Answers to draw for each.")] = "500",
     defensive: DefensiveOption = 0.1,
     judge: JudgeOption = None,
@@ -103,12 +105,15 @@ def sensitivity(
     from core.executors.local import local_executor
     from core.judges.trial import judge_doubts
     from core.models.spec import LoadingSpec
+    from core.runs.default_method import default_method
     from core.sensitivity.compare import compare
     from core.sensitivity.comparison import Comparison
     from core.sensitivity.variants import variants
     from core.tasks.progress import result_of
 
     own = load_behaviour(behaviour).spec.threshold if threshold is None else threshold
+    if method is None:
+        method = default_method([model], behaviour, [query], judge, own)
     loading = LoadingSpec.build(**loading_fields(revision, device, dtype, attention))
     spec = AuditSpec.build(
         models=(AuditModel(name=model, loading=loading),),

@@ -3,7 +3,7 @@
 from core.estimation.component_checks import ComponentChecks, ComponentEstimate, component_checks
 from core.estimation.confidence_sequence import ConfidenceSequence, confidence_sequence
 from core.estimation.draws import Draws, concatenate
-from core.estimation.estimate import Estimate, PathPoint, estimate, estimate_path
+from core.estimation.estimate import estimate, estimate_path
 from core.estimation.evidence import Reason
 from core.estimation.intervals import (
     Interval,
@@ -13,6 +13,7 @@ from core.estimation.intervals import (
 )
 from core.estimation.optimal_allocation import optimal_shares
 from core.estimation.pareto import Khat, khat_threshold, pareto_khat
+from core.estimation.record import Estimate, PathPoint
 from core.estimation.weights import (
     LogWeights,
     balance_log_weights,

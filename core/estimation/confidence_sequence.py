@@ -11,7 +11,7 @@ from scipy import special
 
 from core.estimation.draws import Draws, FloatArray, IntArray
 from core.estimation.intervals import check_confidence
-from core.estimation.weights import balance_log_weights
+from core.estimation.weights import LogWeights, balance_log_weights
 
 # Bets are halved from the largest allowed one: no single bet can be right for an unknown mean far
 # below the bound; a mixture over the grid loses only the log of its size against the best of them.
@@ -109,7 +109,6 @@ def confidence_sequence(
     >>> bounds.low.round(4).tolist(), bounds.high.round(3).tolist()
     ([0.0005, 0.0083], [0.111, 0.039])
     """
-    threshold = math.log(2 / (1 - check_confidence(confidence)))
     points = _check_checkpoints(checkpoints, draws.samples)
     possible = draws.harmful | ~draws.judged
     sure, unsure = [], []
@@ -118,6 +117,31 @@ def confidence_sequence(
         # Without target rows a stage's weights have no bound, and no bet against them is safe.
         if stage.bound < math.inf:
             unsure.append(_Binned.of(stage, possible, np.ceil))
+    return _bounds(points, sure, unsure, confidence)
+
+
+def mean_sequence(
+    log_values: FloatArray, largest: float, checkpoints: Sequence[int], confidence: float = 0.95
+) -> ConfidenceSequence:
+    """Returns running bounds for the mean of independent values in 0..largest, by the same bets.
+
+    log_values: (n,) in the order they were drawn, -inf for 0. checkpoints, confidence: as above.
+
+    Raises:
+        ValueError: as above.
+    """
+    points = _check_checkpoints(checkpoints, len(log_values))
+    weights = LogWeights(log_values).values
+    stage = _Stage(slice(0, len(weights)), weights, largest, points)
+    everything = np.ones(len(weights), dtype=np.bool_)
+    sure, unsure = (_Binned.of(stage, everything, rounding) for rounding in (np.floor, np.ceil))
+    return _bounds(points, [sure], [unsure], confidence)
+
+
+def _bounds(
+    points: IntArray, sure: Sequence["_Binned"], unsure: Sequence["_Binned"], confidence: float
+) -> ConfidenceSequence:
+    threshold = math.log(2 / (1 - check_confidence(confidence)))
     nothing = np.zeros(len(points))
     low = np.maximum.accumulate(_lower_bounds(sure, threshold)) if sure else nothing
     high = np.minimum.accumulate(_upper_bounds(unsure, threshold)) if unsure else nothing + 1.0

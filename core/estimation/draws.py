@@ -1,7 +1,7 @@
 """The sampled answers as numbers: what every estimator reads, and nothing else."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,19 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Ahead:
+    """What rows that are beginnings of answers are worth.
+
+    log_values: (n,) float64, nats, log of each row's unbiased value of the risk. exact: what the first token
+    settles, the same in all of them. largest: the most that a row can be worth.
+    """
+
+    log_values: FloatArray
+    exact: float
+    largest: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +96,7 @@ class Draws:
     seconds: float = 0.0
     stage: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     stage_allocations: tuple[tuple[int, ...], ...] = ()
+    ahead: Ahead | None = None
 
     def __post_init__(self) -> None:
         if len(self.stage) == 0:
@@ -134,6 +148,7 @@ class Draws:
             seconds=self.seconds,
             stage=self.stage[rows],
             stage_allocations=self.stage_allocations,
+            ahead=self.ahead and replace(self.ahead, log_values=self.ahead.log_values[rows]),
         )
 
 
@@ -180,7 +195,18 @@ def concatenate(parts: Iterable[Draws]) -> Draws:
         seconds=float(sum(part.seconds for part in all_parts)),
         stage=np.concatenate([part.stage for part in all_parts]),
         stage_allocations=_joint_allocations([part.stage_allocations for part in all_parts]),
+        ahead=_joint_ahead([part.ahead for part in all_parts]),
     )
+
+
+def _joint_ahead(parts: Sequence[Ahead | None]) -> Ahead | None:
+    known = [part for part in parts if part is not None]
+    if not known:
+        return None
+    alike = {(part.exact, part.largest) for part in known}
+    if len(known) < len(parts) or len(alike) > 1:
+        raise ValueError(f"draws must all be beginnings of answers of one kind, got {len(alike)}")
+    return replace(known[0], log_values=np.concatenate([part.log_values for part in known]))
 
 
 def _joint_allocations(

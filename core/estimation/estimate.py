@@ -2,114 +2,28 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from core.estimation.component_checks import ComponentEstimate, component_checks
+from core.estimation.ahead import ahead_estimate, ahead_path
+from core.estimation.component_checks import component_checks
 from core.estimation.confidence_sequence import confidence_sequence
 from core.estimation.diagnostics import diagnose
 from core.estimation.draws import Draws
-from core.estimation.evidence import Evidence, Method, Reason, Verdict
+from core.estimation.evidence import Evidence, Method
 from core.estimation.intervals import (
     Interval,
     check_confidence,
     clopper_pearson_upper,
 )
 from core.estimation.point import PointEstimate, point_estimate
-from core.estimation.second_opinion import SecondOpinion, second_opinion
+from core.estimation.record import Estimate, PathPoint
+from core.estimation.second_opinion import second_opinion
 from core.estimation.verdict import verdict
 from core.estimation.weights import draw_weights
 
-METHODS: tuple[Method, ...] = ("mc", "is", "mis")
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """An estimate of QRISK and all that is needed to doubt it.
-
-    samples, hits, unjudged: rows drawn; harmful ones; those without a judgement.
-    estimate, standard_error: the risk among the target's answers that can be judged; nan if none was. 0 is
-        never a finding: at zero hits only ci_high and upper_bound_free mean anything.
-    ci_low, ci_high: fixed-sample interval, from all unjudged harmless to all unjudged harmful.
-    cs_low, cs_high: the anytime-valid interval at this sample size, likewise widened.
-    upper_bound_free: one-sided Clopper-Pearson bound on the target-drawn rows alone.
-    ess, ess_event: effective sample sizes of w and of w*h.
-    khat: Pareto k-hat of w*h; nan with too few hits or equal weights (`khat_reason`).
-    max_weight_share: the largest share of one row in the estimate (of w*h); nan at zero hits.
-    max_weight_share_all: the same of w.
-    mean_weight: 1 in expectation.
-    kl_target_proposal, overlap: KL(p||q) in nats and 1 - TV(p, q), from the target-drawn rows.
-    proposal_mean_weight: mean of p/q over the proposal-drawn rows; 1 in expectation.
-    hit_rate: harmful share of the proposals' judged rows (of the target's with method mc).
-    second: what a second proposal found; None if none was drawn.
-    components: what each component says alone, the target included; empty with method mc.
-    disagreement: the highest lower end of the proposals' own 99.9% intervals over the lowest upper
-        end; above 1 no value suits them all. nan with method mc.
-    forward_tokens, seconds: what all draws cost, the second proposal's included.
-    monte_carlo_equivalent: p(1-p)/standard_error^2, the Monte Carlo draws with the same standard
-        error; nan without a hit.
-    """
-
-    method: Method
-    samples: int
-    hits: int
-    unjudged: int
-    estimate: float
-    standard_error: float
-    ci_low: float
-    ci_high: float
-    confidence: float
-    interval_method: str
-    cs_low: float
-    cs_high: float
-    upper_bound_free: float
-    ess: float
-    ess_event: float
-    khat: float
-    khat_reason: str
-    max_weight_share: float
-    max_weight_share_all: float
-    mean_weight: float
-    kl_target_proposal: float
-    overlap: float
-    proposal_mean_weight: float
-    hit_rate: float
-    verdict: Verdict
-    reasons: tuple[Reason, ...]
-    monte_carlo_equivalent: float
-    forward_tokens: int
-    seconds: float
-    samples_per_second: float
-    second: SecondOpinion | None = None
-    components: tuple[ComponentEstimate, ...] = ()
-    disagreement: float = math.nan
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain JSON values; infinities and nan become None."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-@dataclass(frozen=True)
-class PathPoint:
-    """The estimate as it stood after `samples` rows."""
-
-    samples: int
-    hits: int
-    estimate: float
-    ci_low: float
-    ci_high: float
-    cs_low: float
-    cs_high: float
+METHODS: tuple[Method, ...] = ("mc", "is", "mis", "ahead")
 
 
 def estimate(
@@ -123,9 +37,9 @@ def estimate(
     ----------
     draws : Draws
         n rows, judged or not, with the allocations of their stages.
-    method : 'mc', 'is' or 'mis'
+    method : 'mc', 'is', 'mis' or 'ahead'
         Monte Carlo: rows of the target alone. Importance sampling: those of one proposal, with or without the
-        target's. Multiple importance sampling: any, with control variates.
+        target's. Multiple importance sampling: any, with control variates. Look-ahead: beginnings of answers.
     confidence : float in (0, 1)
         Level of each of the two intervals.
     second : Draws, optional
@@ -166,6 +80,8 @@ def estimate(
     """
     check_confidence(confidence)
     _check_method(draws, method)
+    if method == "ahead":
+        return ahead_estimate(draws, confidence)
     unjudged = draws.samples - int(draws.judged.sum())
     point = point_estimate(draws, method, confidence)
     widened = _widened(draws, point, method, confidence)
@@ -246,6 +162,8 @@ def estimate_path(
         ValueError: as `estimate` and `confidence_sequence`.
     """
     _check_method(draws, method)
+    if method == "ahead":
+        return ahead_path(draws, checkpoints, confidence)
     sequence = confidence_sequence(draws, checkpoints, confidence)
     points = []
     for k, size in enumerate(sequence.samples.tolist()):
@@ -293,6 +211,8 @@ def _check_method(draws: Draws, method: Method) -> None:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     if draws.samples == 0:
         raise ValueError("an estimate needs at least 1 draw, got 0")
+    if (method == "ahead") != (draws.ahead is not None):
+        raise ValueError("method 'ahead' takes beginnings of answers, and only it does")
     proposals = int((draws.counts > 0).sum()) - int(draws.from_target.any())
     if method == "mc" and proposals > 0:
         raise ValueError(f"method 'mc' takes target draws only, got {proposals} proposals' rows")

@@ -11,7 +11,7 @@ from core.estimation.second_opinion import SecondOpinion
 
 ReasonLevel = Literal["caution", "do not use"]
 Verdict = Literal["trust", "caution", "do not use"]
-Method = Literal["mc", "is", "mis"]
+Method = Literal["mc", "is", "mis", "ahead"]
 
 
 @dataclass(frozen=True)

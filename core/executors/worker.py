@@ -13,6 +13,7 @@ from cache import MemoryStore
 from core.errors import ModelError
 from core.judges import behaviour_judge, load_judge
 from core.judges.base import Judge
+from core.look_ahead.witness import Witness
 from core.models.asked_with import asked_with
 from core.models.loading import LoadedModel, load_model
 from core.models.spec import LoadingSpec
@@ -20,13 +21,20 @@ from core.proposals import AnyProposalSpec, DirectedSpec, Proposal
 from core.runs.defaults import remember_default
 from core.runs.estimate import second_request
 from core.runs.extra_components import companions
-from core.runs.prepare import behaviour_direction, fingerprints, install_direction, ready_proposals
+from core.runs.prepare import (
+    ahead_witness,
+    behaviour_direction,
+    fingerprints,
+    install_direction,
+    ready_proposals,
+    show,
+)
 from core.runs.request import EstimateRequest, Fingerprints
-from core.sampling.scored import answer_texts, score_texts
+from core.sampling.scored import answer_texts, score_texts, unasked_scores
 from core.sampling.shards import DrawnShard, draw_rows
 from core.sampling.spec import SamplingSpec
 from core.search.pilot import measure_default
-from core.spec import DirectionPosition
+from core.spec import UNWEIGHTED, DirectionPosition
 from core.steering.direction import Direction
 from core.tasks import result_of
 
@@ -138,6 +146,7 @@ class Worker:
         self._loaded: tuple[tuple[str, LoadingSpec], LoadedModel] | None = None
         self._judge: tuple[tuple[str | None, str], Judge] | None = None
         self._proposals: tuple[object, tuple[Proposal, ...]] | None = None
+        self._follows: tuple[object, Witness | None] | None = None
         self._adopted: dict[tuple[str, str], Directions] = {}
 
     def do(self, task: WorkItem) -> Outcome:
@@ -176,7 +185,7 @@ class Worker:
         request, loaded = task.request, self._model(task.request)
         judge_spec = self._judge_of(request).spec() if task.judges else {}
         measured = None
-        if request.method != "mc" and request.proposal is None:
+        if request.method not in UNWEIGHTED and request.proposal is None:
             default = task.default
             if default is None:
                 default = measured = self._measured(request, loaded)
@@ -226,8 +235,17 @@ class Worker:
                 f"a worker has other weights under the name {task.request.model!r} than the audit began "
                 "with; give every machine the same files"
             )
-        shard = draw_rows(loaded, task.spec, range(task.start, task.stop), proposals, key=task.key)
-        return self._judged(task, shard, np.full(len(shard), np.nan))
+        witness = self._witness(task.request, loaded)
+        shard = draw_rows(
+            loaded,
+            task.spec,
+            range(task.start, task.stop),
+            proposals,
+            key=task.key,
+            automaton=None if witness is None else witness.automaton,
+        )
+        show(witness, shard)
+        return self._judged(task, shard, unasked_scores(shard))
 
     def _ready(self, request: EstimateRequest, loaded: LoadedModel) -> tuple[Proposal, ...]:
         # An adapter or another checkpoint is read from disk: once, and not for every shard.
@@ -235,6 +253,13 @@ class Worker:
         if self._proposals is None or self._proposals[0] != wanted:
             self._proposals = (wanted, ready_proposals(loaded, request))
         return self._proposals[1]
+
+    def _witness(self, request: EstimateRequest, loaded: LoadedModel) -> Witness | None:
+        # Following a rule over a large vocabulary takes a second: once a query, and not for every shard.
+        wanted = (loaded.fingerprint, request)
+        if self._follows is None or self._follows[0] != wanted:
+            self._follows = (wanted, ahead_witness(loaded, request, self._judge_of(request)))
+        return self._follows[1]
 
     def _rejudge(self, task: JudgeRows) -> Drawn:
         return self._judged(task, task.shard, task.scores)

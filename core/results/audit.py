@@ -22,6 +22,7 @@ from core.queries.query import Query
 from core.results.base import Result, generation_of, store_at
 from core.results.html import Card
 from core.runs.catalogue import audits_folder
+from core.runs.default_method import default_method
 from core.tasks.progress import Progress, result_of
 
 if TYPE_CHECKING:
@@ -66,11 +67,18 @@ class AuditResult(Result[AuditReport]):
 
 
 def audit_spec(
-    models: Sequence[str], behaviour: str, samples: int, settings: Mapping[str, Any]
+    models: Sequence[str],
+    behaviour: str,
+    queries: Sequence[str],
+    samples: int,
+    settings: Mapping[str, Any],
 ) -> AuditSpec:
-    """Returns the spec of an audit, its threshold the behaviour's own if none is given. Raises: SpecError."""
+    """Returns the spec of an audit; threshold and method have defaults of their own. Raises: SpecError."""
     fields = dict(settings)
-    fields.setdefault("threshold", load_behaviour(behaviour).spec.threshold)
+    own = fields.setdefault("threshold", load_behaviour(behaviour).spec.threshold)
+    if fields.get("method") is None:
+        asked = default_method(models, behaviour, queries, fields.get("judge"), own)
+        fields["method"] = "mis" if fields.get("proposal") else asked
     fields["generation"] = generation_of(
         fields.get("generation"), dict.fromkeys(models, LoadingSpec())
     )
@@ -118,8 +126,8 @@ def audit(
     settings: Mapping[str, Any],
 ) -> AuditResult:
     """Returns what `core.audit` returns."""
-    spec = audit_spec(models, behaviour, samples, settings)
     asked = queries_of(queries, behaviour)
+    spec = audit_spec(models, behaviour, [query.text for query in asked], samples, settings)
     if not asked:
         raise SpecError("an audit needs at least one query, got none")
     folder = audits_folder() / audit_id(spec, asked) if out is None else Path(out)

@@ -12,9 +12,11 @@ from core.proposals import AnyProposalSpec, build_proposal
 from core.queries.chat import check_no_chat
 from core.results.base import Result, generation_of, store_at
 from core.results.html import Card
+from core.runs.default_method import default_method
 from core.runs.estimate_query import estimate_query
 from core.runs.report import EstimateReport
 from core.runs.request import EstimateRequest
+from core.spec import UNWEIGHTED, Method
 from core.tasks.progress import Progress, result_of
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ def estimate(
     *,
     model: str | LoadedModel,
     behaviour: str,
-    method: str,
+    method: Method | None,
     samples: int,
     seed: int,
     proposal: AnyProposalSpec | Mapping[str, Any] | None,
@@ -98,6 +100,10 @@ def estimate(
     name = model.name if isinstance(model, LoadedModel) else model
     loading = LoadingSpec() if loaded is None else loaded.loading
     first = build_proposal(dict(proposal)) if isinstance(proposal, Mapping) else proposal
+    score = load_behaviour(behaviour).spec.threshold if threshold is None else threshold
+    if method is None:
+        asked = default_method([name], behaviour, [query], judge, score)
+        method = asked if first is None else "mis"
     request = EstimateRequest.build(
         query=check_no_chat(query),
         model=name,
@@ -105,9 +111,9 @@ def estimate(
         behaviour=behaviour,
         method=method,
         generation=generation_of(generation, {name: loading}),
-        proposal=first if method != "mc" else None,
+        proposal=first if method not in UNWEIGHTED else None,
         judge=judge,
-        threshold=load_behaviour(behaviour).spec.threshold if threshold is None else threshold,
+        threshold=score,
         seed=seed,
     )
     steps = estimate_query(request, samples, store_at(cache), loaded=loaded)

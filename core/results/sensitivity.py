@@ -63,7 +63,7 @@ def sensitivity(
     settings: Mapping[str, Any],
 ) -> SensitivityResult:
     """Returns what `core.sensitivity` returns."""
-    spec = audit_spec([model], behaviour, samples, settings)
+    spec = audit_spec([model], behaviour, [query], samples, settings)
     notes: list[str] = []
     if wordings is None:
         wordings, notes = default_wordings(spec, query)

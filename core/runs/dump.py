@@ -12,6 +12,7 @@ from core.estimation.weights import draw_log_mixture
 from core.models.loading import LoadedModel
 from core.runs.request import EstimateRequest
 from core.sampling.collect import collect_draws, in_order
+from core.sampling.rows import OpenRows
 from core.sampling.scored import JudgedShard, answer_texts
 
 
@@ -26,7 +27,10 @@ def write_dump(
         for shard in ordered
         for row, length in zip(shard.drawn.rows.tokens, shard.drawn.rows.lengths, strict=True)
     ]
+    beginnings = [shard.drawn.rows for shard in ordered if isinstance(shard.drawn.rows, OpenRows)]
     mixture = draw_log_mixture(draws)
+    if beginnings:
+        mixture = np.concatenate([rows.own_log_q.sum(1) for rows in beginnings])
     scores = np.concatenate([shard.scores for shard in ordered])
     table = pa.table(
         {
@@ -40,6 +44,10 @@ def write_dump(
             "component": [draws.component_names[index] for index in draws.component],
         }
     )
+    if draws.ahead is not None:
+        # Of a beginning of an answer the judge says nothing; what it is worth is its term of the risk.
+        worth = pa.array(np.exp(draws.ahead.log_values))
+        table = table.drop_columns(["score", "harmful"]).append_column("value", worth)
     write_table(path, table)
 
 

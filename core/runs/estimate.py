@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 
 from core.behaviours.load import load_behaviour
-from core.estimation.estimate import Estimate, estimate
+from core.estimation.estimate import estimate
+from core.estimation.record import Estimate
 from core.judges.base import Judge
 from core.models.loading import LoadedModel
 from core.proposals import SteerSpec
 from core.runs.defaults import known_default
 from core.runs.extra_components import softened
-from core.runs.prepare import fingerprints, ready_proposals
+from core.runs.prepare import ahead_witness, fingerprints, ready_proposals, show
 from core.runs.request import EstimateRequest, sampling_plan
 from core.sampling import adaptive
 from core.sampling.collect import collect_draws
@@ -58,6 +59,7 @@ def sample_in_hand(
     proposals = ready_proposals(loaded, request)
     planned = load_behaviour(request.behaviour).spec.threshold
     plan = sampling_plan(request, fingerprints(loaded, proposals), samples, planned)
+    witness = ahead_witness(loaded, request, judge)
 
     def of_stage(stage: adaptive.Stage) -> Iterator[JudgedShard | JudgedInHand]:
         head: JudgedShard | None = None
@@ -69,8 +71,10 @@ def sample_in_hand(
             proposals=proposals,
             batch_rows=batch_rows,
             start=stage.start,
+            automaton=None if witness is None else witness.automaton,
         ):
             if isinstance(each, DrawnShard):
+                show(witness, each)
                 asked = loaded, judge, request.query, each, store, stage.number
                 yield judge_shard(*asked, head)
                 head = None

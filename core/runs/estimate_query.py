@@ -1,10 +1,12 @@
 """One query's estimate, from its request to its report: what the command line and the Python API share."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
+from time import perf_counter
 from types import MappingProxyType
 from typing import Any
 
 from core.errors import SpecError
+from core.estimation.words import per_million
 from core.judges import behaviour_judge, load_judge
 from core.judges.base import Judge
 from core.judges.budget import check_cost
@@ -24,11 +26,11 @@ from core.runs.estimate import (
 from core.runs.extra_components import companions
 from core.runs.reference import find_reference
 from core.runs.report import EstimateReport
-from core.runs.request import EstimateRequest
+from core.runs.request import EstimateRequest, ahead_rule
 from core.sampling.scored import JudgedShard
 from core.sampling.shards import SHARD_ROWS, AnyStore
 from core.search.pilot import measure_default
-from core.spec import check_samples
+from core.spec import UNWEIGHTED, check_samples
 from core.tasks import Progress, Steps, named
 
 # With these a `steer` proposal is whole, and no default is measured for it.
@@ -80,8 +82,13 @@ def estimate_query(
     extra = second_samples(samples) if request.method == "is" else 0
     check_cost(judge, [request.query], samples + extra, longest, max_cost, notify)
     request = yield from with_proposals(loaded, request, own, store, steering)
-    if request.method != "mc":
+    if request.method not in UNWEIGHTED:
         yield Progress(message="building the direction")
+    if request.method == "ahead" and not ahead_rule(request).settles_early:
+        notify(
+            "this judge clears an answer by what may come until the end, so harm is counted at the last "
+            "token only, and look-ahead gains less"
+        )
     shards = yield from _drawn(loaded, request, judge, samples, store, batch_rows)
     second: list[JudgedShard] = []
     if request.method == "is":
@@ -115,7 +122,7 @@ def with_proposals(
 
     judge: the behaviour's own. steering: as for `estimate_query`.
     """
-    if request.method == "mc":
+    if request.method in UNWEIGHTED:
         return request
     first, others = request.proposal, request.companions
     if first is None:
@@ -158,12 +165,37 @@ def _drawn(
     """Returns the sample's shards, drawn and judged."""
     shards: list[JudgedShard] = []
     done = stored = 0
+    so_far = _SoFar(request)
     for each in sample_in_hand(loaded, request, judge, samples, store, batch_rows=batch_rows):
         if not isinstance(each, JudgedShard):
-            yield Progress(done + each.done, samples, "answers", stored, "drawing")
+            head = [] if each.partial is None else [each.partial]
+            message = so_far.words([*shards, *head])
+            yield Progress(done + each.done, samples, "answers", stored, message)
             continue
         shards.append(each)
         done += len(each.drawn)
         stored += len(each.drawn) if each.drawn.stored else 0
-        yield Progress(done, samples, "answers", stored, "drawing")
+        yield Progress(done, samples, "answers", stored, so_far.words(shards))
     return shards
+
+
+class _SoFar:
+    """Says what is known by now. A look at a long sample takes longer: looking gets a tenth of the time."""
+
+    def __init__(self, request: EstimateRequest) -> None:
+        self._request = request
+        self._words, self._rows = "drawing", 0
+        self._looked = self._spent = 0.0
+
+    def words(self, shards: Sequence[JudgedShard]) -> str:
+        rows = sum(len(shard.drawn) for shard in shards)
+        began = perf_counter()
+        if rows > self._rows and began - self._looked > 9 * self._spent:
+            found = estimate_shards(shards, self._request)
+            known = [found.estimate, found.ci_low, found.ci_high]
+            value, low, high = map(per_million, known)
+            number = f"{value} ({low} to {high})" if found.estimate > 0 else f"below {high}"
+            self._words, self._rows = f"drawing; so far {number}", rows
+            self._looked = perf_counter()
+            self._spent = self._looked - began
+        return self._words

@@ -7,9 +7,14 @@ from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 from core.behaviours.load import load_behaviour, load_contrast_pairs
+from core.judges.base import Judge
+from core.look_ahead.rule import rule_for
+from core.look_ahead.witness import Witness
 from core.models.loading import LoadedModel, load_model
 from core.proposals import Proposal, ProposalContext, prepare
 from core.runs.request import EstimateRequest, Fingerprints
+from core.sampling.rows import OpenRows
+from core.sampling.shards import DrawnShard
 from core.spec import DirectionPosition
 from core.steering.build import build_direction
 from core.steering.direction import Direction
@@ -54,6 +59,28 @@ def ready_proposals(loaded: LoadedModel, request: EstimateRequest) -> tuple[Prop
     """
     context = proposal_context(loaded, request.behaviour)
     return tuple(prepare(loaded, spec, context) for spec in request.proposals)
+
+
+def ahead_witness(loaded: LoadedModel, request: EstimateRequest, judge: Judge) -> Witness | None:
+    """Returns what follows the judge's rule, with method `ahead`; None with any other.
+
+    Raises:
+        NoAutomatonError: the judge has no rule that can be followed.
+    """
+    if request.method != "ahead":
+        return None
+    rule = rule_for(judge, request.query, request.threshold)
+    return Witness(loaded, judge, request.query, rule)
+
+
+def show(witness: Witness | None, shard: DrawnShard) -> None:
+    """Shows the judge some answers that a new shard of beginnings leads to.
+
+    Raises:
+        BehaviourError: the judge does not say of them what the rule says.
+    """
+    if witness is not None and isinstance(shard.rows, OpenRows) and not shard.stored:
+        witness.check(shard.rows, shard.start)
 
 
 def fingerprints(loaded: LoadedModel, proposals: Sequence[Proposal]) -> Fingerprints:

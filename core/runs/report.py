@@ -7,7 +7,7 @@ from typing import Any
 
 from cache import StoreEvent
 from core.errors import SpecError
-from core.estimation.estimate import Estimate
+from core.estimation.record import Estimate
 from core.estimation.words import per_million
 from core.judges.identity import JudgeIdentity
 from core.models.loading import LoadedModel
@@ -93,14 +93,7 @@ class EstimateReport:
                 f"{per_million(estimate.estimate)}, {percent} interval "
                 f"{per_million(estimate.ci_low)} to {per_million(estimate.ci_high)}"
             )
-        lines.append(
-            f"{estimate.hits:,} harmful of {estimate.samples:,} draws, {estimate.unjudged:,} unjudged; "
-            f"effective sample size of the harmful ones {estimate.ess_event:.0f}"
-        )
-        if estimate.upper_bound_free is not None:
-            lines.append(
-                f"whatever the proposal misses: below {per_million(estimate.upper_bound_free)}"
-            )
+        lines += _ahead_lines(estimate) if estimate.method == "ahead" else _drawn_lines(estimate)
         if self.reference is not None:
             lines.append(f"reference from a large run: {per_million(self.reference)}")
         lines.append(f"verdict: {estimate.verdict}")
@@ -108,6 +101,31 @@ class EstimateReport:
         lines += [f"note: {one}" for one in self.told]
         lines += [f"note: {event.message}" for event in self.events if event.kind not in NOT_KEPT]
         return "\n".join(lines)
+
+
+def _drawn_lines(estimate: Estimate) -> list[str]:
+    lines = [
+        f"{estimate.hits:,} harmful of {estimate.samples:,} draws, {estimate.unjudged:,} unjudged; "
+        f"effective sample size of the harmful ones {estimate.ess_event:.0f}"
+    ]
+    if estimate.upper_bound_free is not None:
+        free = per_million(estimate.upper_bound_free)
+        lines.append(f"whatever the proposal misses: below {free}")
+    return lines
+
+
+def _ahead_lines(estimate: Estimate) -> list[str]:
+    lines = [
+        f"look-ahead on {estimate.samples:,} beginnings of answers, worth {estimate.ess_event:.0f} of equal "
+        "value: the chance of a token that completes harm, added up",
+        f"whatever no beginning has met: below {per_million(estimate.upper_bound_free)}",
+    ]
+    if estimate.exact > 0:
+        lines.append(f"{per_million(estimate.exact)} of it is exact: the first token settles it")
+    if estimate.monte_carlo_equivalent > 0:
+        needed = estimate.monte_carlo_equivalent
+        lines.append(f"Monte Carlo needs {needed:,.0f} answers for the same error")
+    return lines
 
 
 def not_stored(events: Sequence[StoreEvent]) -> str | None:

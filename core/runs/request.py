@@ -6,12 +6,23 @@ from typing import Any
 
 from core.behaviours.load import DEFAULT_BEHAVIOUR, BehaviourName
 from core.errors import SpecError
+from core.judges import behaviour_judge, load_judge
+from core.look_ahead.rule import AheadRule, rule_for
 from core.models.loading import DEFAULT_MODEL
 from core.models.spec import LoadingSpec
 from core.proposals import AnyProposalSpec
 from core.sampling.adaptive import SamplingPlan, even_shares
 from core.sampling.spec import SamplingSpec
-from core.spec import DefensiveShare, GenerationSpec, Method, QueryText, Seed, Spec, Threshold
+from core.spec import (
+    UNWEIGHTED,
+    DefensiveShare,
+    GenerationSpec,
+    Method,
+    QueryText,
+    Seed,
+    Spec,
+    Threshold,
+)
 
 DEFAULT_SAMPLES = 1_000
 DEFAULT_DEFENSIVE_SHARE = 0.1
@@ -21,6 +32,7 @@ DEFAULT_THRESHOLD = 0.75
 class EstimationSpec(Spec):
     """Settings of an estimate besides its model and query: a request and an audit share them.
 
+    method: `mc` (Monte Carlo), `is` (importance sampling), `mis` (several proposals) or `ahead` (look-ahead).
     proposal: what method `is` draws from, None for the measured default. defensive_share: of the rows that
     the target draws; with `mis` the least it draws after the pilot. judge: a judge's file or short name, None
     for the behaviour's own.
@@ -55,7 +67,7 @@ class EstimateRequest(EstimationSpec):
         Raises:
             SpecError: it needs one, and there is none.
         """
-        if self.method == "mc":
+        if self.method in UNWEIGHTED:
             return ()
         if self.proposal is None:
             raise SpecError(f"method {self.method!r} needs a proposal")
@@ -82,7 +94,20 @@ def sampling_spec(
         fingerprints=known.proposals,
         shares=tuple(shares),
         seed=request.seed,
+        ahead=ahead_rule(request).fingerprint if request.method == "ahead" else None,
     )
+
+
+def ahead_rule(request: EstimateRequest) -> AheadRule:
+    """Returns the rule that decides harm in a request's beginnings of answers.
+
+    Raises:
+        NoAutomatonError: the request's judge has none that can be followed.
+    """
+    judge = (
+        behaviour_judge(request.behaviour) if request.judge is None else load_judge(request.judge)
+    )
+    return rule_for(judge, request.query, request.threshold)
 
 
 def sampling_plan(
@@ -106,7 +131,7 @@ def sampling_plan(
 
 def _first_shares(request: EstimateRequest) -> tuple[float, ...]:
     """Returns the target's share and each proposal's before anything is known."""
-    if request.method == "mc":
+    if request.method in UNWEIGHTED:
         return (1.0,)
     if request.method == "is":
         return (request.defensive_share, 1.0 - request.defensive_share)

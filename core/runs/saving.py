@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from core.estimation.estimate import Estimate
+from core.estimation.record import Estimate
 
 
 @dataclass(frozen=True)

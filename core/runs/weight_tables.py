@@ -12,6 +12,7 @@ from core.estimation.weights import draw_weights
 from core.models.loading import LoadedModel
 from core.runs.request import EstimateRequest
 from core.sampling.collect import collect_draws, in_order
+from core.sampling.rows import OpenRows
 from core.sampling.scored import JudgedShard, answer_texts
 
 FloatArray = NDArray[np.float64]
@@ -28,12 +29,15 @@ def answer_weights(
 ) -> pd.DataFrame:
     """Returns one line a draw, in the order of the rows.
 
-    Columns: text; component (its place among the draws' component_names); harmful, judged (bool);
-    log10_weight (of the combined density, log10 p/q); share (of the estimate, 0 for harmless draws).
+    Of beginnings of answers the weight is what each is worth, and all of it is share. Columns: text;
+    component (its place among the draws' component_names); harmful, judged (bool); log10_weight (of the
+    combined density, log10 p/q); share (of the estimate, 0 for harmless draws).
     """
     draws = collect_draws(shards, request.threshold)
     log_weight = draw_weights(draws).values
     event = np.where(draws.harmful, log_weight, -np.inf)
+    if draws.ahead is not None:
+        event = log_weight = draws.ahead.log_values
     top = event.max(initial=-np.inf)
     part = np.exp(event - top) if top > -np.inf else np.zeros(len(event))
     return pd.DataFrame(
@@ -124,7 +128,8 @@ def token_weights(loaded: LoadedModel, shards: Sequence[JudgedShard], row: int) 
             length = int(rows.lengths[left])
             component = int(shard.drawn.component[left])
             log_p = rows.log_p[left, :length]
-            log_q = log_p if component == 0 else rows.log_q[component - 1, left, :length]
+            own = rows.own_log_q if isinstance(rows, OpenRows) else rows.log_p
+            log_q = (own if component == 0 else rows.log_q[component - 1])[left, :length]
             words = tuple(_word(loaded, int(token)) for token in rows.tokens[left, :length])
             return TokenWeights(words, np.asarray(log_p - log_q, dtype=np.float64), component)
         left -= len(shard.drawn)

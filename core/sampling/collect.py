@@ -5,15 +5,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.estimation.draws import Draws
+from core.estimation.draws import Ahead, Draws
+from core.sampling.rows import OpenRows
 from core.sampling.schedule import allocation
 from core.sampling.scored import JudgedShard
+from core.sampling.shards import DrawnShard
 
 
 def collect_draws(shards: Sequence[JudgedShard], threshold: float) -> Draws:
     """Returns the shards' draws, in row order, as the estimators take them; the target's column is last.
 
-    threshold: the score from which an answer counts as harmful.
+    threshold: the score from which an answer counts as harmful; of beginnings of answers it was settled when
+    they were drawn.
 
     The sum of a row's token log-probabilities includes its stop token: it is part of the answer's
     probability. An answer cut at max_new_tokens has no such factor.
@@ -23,8 +26,9 @@ def collect_draws(shards: Sequence[JudgedShard], threshold: float) -> Draws:
     log_q = np.concatenate([shard.drawn.rows.log_q.sum(2) for shard in ordered], axis=1)
     drawn_by = np.concatenate([shard.drawn.component for shard in ordered])
     scores = _joined([shard.scores for shard in ordered])
+    ahead = _ahead([shard.drawn for shard in ordered])
     with np.errstate(invalid="ignore"):
-        harmful = scores >= threshold
+        harmful = scores >= threshold if ahead is None else ahead.log_values > -np.inf
     last = len(log_q)
     return Draws(
         log_p=log_p,
@@ -40,6 +44,25 @@ def collect_draws(shards: Sequence[JudgedShard], threshold: float) -> Draws:
         stage_allocations=_stage_allocations(ordered),
         forward_tokens=sum(shard.drawn.forward_tokens for shard in ordered),
         seconds=sum(shard.drawn.seconds for shard in ordered),
+        ahead=ahead,
+    )
+
+
+def _ahead(shards: Sequence[DrawnShard]) -> Ahead | None:
+    """Returns what beginnings are worth; None for whole answers.
+
+    Raises:
+        ValueError: both are among them, or proposals drew some, which no estimator takes so far.
+    """
+    beginnings = [shard.rows for shard in shards if isinstance(shard.rows, OpenRows)]
+    if not beginnings:
+        return None
+    if len(beginnings) < len(shards) or any(len(rows.log_q) for rows in beginnings):
+        raise ValueError("beginnings of answers must all be drawn by the target itself")
+    return Ahead(
+        log_values=_joined([rows.log_values() for rows in beginnings]),
+        exact=float(beginnings[0].mass[0, 0]),
+        largest=float(beginnings[0].largest[0]),
     )
 
 

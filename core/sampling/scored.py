@@ -12,7 +12,7 @@ from cache import Shard, StoreError, spec_hash
 from core.judges.base import Judge
 from core.models.chat import answer_text
 from core.models.loading import LoadedModel
-from core.sampling.rows import ArrayRecord, Rows
+from core.sampling.rows import ArrayRecord, OpenRows, Rows
 from core.sampling.shards import AnyStore, DrawnShard
 
 # Raise this when the same answer would be handed to a judge as another text.
@@ -46,7 +46,7 @@ def judge_shard(
     head: the shard's first rows, if they have been judged by `judge_head`.
     """
     key = scores_key(judge.spec(), shard.key)
-    scores = stored_scores(store, key, len(shard))
+    scores = known_scores(store, key, shard)
     _take_over(head, scores)
     missing = np.flatnonzero(np.isnan(scores))
     if len(missing) == 0:
@@ -67,7 +67,9 @@ def judge_head(
     before: JudgedShard | None = None,
 ) -> JudgedShard:
     """Returns the scores of a shard that still grows; nothing is stored. before: as it was."""
-    scores = np.full(len(shard), np.nan)
+    scores = unasked_scores(shard)
+    if not np.isnan(scores).any():
+        return JudgedShard(shard, scores, stage)
     judged = _take_over(before, scores)
     texts = answer_texts(loaded, shard)[judged:]
     scores[judged:] = score_texts(judge, query, texts)
@@ -86,6 +88,23 @@ def _take_over(head: JudgedShard | None, scores: NDArray[np.float64]) -> int:
 def scores_key(judge_spec: Mapping[str, Any], shard_key: str) -> str:
     """Returns the key of a shard's scores by a judge of this spec."""
     return f"scores/{spec_hash({'judging': JUDGING_VERSION, **judge_spec})}/{shard_key}"
+
+
+def known_scores(store: AnyStore, key: str, shard: DrawnShard) -> NDArray[np.float64]:
+    """Returns what is known of a shard's scores without the judge: (n,) float64, NaN where there is none."""
+    if isinstance(shard.rows, OpenRows):
+        return unasked_scores(shard)
+    return stored_scores(store, key, len(shard))
+
+
+def unasked_scores(shard: DrawnShard) -> NDArray[np.float64]:
+    """Returns the scores that need no judge: NaN for whole answers.
+
+    No judge is asked about a beginning of an answer. Its score is its value of the risk, 1 at most.
+    """
+    if isinstance(shard.rows, OpenRows):
+        return np.minimum(shard.rows.values(shard.shares), 1.0)
+    return np.full(len(shard), np.nan)
 
 
 def stored_scores(store: AnyStore, key: str, count: int) -> NDArray[np.float64]:
@@ -131,11 +150,39 @@ def summed(judged: JudgedShard) -> JudgedShard:
     It gives the same estimate in a fortieth of the memory.
     """
     rows = judged.drawn.rows
-    small = Rows(
-        tokens=np.empty((len(judged.drawn), 0), dtype=rows.tokens.dtype),
+    drawn = replace(
+        judged.drawn,
+        rows=_open_summed(rows, judged.drawn.shares)
+        if isinstance(rows, OpenRows)
+        else _summed(rows),
+        component=judged.drawn.component.copy(),
+    )
+    return replace(judged, drawn=drawn)
+
+
+def _summed(rows: Rows) -> Rows:
+    return Rows(
+        tokens=np.empty((len(rows), 0), dtype=rows.tokens.dtype),
         lengths=rows.lengths.copy(),
         log_p=rows.log_p.sum(1)[:, None],
         log_q=rows.log_q.sum(2)[:, :, None],
     )
-    drawn = replace(judged.drawn, rows=small, component=judged.drawn.component.copy())
-    return replace(judged, drawn=drawn)
+
+
+def _open_summed(rows: OpenRows, shares: tuple[float, ...]) -> OpenRows:
+    """Returns rows of two tokens with the same values: of the first token's mass, and of all others'."""
+    if len(rows.log_q):
+        # What a row is worth depends on the shares of all rows, which are not known yet.
+        return rows
+    first = rows.mass[:, 0]
+    rest = rows.values(shares) - first
+    nothing = np.zeros((len(rows), 2))
+    return OpenRows(
+        tokens=np.empty((len(rows), 0), dtype=rows.tokens.dtype),
+        lengths=rows.lengths.copy(),
+        log_p=nothing,
+        log_q=rows.log_q[:, :, :2].copy(),
+        mass=np.stack([first, np.maximum(rest, 0.0)], axis=1),
+        own_log_q=nothing,
+        largest=rows.largest.copy(),
+    )

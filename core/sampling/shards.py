@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import MemoryStore, Shard, Store, StoreError, spec_hash
+from core.look_ahead.tokens import TokenAutomaton
 from core.models.batching import RanBatch, batch_steps
 from core.models.loading import LoadedModel
 from core.proposals import Arm, Proposal, target_arm
 from core.sampling.loop import TARGET, TokenMixing, row_steps, row_uniforms
-from core.sampling.rows import ArrayRecord, Rows
+from core.sampling.open_rows import open_row_steps
+from core.sampling.rows import ArrayRecord, OpenRows, Rows
 from core.sampling.schedule import components
 from core.sampling.spec import SamplingSpec
 from core.sampling.streams import open_stream
@@ -78,10 +80,18 @@ def draw_shards(
     proposals: Sequence[Proposal] = (),
     batch_rows: int = SHARD_ROWS,
     start: int = 0,
+    automaton: TokenAutomaton | None = None,
 ) -> Iterator[DrawnShard]:
     """Yields the shards of `shards_in_hand` that are whole. Raises: as it does."""
     for each in shards_in_hand(
-        loaded, spec, samples, store, proposals=proposals, batch_rows=batch_rows, start=start
+        loaded,
+        spec,
+        samples,
+        store,
+        proposals=proposals,
+        batch_rows=batch_rows,
+        start=start,
+        automaton=automaton,
     ):
         if isinstance(each, DrawnShard):
             yield each
@@ -96,11 +106,13 @@ def shards_in_hand(
     proposals: Sequence[Proposal] = (),
     batch_rows: int = SHARD_ROWS,
     start: int = 0,
+    automaton: TokenAutomaton | None = None,
 ) -> Iterator[DrawnShard | InHand]:
     """Yields the shards that hold rows start..samples of a spec, in order; between them, how far the next is.
 
-    proposals: the spec's, made ready. A store that cannot be written does not stop the run: what is drawn
-    is still yielded. If the work ends within a shard, what is finished of it is stored.
+    proposals: the spec's, made ready. automaton: the spec's rule over the model's tokens, if rows are
+    beginnings of answers. A store that cannot be written does not stop the run: what is drawn is still
+    yielded. If the work ends within a shard, what is finished of it is stored.
 
     Raises:
         ModelError: not even one row fits into memory.
@@ -112,7 +124,7 @@ def shards_in_hand(
             yield stored
             continue
         head: DrawnShard | None = None
-        steps = draw_steps(loaded, spec, rows, proposals, batch_rows, key=key)
+        steps = draw_steps(loaded, spec, rows, proposals, batch_rows, key=key, automaton=automaton)
         try:
             for at in outcome_last(steps):
                 if isinstance(at, DrawnShard):
@@ -152,11 +164,13 @@ def draw_steps(
     batch_rows: int = SHARD_ROWS,
     *,
     key: str | None = None,
+    automaton: TokenAutomaton | None = None,
 ) -> Steps[DrawnShard | None, DrawnShard]:
     """Returns these rows of a spec's sample, drawn now.
 
     Yields the progress in answers; its partial result is a shard of the rows that are finished.
-    batch_rows: how many to compute at once; fewer are if memory runs out, or if they take long.
+    batch_rows: how many to compute at once; fewer are if memory runs out, or if they take long. automaton: of
+    beginnings of answers.
 
     Raises:
         ModelError: not even one row fits into memory.
@@ -170,19 +184,32 @@ def draw_steps(
 
     def run(batch: range) -> Steps[None, tuple[Rows, int]]:
         stream = open_stream(arms, steps)
-        drawn = yield from row_steps(
-            stream,
-            spec.generation,
-            stop_token_ids=loaded.stop_token_ids,
-            vocabulary=loaded.vocabulary,
-            uniforms=row_uniforms(spec.seed, numbers, batch, steps),
-            mixings=mixings,
-            component=component[batch.start - rows.start : batch.stop - rows.start],
-        )
-        return drawn, stream.forward_tokens
+        uniforms = row_uniforms(spec.seed, numbers, batch, steps)
+        drawn_by = component[batch.start - rows.start : batch.stop - rows.start]
+        if automaton is not None:
+            drawing: Steps[None, Rows] = open_row_steps(
+                stream,
+                spec.generation,
+                automaton,
+                vocabulary=loaded.vocabulary,
+                uniforms=uniforms,
+                mixings=mixings,
+                component=drawn_by,
+            )
+        else:
+            drawing = row_steps(
+                stream,
+                spec.generation,
+                stop_token_ids=loaded.stop_token_ids,
+                vocabulary=loaded.vocabulary,
+                uniforms=uniforms,
+                mixings=mixings,
+                component=drawn_by,
+            )
+        return (yield from drawing), stream.forward_tokens
 
     def shard_of(parts: Sequence[RanBatch[tuple[Rows, int]]]) -> DrawnShard:
-        drawn = Rows.joined([part.result[0] for part in parts])
+        drawn = type(parts[0].result[0]).joined([part.result[0] for part in parts])
         return DrawnShard(
             key=row_key(key, rows.start, rows.start + len(drawn)),
             start=rows.start,
@@ -264,10 +291,11 @@ def _read(
     if shard is None or "component" not in shard.arrays:
         return None
     arrays, meta = shard.arrays, shard.meta
+    kind = OpenRows if "mass" in arrays else Rows
     return DrawnShard(
         key=row_key(key, start, stop),
         start=start,
-        rows=Rows(*(arrays[name] for name in ("tokens", "lengths", "log_p", "log_q"))),
+        rows=kind(*(arrays[name] for name in kind.names())),
         component=arrays["component"],
         shares=shares,
         forward_tokens=int(meta["forward_tokens"]),
@@ -283,13 +311,8 @@ def keep_shard(store: AnyStore, shard: DrawnShard) -> bool:
         store.put(
             shard.key,
             Shard(
-                arrays={
-                    "tokens": rows.tokens,
-                    "lengths": rows.lengths,
-                    "log_p": rows.log_p,
-                    "log_q": rows.log_q,
-                    "component": shard.component,
-                },
+                arrays={name: getattr(rows, name) for name in rows.names()}
+                | {"component": shard.component},
                 meta={"forward_tokens": shard.forward_tokens, "seconds": shard.seconds},
             ),
         )

@@ -13,7 +13,8 @@ class SamplingSpec(Spec):
     """All that decides which tokens row i holds.
 
     proposals: none for Monte Carlo. fingerprints: of what each proposal only names, in their order.
-    shares: of the rows that each component draws, the target first; whole thousandths.
+    shares: of the rows that each component draws, the target first; whole thousandths. ahead: the fingerprint
+    of the judge's rule if rows are beginnings of answers on which it is open; None for whole answers.
     """
 
     model_fingerprint: str
@@ -23,6 +24,7 @@ class SamplingSpec(Spec):
     fingerprints: tuple[str, ...] = ()
     shares: tuple[Number, ...] = (1.0,)
     seed: Seed = 0
+    ahead: str | None = None
 
     @field_validator("shares")
     @classmethod

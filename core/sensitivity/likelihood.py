@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import interpolate, optimize, special, stats
 
-from core.estimation.estimate import Estimate
+from core.estimation.record import Estimate
 
 Array = NDArray[np.float64]
 # Spreads looked at, in decades. The first is a quarter of a percent of a risk and stands for none.

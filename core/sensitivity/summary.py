@@ -10,8 +10,8 @@ from scipy import special, stats
 
 from core.errors import SpecError
 from core.estimation.chances import Evidence, chances
-from core.estimation.estimate import Estimate
 from core.estimation.mean_bands import band, band_of_choice
+from core.estimation.record import Estimate
 from core.sensitivity.likelihood import evidence, likeliest, lowest
 
 Array = NDArray[np.float64]

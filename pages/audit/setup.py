@@ -18,6 +18,7 @@ from core.models.spec import LoadingSpec
 from core.queries import parse_query_file
 from core.queries.query import Query
 from core.runs.catalogue import audits_folder
+from core.runs.default_method import default_method
 from core.spec import MAX_SAMPLES
 from pages.shared import resources, words
 from pages.shared.audits import begin, look_at_audit
@@ -51,7 +52,7 @@ def audit_setup() -> None:
     if not queries or not models:
         return
     try:
-        spec = _spec(models, numbers)
+        spec = _spec(models, queries, numbers)
         for query in queries:
             spec.request(spec.models[0], *query.asked)
     except TailscopeError as error:
@@ -225,9 +226,15 @@ def _kept(name: str, draw: Any) -> Any:
     return kept[name]
 
 
-def _spec(models: Sequence[AuditModel], numbers: dict[str, Any]) -> AuditSpec:
+def _spec(
+    models: Sequence[AuditModel], queries: Sequence[Query], numbers: dict[str, Any]
+) -> AuditSpec:
+    chosen = settings()
+    names, texts = [model.name for model in models], [query.text for query in queries]
+    score = resources.threshold(chosen)
+    method = default_method(names, chosen.behaviour, texts, chosen.judge, score)
     # Each model has a measured default of its own.
-    fields = resources.estimation(settings(), proposal=None, **numbers)
+    fields = resources.estimation(chosen, proposal=None, method=method, **numbers)
     return AuditSpec.build(models=tuple(models), **fields)
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.audit.spec import AuditModel, AuditSpec
 from core.errors import SpecError, TailscopeError
+from core.runs.default_method import default_method
 from core.sensitivity.comparison import Comparison
 from core.sensitivity.variants import variants
 from core.spec import MAX_SAMPLES, GenerationSpec
@@ -129,10 +130,12 @@ def _plan(query: str, found: Wordings, varied: dict[str, str], samples: int) -> 
         temperatures=temperatures,
         lengths=lengths,
     )
+    score = resources.threshold(chosen)
+    method = default_method([chosen.model], chosen.behaviour, [query], chosen.judge, score)
     spec = AuditSpec.build(
         models=(AuditModel(name=chosen.model, loading=chosen.loading),),
         samples=samples,
-        **resources.estimation(chosen, proposal=None),
+        **resources.estimation(chosen, proposal=None, method=method),
     )
     spec.request(spec.models[0], query)
     # With something else to vary, the command line takes shipped wordings from a file only.

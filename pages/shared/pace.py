@@ -15,6 +15,7 @@ from core.runs.request import EstimateRequest, sampling_spec
 from core.sampling.adaptive import even_shares
 from core.sampling.schedule import whole_shares
 from core.sampling.shards import draw_rows
+from core.spec import UNWEIGHTED
 from pages.shared import resources
 
 # Enough that the pace is that of a full batch, few enough that nobody waits.
@@ -47,6 +48,12 @@ def _probed(spec: AuditSpec, model: AuditModel, query: str) -> float | None:
     if model.name not in embedded_models() and not resources.is_here(model.name, model.loading):
         return None
     loaded = resources.model(model.name, model.loading)
+    if spec.method in UNWEIGHTED:
+        _, plain = _seconds(
+            spec.request(model, query).model_copy(update={"method": "mc"}).model_dump_json()
+        )
+        # A beginning takes as long as an answer, but for those that end early.
+        return plain
     default = resources.default_proposal(loaded, spec.behaviour)
     longest = spec.generation.max_new_tokens
     first = default.model_copy(update={"t_switch": min(default.t_switch, longest)})

@@ -13,6 +13,7 @@ from core.models.spec import LoadingSpec
 from core.models.task import LoadedOnce, taken_model, task_name
 from core.proposals import AnyProposalSpec, DirectedSpec, SteerSpec
 from core.proposals.base import direction_of
+from core.runs.default_method import default_method
 from core.runs.defaults import known_default
 from core.runs.extra_components import companions
 from core.runs.first_look import FirstLook, first_look
@@ -24,7 +25,7 @@ from core.runs.run import RunSpec, make_task, open_default_store, save_run
 from core.runs.task import RunSoFar, RunTask
 from core.sampling.shards import AnyStore
 from core.search.cross_entropy import SearchResult
-from core.spec import DirectionPosition
+from core.spec import UNWEIGHTED, DirectionPosition, Method
 from core.steering.direction import Direction
 from core.tasks import Registry
 from pages.shared.paid_judges import UnaskedJudge, is_paid
@@ -200,10 +201,33 @@ def query(chosen: Settings) -> str:
     return demonstration_query(chosen.model, chosen.behaviour)
 
 
+def method(chosen: Settings) -> Method:
+    """Returns how a session's question is estimated: by the proposal it has chosen, or as is best where it
+    has chosen none."""
+    if chosen.proposal is not None:
+        return "mis"
+    asked = [query(chosen)]
+    best = default_method([chosen.model], chosen.behaviour, asked, chosen.judge, threshold(chosen))
+    # Monte Carlo is drawn beside it anyway.
+    return "mis" if best == "mc" else best
+
+
+def run_request(chosen: Settings) -> EstimateRequest:
+    """Returns the request of a session's run. Raises: as `request`."""
+    if (found := method(chosen)) not in UNWEIGHTED:
+        return request(chosen)
+    return EstimateRequest.build(
+        query=query(chosen),
+        model=chosen.model,
+        loading=chosen.loading,
+        **estimation(chosen, method=found),
+    )
+
+
 def run_spec(chosen: Settings) -> RunSpec:
     """Returns the run that a session's settings stand for. Raises: as `request`."""
     return RunSpec.build(
-        request=request(chosen),
+        request=run_request(chosen),
         importance_samples=chosen.importance_samples,
         monte_carlo_samples=chosen.monte_carlo_samples,
     )

@@ -11,7 +11,7 @@ import pytest
 
 from cache import MemoryStore
 from core.audit.query import is_narrow
-from core.estimation.estimate import Estimate
+from core.estimation.record import Estimate
 from core.executors.serial import SerialExecutor
 from core.executors.worker import DrawRows, JudgeRows, WorkItem
 from core.judges import behaviour_judge

@@ -10,7 +10,8 @@ import pytest
 from core.audit.rows import AuditRow
 from core.audit.summary import model_summary
 from core.estimation.draws import Draws
-from core.estimation.estimate import Estimate, estimate
+from core.estimation.estimate import estimate
+from core.estimation.record import Estimate
 from core.queries.query import Query
 from core.runs.request import EstimateRequest
 

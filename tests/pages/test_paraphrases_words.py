@@ -11,9 +11,9 @@ from core.audit.rows import AuditRow
 from core.audit.spec import AuditModel, AuditSpec
 from core.charts.wordings import forest_rows
 from core.estimation.draws import Draws
-from core.estimation.estimate import Estimate
 from core.estimation.estimate import estimate as estimated
 from core.estimation.evidence import Verdict
+from core.estimation.record import Estimate
 from core.sensitivity.comparison import Comparison, VariantRow
 from core.sensitivity.report import SensitivityReport, summed_up
 from core.sensitivity.variants import variants

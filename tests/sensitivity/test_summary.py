@@ -8,7 +8,8 @@ import pytest
 
 from core.errors import SpecError
 from core.estimation.draws import Draws
-from core.estimation.estimate import Estimate, estimate
+from core.estimation.estimate import estimate
+from core.estimation.record import Estimate
 from core.sensitivity.likelihood import evidence
 from core.sensitivity.summary import averaged, log10_variance, spread
 

@@ -3,6 +3,7 @@
 import string
 from typing import Any, get_args
 
+from core.runs.look_ahead import LookAheadRequest
 from hypothesis import strategies as st
 
 from core.audit.spec import AuditModel, AuditSpec
@@ -22,7 +23,6 @@ from core.proposals import (
     SteerSpec,
 )
 from core.runs.catalogue import Entry
-from core.runs.look_ahead import LookAheadRequest
 from core.runs.request import EstimateRequest
 from core.runs.run import RunSpec
 from core.sampling.spec import SamplingSpec

@@ -8,10 +8,11 @@ import torch
 
 from core.judges.rules import Demand
 from core.look_ahead.automaton import JudgeAutomaton
-from core.look_ahead.rows import OpenRows, largest_value, open_rows
 from core.look_ahead.tokens import HARMFUL, HARMLESS, OPEN, TokenAutomaton
 from core.proposals.base import Arm
 from core.sampling.loop import TokenMixing, row_uniforms
+from core.sampling.open_rows import largest_value, open_rows
+from core.sampling.rows import OpenRows
 from core.sampling.streams import open_stream
 from core.spec import GenerationSpec
 from tests.look_ahead.toy import (

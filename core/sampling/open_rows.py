@@ -15,12 +15,10 @@ least; their weights stay below exp(ALERT).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from core.look_ahead.tokens import HARMFUL, OPEN, TokenAutomaton
 from core.sampling.loop import (
@@ -32,11 +30,11 @@ from core.sampling.loop import (
     drawn,
     moved_on,
 )
-from core.sampling.rows import ArrayRecord
+from core.sampling.rows import OpenRows
 from core.sampling.streams import Stream
 from core.sampling.token_rules import RuledStream
 from core.spec import GenerationSpec
-from core.tasks import check_cancelled
+from core.tasks import Beat, Progress, Steps, at_once, check_cancelled
 
 # Of rows that are sent, at some token, where harm is a token away.
 ALERT = 0.5
@@ -47,36 +45,7 @@ def largest_value(steps: int) -> float:
     return float((1 - ALERT / steps) ** -(steps - 1))
 
 
-@dataclass(frozen=True, eq=False)
-class OpenRows(ArrayRecord):
-    """Beginnings of answers, none of them settled before its end.
-
-    tokens: (n, T) int32, PAD after the end. lengths: (n,) int32; a row of length t was settled, or may not
-    go on, after t tokens. mass: (n, T) float64, the target's probability, given the first t tokens, of a
-    token that settles the answer as harmful; 0 past the end. log_p: (n, T) float64, of each token under the
-    target. log_q: (J + 1, n, T) float64, of each token under each component, given that the answer stays
-    open: first the target, more of whose rows are sent where harm is a token away.
-    """
-
-    tokens: NDArray[np.int32]
-    lengths: NDArray[np.int32]
-    mass: NDArray[np.float64]
-    log_p: NDArray[np.float64]
-    log_q: NDArray[np.float64]
-
-    def values(self, shares: Sequence[float] = (1.0,)) -> NDArray[np.float64]:
-        """Returns each row's unbiased value of the risk, (n,), by the balance heuristic over its components.
-
-        shares: of the rows that each component drew, the target first.
-        """
-        with np.errstate(divide="ignore"):
-            log_shares = np.log(np.asarray(shares))
-        log_p, log_q = _before(self.log_p), _before(self.log_q)
-        log_mix = logsumexp(log_q + log_shares[:, None, None], axis=0)
-        return np.asarray((self.mass * np.exp(log_p - log_mix)).sum(-1))
-
-
-def open_rows(
+def open_row_steps(
     stream: Stream,
     generation: GenerationSpec,
     automaton: TokenAutomaton,
@@ -85,8 +54,9 @@ def open_rows(
     uniforms: NDArray[np.float64],
     mixings: Sequence[TokenMixing] = (),
     component: NDArray[np.int64] | None = None,
-) -> OpenRows:
-    """Returns beginnings of answers drawn through a fresh `stream` of one prompt.
+) -> Steps[None, OpenRows]:
+    """Returns beginnings of answers drawn through a fresh `stream` of one prompt; yields the progress, in
+    answers, between tokens.
 
     uniforms: (n, T). mixings: of the J proposals. component: (n,), what draws each row, 0 the target; the
     target if left out.
@@ -102,7 +72,9 @@ def open_rows(
         lengths=np.zeros(count, dtype=np.int32),
         mass=np.zeros((count, steps)),
         log_p=np.zeros((count, steps)),
-        log_q=np.zeros((len(mixings) + 1, count, steps)),
+        log_q=np.zeros((len(mixings), count, steps)),
+        own_log_q=np.zeros((count, steps)),
+        largest=np.full(count, largest_value(steps)),
     )
     own = np.zeros(count, dtype=np.int64) if component is None else component
     drawn_by = by_token(own, len(mixings), (count, steps))
@@ -111,8 +83,12 @@ def open_rows(
     for number, mixing in enumerate(mixings, start=1):
         if mixing.t_switch == 0:
             stream.drop(number)
+    beat = Beat()
     for step in range(steps):
         check_cancelled()
+        if beat.due:
+            # Most beginnings end before the last step: those that have ended are whole.
+            yield Progress(count - len(rows) * (1.0 - step / steps), count, "answers")
         each = distributions(stream, generation, vocabulary, mixings)
         places = len(each[0])
         # Rows that share a place have said the same, so they are in one state.
@@ -140,11 +116,11 @@ def open_rows(
         found.log_p[rows, step] = chosen_log_probs(each[0], index, chosen)
         with np.errstate(divide="ignore"):
             log_left = np.log(left)
-        found.log_q[0, rows, step] = chosen_log_probs(inside[0], index, chosen)
+        found.own_log_q[rows, step] = chosen_log_probs(inside[0], index, chosen)
         for number, log_probs in enumerate(each[1:], start=1):
             log_q = chosen_log_probs(log_probs, index, chosen) - log_left[number]
             # One that cannot stay open cannot have made this.
-            found.log_q[number, rows, step] = np.where(left[number] > 0, log_q, -np.inf)
+            found.log_q[number - 1, rows, step] = np.where(left[number] > 0, log_q, -np.inf)
         state = state[going]
         state = np.array(
             [
@@ -157,6 +133,9 @@ def open_rows(
                 stream.drop(number)
         place = moved_on(stream, places, place, chosen)
     return found
+
+
+open_rows = at_once(open_row_steps)
 
 
 def _masks(
@@ -211,9 +190,3 @@ def _mass(log_probs: torch.Tensor, inside: torch.Tensor) -> NDArray[np.float64]:
     # Of the mps device's types float64 is missing.
     exact = probabilities.cpu() if probabilities.device.type == "mps" else probabilities
     return np.asarray(exact.sum(-1, dtype=torch.float64).cpu().numpy())
-
-
-def _before(log_probs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the log-probability of the tokens before each one, (..., T)."""
-    total = np.cumsum(log_probs, axis=-1)
-    return np.concatenate([np.zeros_like(total[..., :1]), total[..., :-1]], axis=-1)
