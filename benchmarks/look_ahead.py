@@ -9,10 +9,12 @@ settles, and seconds. A behaviour whose judge cannot be followed is named.
 
 import argparse
 
-from core.behaviours.load import load_queries
+from cache import MemoryStore
+from core.behaviours.load import load_behaviour, load_queries
 from core.errors import TailscopeError
 from core.models.loading import load_model
-from core.runs.look_ahead import LookAheadRequest, look_ahead_query
+from core.runs.estimate_query import estimate_query
+from core.runs.request import EstimateRequest
 from core.spec import GenerationSpec
 from core.tasks.progress import result_of
 
@@ -22,14 +24,15 @@ BEHAVIOURS = ("agrees", "claims", "insults", "secret", "language")
 def line(report, name: str) -> str:  # type: ignore[no-untyped-def]
     """Returns a row of the table."""
     found = report.estimate
+    seconds = found.seconds
     if found.estimate == 0:
-        return f"| {name} | below {found.ci_high:.2g} | | | | | {report.seconds:.0f} |"
+        return f"| {name} | below {found.ci_high:.2g} | | | | | {seconds:.0f} |"
     variance = found.samples * (found.standard_error / found.estimate) ** 2
     counting = 1 / found.estimate - 1
     ratio = counting / variance if variance else float("inf")
     return (
         f"| {name} | {found.estimate:.2e} ({found.ci_low:.1e} to {found.ci_high:.1e}) | {variance:.1f} | "
-        f"{counting:,.0f} | {ratio:,.1f} | {found.exact:.1e} | {report.seconds:.0f} |"
+        f"{counting:,.0f} | {ratio:,.1f} | {found.exact:.1e} | {seconds:.0f} |"
     )
 
 
@@ -48,12 +51,19 @@ def main() -> None:
             generation = GenerationSpec(
                 temperature=0.7, max_new_tokens=12, system_prompt=query.system
             )
-            request = LookAheadRequest(
-                query=query.text, model=options.model, behaviour=behaviour, generation=generation
+            request = EstimateRequest(
+                query=query.text,
+                model=options.model,
+                behaviour=behaviour,
+                generation=generation,
+                method="ahead",
+                threshold=load_behaviour(behaviour).spec.threshold,
             )
             name = f"{behaviour}: {query.text}"
             try:
-                report = result_of(look_ahead_query(request, options.samples, loaded=loaded))
+                report = result_of(
+                    estimate_query(request, options.samples, MemoryStore(), loaded=loaded)
+                )
             except TailscopeError as error:
                 print(f"| {name} | {error} | | | | | |", flush=True)
                 break

@@ -515,10 +515,10 @@ MUTATIONS = (
     ),
     Mutation(
         "look ahead without the mass that stays open",
-        "core/look_ahead/rows.py",
+        "core/sampling/open_rows.py",
         "log_q = chosen_log_probs(log_probs, index, chosen) - log_left[number]",
         "log_q = chosen_log_probs(log_probs, index, chosen)",
-        "tests/look_ahead",
+        "tests/sampling/test_open_rows.py",
     ),
     Mutation(
         "a word is settled by its last letter",
@@ -543,10 +543,24 @@ MUTATIONS = (
     ),
     Mutation(
         "the exact part counts twice",
-        "core/look_ahead/estimate.py",
-        "rest = np.clip(values - exact, 0.0, room)",
-        "rest = np.clip(values, 0.0, room)",
-        "tests/look_ahead",
+        "core/estimation/ahead.py",
+        "rest = np.clip(np.exp(known.log_values) - known.exact, 0.0,",
+        "rest = np.clip(np.exp(known.log_values), 0.0,",
+        "tests/estimation/test_ahead.py",
+    ),
+    Mutation(
+        "beginnings of two rules under one key",
+        "core/sampling/shards.py",
+        "    if spec.ahead is None:\n",
+        "    if True:\n",
+        "tests/runs/test_ahead.py",
+    ),
+    Mutation(
+        "the anytime bounds take the bets' bound for half",
+        "core/estimation/confidence_sequence.py",
+        "stage = _Stage(slice(0, len(weights)), weights, largest, points)",
+        "stage = _Stage(slice(0, len(weights)), weights, largest / 8, points)",
+        "tests/estimation/test_ahead.py",
     ),
 )
 

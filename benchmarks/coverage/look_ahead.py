@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from benchmarks.coverage.row import Row
-from core.look_ahead.estimate import look_ahead_estimate
+from core.estimation.ahead import ahead_estimate
+from core.estimation.draws import Ahead, Draws
 
 DRAWS = 300
 Values = Callable[[np.random.Generator], np.ndarray]
@@ -35,7 +36,9 @@ def rows(runs: int) -> Iterator[Row]:
     for name, values, mean in WORLDS:
         below = above = beyond = 0
         for seed in range(runs):
-            found = look_ahead_estimate(values(np.random.default_rng(seed)))
+            with np.errstate(divide="ignore"):
+                worth = Ahead(np.log(values(np.random.default_rng(seed))), exact=0.0, largest=1.0)
+            found = ahead_estimate(Draws.of_beginnings(worth))
             below += mean < found.ci_low
             above += mean > found.ci_high
             beyond += mean > found.upper_bound_free

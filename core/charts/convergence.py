@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from core.charts.style import GRID, INK, LABELS, MILLION, NEUTRAL, Chart
+from core.spec import Method
 
 IMPORTANCE = "Importance sampling"
 MONTE_CARLO = "Monte Carlo"
-ARM_NAMES = {"weighted": IMPORTANCE, "mc": MONTE_CARLO}
+LOOK_AHEAD = "Look-ahead"
 AXES = {
     "samples": "Answers drawn",
     "seconds": "Seconds of computing",
@@ -21,9 +22,15 @@ AXES = {
 }
 
 
+def arm_names(method: Method) -> dict[str, str]:
+    """Returns what a run's arms are called, the one by the request's own method first."""
+    return {"weighted": LOOK_AHEAD if method == "ahead" else IMPORTANCE, "mc": MONTE_CARLO}
+
+
 def convergence(
     paths: Mapping[str, pd.DataFrame],
     *,
+    method: Method = "mis",
     axis: str = "samples",
     reference: float | None = None,
     anytime: bool = False,
@@ -31,7 +38,8 @@ def convergence(
 ) -> Chart:
     """Returns the running estimates with their bands, in cases per million, on log axes.
 
-    paths: arm -> table of `core.runs.convergence`. anytime: also the band that holds however one stops.
+    paths: arm -> table of `core.runs.convergence`. method: the request's own. anytime: also the band that
+    holds however one stops.
     """
     layers: list[Chart] = [_band("low", "high", 0.2)]
     if anytime:
@@ -42,7 +50,7 @@ def convergence(
     ticks = {"format": ",~r", "tickCount": 6, "labelOverlap": "greedy", **LABELS, **GRID}
     return {
         "data": {"name": "path"},
-        "datasets": {"path": _rows(paths, axis)},
+        "datasets": {"path": _rows(paths, axis, arm_names(method))},
         "height": 400,
         "config": {
             "axis": {"labelColor": ink, "titleColor": ink},
@@ -59,7 +67,7 @@ def convergence(
             "color": {
                 "field": "arm",
                 "type": "nominal",
-                "scale": {"domain": [IMPORTANCE, MONTE_CARLO]},
+                "scale": {"domain": list(arm_names(method).values())},
                 "legend": {
                     "orient": "top",
                     "title": None,
@@ -147,12 +155,12 @@ def _reference_lines(level: float) -> list[Chart]:
     ]
 
 
-def _rows(paths: Mapping[str, pd.DataFrame], axis: str) -> pd.DataFrame:
+def _rows(paths: Mapping[str, pd.DataFrame], axis: str, names: Mapping[str, str]) -> pd.DataFrame:
     parts = []
     for arm, path in paths.items():
         part = pd.DataFrame(
             {
-                "arm": ARM_NAMES[arm],
+                "arm": names[arm],
                 "x": path[axis],
                 "samples": path["samples"],
                 "hits": path["hits"],

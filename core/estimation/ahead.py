@@ -68,16 +68,7 @@ def ahead_estimate(draws: Draws, confidence: float = 0.95) -> Estimate:
     A hundred beginnings, each worth exactly what the first token settles:
 
     >>> import numpy as np
-    >>> draws = Draws(
-    ...     log_p=np.zeros(100),
-    ...     log_q=np.zeros((100, 1)),
-    ...     component=np.zeros(100),
-    ...     component_names=("target",),
-    ...     target_component=0,
-    ...     harmful=np.ones(100),
-    ...     judged=np.ones(100),
-    ...     ahead=Ahead(np.log(np.full(100, 0.25)), exact=0.25, largest=1.0),
-    ... )
+    >>> draws = Draws.of_beginnings(Ahead(np.log(np.full(100, 0.25)), exact=0.25, largest=1.0))
     >>> found = ahead_estimate(draws)
     >>> found.estimate, found.ci_low, round(found.ci_high, 3)
     (0.25, 0.25, 0.272)

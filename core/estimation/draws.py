@@ -130,6 +130,21 @@ class Draws:
             return np.zeros(self.samples, dtype=np.bool_)
         return np.asarray(self.component == self.target_component)
 
+    @classmethod
+    def of_beginnings(cls, worth: Ahead) -> "Draws":
+        """Returns beginnings of answers of which only their worth is known."""
+        count = len(worth.log_values)
+        return cls(
+            log_p=np.zeros(count),
+            log_q=np.zeros((count, 1)),
+            component=np.zeros(count, dtype=np.int64),
+            component_names=("target",),
+            target_component=0,
+            harmful=worth.log_values > -np.inf,
+            judged=np.ones(count, dtype=np.bool_),
+            ahead=worth,
+        )
+
     def take(self, rows: BoolArray | IntArray | slice) -> "Draws":
         """Returns the chosen rows; the costs stay those of the whole, as they cannot be divided.
 

@@ -3,7 +3,7 @@
 import math
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 
-from core.estimation.estimate import Estimate
+from core.estimation.record import Estimate
 
 UNITS = ((1e15, " quadrillion"), (1e12, " trillion"), (1e9, " billion"), (1e6, " million"))
 

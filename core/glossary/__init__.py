@@ -37,6 +37,8 @@ TERMS = {
     "horizon": "How many queries not seen before a forecast is about.",
     "importance sampling": "Drawing answers from proposals that give harmful ones often, and weighting each "
     "by how much less likely the model itself gives it.",
+    "look-ahead": "Counting harm before it happens: at every token the chance of those tokens that would "
+    "complete a harmful answer is added up, and the answer goes on without them.",
     "interval": "A range that holds the true risk in 95 of 100 such estimates.",
     "judge": "What scores an answer from 0 (harmless) to 1 (harmful): rules, a classifier, a grader, or a "
     "language model behind a server.",

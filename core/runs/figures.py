@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from core.estimation.estimate import Estimate
+from core.estimation.record import Estimate
 from core.glossary import meaning
 
 TOKENS_MEANING = (

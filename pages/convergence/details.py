@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.charts.convergence import ARM_NAMES
+from core.charts.convergence import arm_names
 from core.cli.command_line import EstimateCommand, command_line
 from core.runs.dump import write_dump
 from core.runs.figures import FIGURES, SECOND_LABEL, SECOND_MEANING, in_figures, second_interval
@@ -36,13 +36,18 @@ def run_details(run: RunSpec, snapshot: RunSnapshot) -> None:
             weight_view(run, weighted.progress.partial)
     with st.expander("Diagnostics", icon=":material/monitoring:"):
         if arms:
-            st.dataframe(_diagnostics(arms), hide_index=True, width="stretch", height="content")
+            st.dataframe(
+                _diagnostics(arms, arm_names(run.request.method)),
+                hide_index=True,
+                width="stretch",
+                height="content",
+            )
     with st.expander("Take it with you", icon=":material/download:"):
         _commands(run)
         _downloads(run, snapshot)
 
 
-def _diagnostics(arms: Mapping[str, ArmEstimate]) -> pd.DataFrame:
+def _diagnostics(arms: Mapping[str, ArmEstimate], names: Mapping[str, str]) -> pd.DataFrame:
     heard = any(arm.estimate.second is not None for arm in arms.values())
     labels, meanings = [label for _, label, _ in FIGURES], [meaning for _, _, meaning in FIGURES]
     if heard:
@@ -51,7 +56,7 @@ def _diagnostics(arms: Mapping[str, ArmEstimate]) -> pd.DataFrame:
     for method, arm in arms.items():
         found = arm.estimate
         figures = [in_figures(getattr(found, name)) for name, _, _ in FIGURES]
-        table[ARM_NAMES[method]] = [*figures, second_interval(found)] if heard else figures
+        table[names[method]] = [*figures, second_interval(found)] if heard else figures
     table["What it means"] = meanings
     return pd.DataFrame(table)
 
@@ -70,7 +75,8 @@ def _downloads(run: RunSpec, snapshot: RunSnapshot) -> None:
         for method, arm in snapshot.progress.partial.arms.items():
             if method not in ARMS or not arm.partial:
                 continue
-            name = f"{ARM_NAMES[method]}, {sum(len(one.drawn) for one in arm.partial):,} draws"
+            drawn = sum(len(one.drawn) for one in arm.partial)
+            name = f"{arm_names(run.request.method)[method]}, {drawn:,} draws"
             for kind in ("parquet", "csv"):
                 st.download_button(
                     f"{name} ({kind})",

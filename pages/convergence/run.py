@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.charts.convergence import ARM_NAMES, AXES, convergence
+from core.charts.convergence import AXES, arm_names, convergence
 from core.estimation import Estimate
 from core.glossary import meaning
 from core.runs.run import RunSpec
@@ -85,6 +85,8 @@ def _done(arm: ArmEstimate) -> bool:
 
 
 def _verdict_words(found: Estimate) -> str:
+    if not found.reasons and found.method == "ahead":
+        return "Every check passed: beginnings enough, and none that holds the number alone."
     if not found.reasons and found.method == "mis":
         return "Every check passed, and the proposals agree with each other."
     if not found.reasons:
@@ -93,11 +95,14 @@ def _verdict_words(found: Estimate) -> str:
 
 
 def _controls(run: RunSpec, task: RunTask, snapshot: RunSnapshot) -> None:
+    names = arm_names(run.request.method)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         for method in ("weighted", "mc"):
             arm = snapshot.progress.partial.arms.get(method)
             if arm is not None:
-                st.progress(arm.share, text=_progress_words(method, arm, snapshot), width=280)
+                st.progress(
+                    arm.share, text=_progress_words(names[method], arm, snapshot), width=280
+                )
         if not snapshot.finished:
             going = snapshot.status == "running"
             # One button under one key: two that took turns would stand there together for a moment.
@@ -132,8 +137,7 @@ def _continue(run: RunSpec) -> None:
     resources.start(run)
 
 
-def _progress_words(method: str, arm: ArmProgress, snapshot: RunSnapshot) -> str:
-    name = ARM_NAMES[method]
+def _progress_words(name: str, arm: ArmProgress, snapshot: RunSnapshot) -> str:
     if arm.done >= arm.total:
         return f"{name}: all {arm.total:,} answers"
     count = f"{name}: {int(arm.done):,} of {arm.total:,}"
@@ -150,7 +154,7 @@ def _figures(arms: Mapping[str, ArmEstimate]) -> None:
     st.metric(
         "Assumption-free bound",
         bound,
-        delta="no proposal can remove it",
+        delta="whatever no answer has shown",
         border=True,
         help=f"Harmful answers per million. {meaning('assumption-free upper bound')}",
         **PLAIN_DELTA,
@@ -243,6 +247,7 @@ def _chart(run: RunSpec, arms: Mapping[str, ArmEstimate]) -> None:
         convergence(
             {method: arm.path for method, arm in arms.items()},
             axis=axis,
+            method=run.request.method,
             reference=resources.reference(run.request.model_dump_json()),
             anytime=anytime,
             ink=ink(),

@@ -10,12 +10,14 @@ import streamlit as st
 from pydantic import ValidationError
 
 from core.audit.results import MANIFEST, RESULTS
+from core.charts.convergence import arm_names
 from core.cli.command_line import EstimateCommand, command_line
 from core.errors import TailscopeError
 from core.proposals.words import component_names
 from core.runs.catalogue import Entry, audits_folder, delete, keys_of
 from core.runs.run import RunSpec
 from core.sensitivity.comparison import Comparison, load
+from core.spec import UNWEIGHTED
 from pages.runs.listing import forget_choice
 from pages.shared import query_picker, resources
 from pages.shared.audit_words import asked
@@ -126,14 +128,14 @@ def _run_words(run: RunSpec) -> None:
     lines = [
         f"Asked of **{plain(request.model)}**, {plain(request.behaviour)}, threshold "
         f"{request.threshold:g}, seed {request.seed}.",
-        f"{run.importance_samples:,} answers by importance sampling, {run.monte_carlo_samples:,} by Monte "
-        "Carlo.",
+        f"{run.importance_samples:,} answers by {arm_names(request.method)['weighted'].lower()}, "
+        f"{run.monte_carlo_samples:,} by Monte Carlo.",
         sentence(drawn_with(made)).removesuffix(".")
         + (
             "." if made.system_prompt is None else f", system prompt “{plain(made.system_prompt)}”."
         ),
     ]
-    if request.method != "mc":
+    if request.method not in UNWEIGHTED:
         names = component_names(request.proposals)
         lines.append("Drawn from: " + ", ".join(plain(name) for name in names) + ".")
     st.markdown("  \n".join(lines))

@@ -27,21 +27,23 @@ def launch() -> None:
 def launch_form() -> None:
     """Draws the sample sizes and the button that starts a run."""
     chosen = settings()
+    ahead = resources.method(chosen) == "ahead"
+    explained = meaning("look-ahead" if ahead else "importance sampling")
     with st.form("launch.form", border=False):
         one, two, three = st.columns(3, vertical_alignment="bottom")
         weighted = one.number_input(
-            "Importance sampling: answers",
+            "Look-ahead: beginnings of answers" if ahead else "Importance sampling: answers",
             min_value=1,
             max_value=MAX_SAMPLES,
             value=chosen.importance_samples,
             step=500,
-            help=f"{meaning('importance sampling')} 1,000 answers are enough for most risks.",
+            help=f"{explained} 1,000 are enough for most risks.",
         )
         plain_draws = two.number_input(
             "Monte Carlo: answers",
             min_value=0,
             max_value=MAX_SAMPLES,
-            value=chosen.monte_carlo_samples,
+            value=resources.monte_carlo_samples(chosen),
             step=5_000,
             help=f"{meaning('Monte Carlo')} It is here for comparison; 0 leaves it out.",
         )

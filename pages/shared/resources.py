@@ -31,6 +31,7 @@ from core.tasks import Registry
 from pages.shared.paid_judges import UnaskedJudge, is_paid
 from pages.shared.state import Settings, estimation_of
 
+DEFAULT_MONTE_CARLO_SAMPLES = 10_000
 DEMONSTRATION_RISK = 1e-4
 # A good specimen: Monte Carlo's first thousands find nothing, which is what nine runs in ten show.
 DEMONSTRATION_QUERIES = {"misuse": "misuse-05-5"}
@@ -212,6 +213,13 @@ def method(chosen: Settings) -> Method:
     return "mis" if best == "mc" else best
 
 
+def monte_carlo_samples(chosen: Settings) -> int:
+    """Returns how many answers are counted beside the estimate: none where look-ahead needs no comparison."""
+    if chosen.monte_carlo_samples is not None:
+        return chosen.monte_carlo_samples
+    return 0 if method(chosen) == "ahead" else DEFAULT_MONTE_CARLO_SAMPLES
+
+
 def run_request(chosen: Settings) -> EstimateRequest:
     """Returns the request of a session's run. Raises: as `request`."""
     if (found := method(chosen)) not in UNWEIGHTED:
@@ -229,7 +237,7 @@ def run_spec(chosen: Settings) -> RunSpec:
     return RunSpec.build(
         request=run_request(chosen),
         importance_samples=chosen.importance_samples,
-        monte_carlo_samples=chosen.monte_carlo_samples,
+        monte_carlo_samples=monte_carlo_samples(chosen),
     )
 
 

@@ -16,13 +16,12 @@ from core.spec import GenerationSpec
 KEY = "state.settings"
 RUN_KEY = "state.run_id"
 PREDICTED_KEY = "state.predicted"
-DEFAULT_MONTE_CARLO_SAMPLES = 10_000
 
 
 @dataclass(frozen=True)
 class Settings:
     """query None: the behaviour's demonstration query. proposal None: the measured default. judge,
-    threshold None: the behaviour's.
+    threshold None: the behaviour's. monte_carlo_samples None: what the method needs beside it.
     """
 
     model: str = DEFAULT_MODEL
@@ -35,7 +34,7 @@ class Settings:
     judge: str | None = None
     threshold: float | None = None
     importance_samples: int = DEFAULT_SAMPLES
-    monte_carlo_samples: int = DEFAULT_MONTE_CARLO_SAMPLES
+    monte_carlo_samples: int | None = None
     seed: int = 0
 
 

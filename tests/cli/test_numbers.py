@@ -15,7 +15,6 @@ from core.judges.rules import load_rule_judge
 
 NEEDED = {
     "estimate": ["--query=q"],
-    "ahead": ["--query=q"],
     "audit": ["--out=none"],
     "sensitivity": ["--query=q"],
     "tails": ["--horizon=100"],

@@ -13,19 +13,9 @@ FloatArray = np.typing.NDArray[np.float64]
 
 
 def draws_of(values: FloatArray, exact: float = 0.0, largest: float = 1.0) -> Draws:
-    count = len(values)
     with np.errstate(divide="ignore", invalid="ignore"):
-        worth = Ahead(np.log(np.asarray(values, dtype=np.float64)), exact, largest)
-    return Draws(
-        log_p=np.zeros(count),
-        log_q=np.zeros((count, 1)),
-        component=np.zeros(count, dtype=np.int64),
-        component_names=("target",),
-        target_component=0,
-        harmful=np.asarray(values) > 0,
-        judged=np.ones(count, dtype=np.bool_),
-        ahead=worth,
-    )
+        log_values = np.log(np.asarray(values, dtype=np.float64))
+    return Draws.of_beginnings(Ahead(log_values, exact, largest))
 
 
 def look_ahead_estimate(values: FloatArray, exact: float = 0.0) -> Estimate:

@@ -3,7 +3,6 @@
 import string
 from typing import Any, get_args
 
-from core.runs.look_ahead import LookAheadRequest
 from hypothesis import strategies as st
 
 from core.audit.spec import AuditModel, AuditSpec
@@ -346,17 +345,6 @@ SPECS: dict[type[Spec], st.SearchStrategy[Any]] = {
         batch_rows=st.integers(1, 4096),
     ),
     LoadingSpec: loadings,
-    LookAheadRequest: st.builds(
-        LookAheadRequest,
-        query=queries,
-        model=names,
-        loading=loadings,
-        behaviour=st.sampled_from(BEHAVIOURS),
-        generation=generations,
-        judge=optional(names),
-        threshold=optional(above_zero(1.0)),
-        seed=seeds,
-    ),
     OperatorSpec: st.builds(
         OperatorSpec, allow_pickle=file_lists, allow_remote_code=file_lists, judges=file_lists
     ),
