@@ -550,9 +550,9 @@ MUTATIONS = (
     ),
     Mutation(
         "beginnings of two rules under one key",
-        "core/sampling/shards.py",
-        "    if spec.ahead is None:\n",
-        "    if True:\n",
+        "core/sampling/spec.py",
+        'if key != "ahead" or value}',
+        'if key != "ahead"}',
         "tests/runs/test_ahead.py",
     ),
     Mutation(

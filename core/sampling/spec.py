@@ -1,8 +1,13 @@
 """The spec of one stream of draws; its hash keys the shards."""
 
-from typing import Self
+from typing import Any, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import (
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from core.proposals import AnyProposalSpec
 from core.sampling.schedule import period
@@ -25,6 +30,12 @@ class SamplingSpec(Spec):
     shares: tuple[Number, ...] = (1.0,)
     seed: Seed = 0
     ahead: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Specs and keys of whole answers are older than beginnings.
+        content: dict[str, Any] = handler(self)
+        return {key: value for key, value in content.items() if key != "ahead" or value}
 
     @field_validator("shares")
     @classmethod

@@ -34,7 +34,7 @@ from core.search.pilot import pilot_queries
 from core.search.tune import TuneSpec
 from core.sensitivity.comparison import Comparison
 from core.sensitivity.variants import ORIGINAL, Variant
-from core.spec import GenerationSpec
+from core.spec import UNWEIGHTED, GenerationSpec
 from core.tails.spec import TailSpec
 from pages.paraphrases.work import wordings_csv
 from tests.specs import strategies as known
@@ -72,7 +72,7 @@ def work_of(line: str, *wanted: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 def as_drawn(request: EstimateRequest) -> EstimateRequest:
     """Returns the request without what its method does not use."""
-    if request.method == "mc":
+    if request.method in UNWEIGHTED:
         unused: dict[str, Any] = {"proposal": None, "defensive_share": DEFAULT_DEFENSIVE_SHARE}
         return request.model_copy(update={**unused, "companions": ()})
     without = request.method == "is" or request.proposal is None
