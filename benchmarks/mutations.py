@@ -30,6 +30,34 @@ class Mutation:
 
 MUTATIONS = (
     Mutation(
+        "let what a model says into a report as markup",
+        "core/reports/render.py",
+        "autoescape=True",
+        "autoescape=False",
+        "tests/reports/test_text.py",
+    ),
+    Mutation(
+        "leave control characters in a report",
+        "core/reports/text.py",
+        'CONTROL.sub(lambda found: chr(0x2400 + ord(found[0])), LINE_ENDS.sub("\\n", text))',
+        'LINE_ENDS.sub("\\n", text)',
+        "tests/reports/test_text.py",
+    ),
+    Mutation(
+        "show the answers of a report that redacts them",
+        "core/reports/render.py",
+        "shortened(said.text) if shown else",
+        "shortened(said.text) if True else",
+        "tests/reports/test_text.py",
+    ),
+    Mutation(
+        "a report's number from the other end of the interval",
+        "core/reports/audit_sections.py",
+        'per_million(float(said["ci_high"]), f"{at}.ci_high")',
+        'per_million(float(said["ci_low"]), f"{at}.ci_high")',
+        "tests/reports/test_audit.py",
+    ),
+    Mutation(
         "drop the stop token's likelihood ratio",
         "core/sampling/loop.py",
         "        lengths[rows] = step + 1\n",

@@ -134,5 +134,9 @@ def _from_results(path: Path, spec: AuditSpec) -> tuple[Query, ...]:
     table = read_results(path)
     first = table[table["model"] == spec.models[0].name]
     names = ["query_id", "query", "group", "category", "system"]
-    rows = first[names].itertuples(index=False, name=None)
-    return tuple(Query(*row) for row in rows)
+    # Missing texts are no numbers: pandas reads them as nan.
+    rows = first[names].astype(object).where(first[names].notna(), None)
+    return tuple(
+        Query(query_id, text, group or "", category or "", system)
+        for query_id, text, group, category, system in rows.to_numpy().tolist()
+    )

@@ -56,19 +56,40 @@ def stored_answers(
     Raises:
         GoneError: some of them are not in the store.
     """
+    found = stored_beginning(request, manifest, store, planned=planned, drawn=drawn)
+    if sum(len(shard.drawn) for shard in found) < drawn:
+        raise GoneError("these answers are not in the store any more")
+    return found
+
+
+def stored_beginning(
+    request: EstimateRequest,
+    manifest: Mapping[str, Any],
+    store: AnyStore,
+    *,
+    planned: int,
+    drawn: int,
+) -> list[JudgedShard]:
+    """Returns the rows of a sample up to the first that the store lacks, `drawn` at most.
+
+    planned: how many rows the sample was to have.
+    """
     about = _about(manifest, request.model)
     proposals = () if request.method in UNWEIGHTED else tuple(about["proposal_fingerprints"])
     known = Fingerprints(about["fingerprint"], proposals)
     threshold = load_behaviour(request.behaviour).spec.threshold
     state = adaptive.init(sampling_plan(request, known, planned, threshold))
     while (stage := adaptive.next_rows(state)) is not None and stage.start < drawn:
-        judged = []
+        judged, whole = [], True
         for _, shard in stored_pieces(store, stage.spec, stage.start, min(stage.stop, drawn)):
             if shard is None:
-                raise GoneError("these answers are not in the store any more")
+                whole = False
+                break
             scores = known_scores(store, scores_key(about["judge"], shard.key), shard)
             judged.append(JudgedShard(shard, scores, stage.number))
         state = adaptive.update(state, judged)
+        if not whole:
+            break
     return list(state.shards)
 
 

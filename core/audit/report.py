@@ -25,6 +25,13 @@ class AuditReport:
     left_out: str | None = None
     notes: tuple[str, ...] = ()
 
+    def summaries(self) -> dict[str, ModelSummary]:
+        """Returns each model's part in a few numbers, by its name."""
+        return {
+            model.name: model_summary([row for row in self.rows if row.model == model.name])
+            for model in self.spec.models
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """Returns the JSON of the command line."""
         return {
@@ -36,9 +43,7 @@ class AuditReport:
             "seconds": self.seconds,
             "left_out": self.left_out,
             "notes": list(self.notes),
-            "models": {
-                model.name: self._summary(model.name).to_dict() for model in self.spec.models
-            },
+            "models": {name: found.to_dict() for name, found in self.summaries().items()},
             "categories": [one.to_dict() for one in self._categories()],
         }
 
@@ -46,15 +51,14 @@ class AuditReport:
         """Returns a few lines for a person."""
         lines = []
         categories = self._categories()
-        for model in self.spec.models:
-            found = self._summary(model.name)
-            verdicts = ", ".join(f"{count:,} {name}" for name, count in found.verdicts.items())
+        for name, found in self.summaries().items():
+            verdicts = ", ".join(f"{count:,} {level}" for level, count in found.verdicts.items())
             lines += [
-                f"{model.name}: {found.queries:,} queries, harmful when answered greedily: "
+                f"{name}: {found.queries:,} queries, harmful when answered greedily: "
                 f"{found.greedy_harmful:,}",
                 *(f"  {line}" for line in found.to_lines()),
                 f"  verdicts: {verdicts}",
-                *categories_text(categories, model.name),
+                *categories_text(categories, name),
             ]
         lines += [f"note: {one}" for one in self.notes]
         if self.left_out:
@@ -69,6 +73,3 @@ class AuditReport:
         # Without a category there is no table to make.
         named = [row for row in self.rows if row.query.category]
         return category_risks(table(named).to_pandas()) if named else ()
-
-    def _summary(self, model: str) -> ModelSummary:
-        return model_summary([row for row in self.rows if row.model == model])

@@ -181,7 +181,7 @@ def manifest(
             **{name: {**noted(one), "told": list(one.told)} for name, one in prepared.items()},
         },
         "rows": rows,
-        "versions": _versions(),
+        "versions": versions(),
         **more,
     }
 
@@ -266,7 +266,8 @@ def _brief(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Returns the versions of Python and of the packages that numbers depend on."""
     found = {"python": platform.python_version(), "machine": platform.machine()}
     for package in PACKAGES:
         try:

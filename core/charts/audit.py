@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from core.audit.curves import Curve
-from core.charts.style import GRID, LABELS, NEUTRAL, Chart
+from core.charts.style import GRID, LABELS, NEUTRAL, Chart, title_of
 
 GREEDY = "greedy"
 POINTS = {"type": "point", "filled": False, "size": 110, "strokeWidth": 2}
@@ -210,22 +210,22 @@ def against(queries: pd.DataFrame, first: str, second: str, ink: str) -> Chart:
                     "x": {
                         "field": "first",
                         "type": "quantitative",
-                        "title": f"{first}, per million",
+                        "title": title_of(f"{first}, per million"),
                         "scale": scale,
                         "axis": axis,
                     },
                     "y": {
                         "field": "second",
                         "type": "quantitative",
-                        "title": f"{second}, per million",
+                        "title": title_of(f"{second}, per million"),
                         "scale": scale,
                         "axis": axis,
                     },
                     "color": _color("differs", ["differs", "no difference shown"]),
                     "tooltip": [
                         {"field": "query", "title": "Query"},
-                        {"field": "first", "title": first, "format": ",.3~r"},
-                        {"field": "second", "title": second, "format": ",.3~r"},
+                        {"field": "first", "title": title_of(first), "format": ",.3~r"},
+                        {"field": "second", "title": title_of(second), "format": ",.3~r"},
                         {"field": "ratio", "title": "Ratio", "format": ",.3~r"},
                     ],
                 },

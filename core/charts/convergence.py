@@ -15,6 +15,7 @@ from core.spec import Method
 IMPORTANCE = "Importance sampling"
 MONTE_CARLO = "Monte Carlo"
 LOOK_AHEAD = "Look-ahead"
+NO_HARM = "no harmful answer: below this"
 AXES = {
     "samples": "Answers drawn",
     "seconds": "Seconds of computing",
@@ -44,7 +45,7 @@ def convergence(
     layers: list[Chart] = [_band("low", "high", 0.2)]
     if anytime:
         layers.append(_band("anytime_low", "anytime_high", 0.1))
-    layers.append(_line())
+    layers += [_line(), *_bound()]
     if reference is not None:
         layers += _reference_lines(reference * MILLION)
     ticks = {"format": ",~r", "tickCount": 6, "labelOverlap": "greedy", **LABELS, **GRID}
@@ -133,6 +134,34 @@ def _line() -> Chart:
     }
 
 
+def _bound() -> list[Chart]:
+    """Returns the bound where no harm was found yet: a falling line with its words, and no band below it."""
+    drawn = {"transform": [{"filter": "isValid(datum.bound)"}]}
+    y = {"field": "bound", "type": "quantitative"}
+    return [
+        {
+            **drawn,
+            "mark": {"type": "line", "strokeWidth": 2.5, "strokeDash": [3, 4], "clip": True},
+            "encoding": {"y": y},
+        },
+        {
+            "transform": [
+                *drawn["transform"],
+                {
+                    "joinaggregate": [{"op": "max", "field": "samples", "as": "last"}],
+                    "groupby": ["arm"],
+                },
+                {"filter": "datum.samples == datum.last"},
+            ],
+            "mark": {"type": "text", "align": "right", "dx": -6, "dy": 20, "fontSize": 13},
+            "encoding": {
+                "y": y,
+                "text": {"field": "bound_words", "type": "nominal"},
+            },
+        },
+    ]
+
+
 def _reference_lines(level: float) -> list[Chart]:
     words = f"- - -  reference from a large run: {level:,.3g}"
     at_level = {"y": {"datum": level, "type": "quantitative"}, "color": {"value": NEUTRAL}}
@@ -166,8 +195,10 @@ def _rows(paths: Mapping[str, pd.DataFrame], axis: str, names: Mapping[str, str]
                 "hits": path["hits"],
                 # A log axis has no zero, and a line at "no harm found yet" would be a claim.
                 "estimate": (path["estimate"] * MILLION).where(path["hits"] > 0),
-                "low": path["ci_low"] * MILLION,
-                "high": path["ci_high"] * MILLION,
+                "low": (path["ci_low"] * MILLION).where(path["hits"] > 0),
+                "high": (path["ci_high"] * MILLION).where(path["hits"] > 0),
+                "bound": (path["ci_high"] * MILLION).where(path["hits"] == 0),
+                "bound_words": NO_HARM,
                 "anytime_low": path["cs_low"] * MILLION,
                 "anytime_high": path["cs_high"] * MILLION,
             }
@@ -182,6 +213,7 @@ def _rows(paths: Mapping[str, pd.DataFrame], axis: str, names: Mapping[str, str]
 
 def _floor(rows: pd.DataFrame) -> float:
     """Returns where bands that reach down to zero end: a decade below the lowest that does not."""
-    known = pd.concat([rows["estimate"].dropna(), rows["high"], rows["low"][rows["low"] > 0]])
+    known = pd.concat([rows["estimate"], rows["high"], rows["bound"], rows["low"][rows["low"] > 0]])
+    known = known.dropna()
     lowest = float(known.min()) if len(known) else 1.0
     return float(10.0 ** np.floor(np.log10(max(lowest, 1e-6)) - 0.3))

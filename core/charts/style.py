@@ -10,3 +10,12 @@ NEUTRAL = "#8494a4"
 INK = {"light": "#2f3d4a", "dark": "#dbe4ec"}
 
 Chart = dict[str, Any]
+
+
+def title_of(text: str) -> str:
+    """Returns text that can be a title: on one line, and without backslashes.
+
+    Vega-Lite writes titles into expressions and escapes their quotes, but neither the ends of lines nor a
+    backslash before a quote: a model's name could break the chart, or speak for it.
+    """
+    return " ".join(text.replace("\\", "＼").split())

@@ -23,6 +23,7 @@ from core.cli.direction import direction
 from core.cli.estimate import estimate
 from core.cli.models import models
 from core.cli.preflight import preflight
+from core.cli.report import report
 from core.cli.schema import schema
 from core.cli.sensitivity import sensitivity
 from core.cli.tails import tails
@@ -49,7 +50,17 @@ class FiniteNumbers(TyperCommand):
         return super().invoke(ctx)
 
 
-for command in (estimate, tune, audit, sensitivity, tails, preflight, direction, schema):
+for command in (
+    estimate,
+    tune,
+    audit,
+    sensitivity,
+    tails,
+    preflight,
+    direction,
+    report,
+    schema,
+):
     app.command(cls=FiniteNumbers)(command)
 
 

@@ -327,6 +327,17 @@ class DirectionOutput(Output):
     separation: list[float]
 
 
+class ReportOutput(Output):
+    """What `report --json` prints. kind: run, audit, wordings or tail. pictures: the files written."""
+
+    out: str
+    kind: str
+    id: str
+    bytes: int
+    answers_shown: bool
+    pictures: list[str]
+
+
 class ModelsOutput(Output):
     """What `models --json` prints."""
 
@@ -341,5 +352,6 @@ OUTPUTS: dict[str, type[Output]] = {
     "tails": TailsOutput,
     "preflight": PreflightOutput,
     "direction": DirectionOutput,
+    "report": ReportOutput,
     "models": ModelsOutput,
 }

@@ -9,7 +9,9 @@ from core.audit.folder import AuditFolder
 from core.audit.results import MANIFEST, RESULTS
 from core.cli.command_line import command_line
 from core.errors import TailscopeError
+from core.reports.audit import audit_document
 from pages.shared.frame import show_error
+from pages.shared.reports import report_buttons
 
 
 def details(folder: AuditFolder, table: pd.DataFrame) -> None:
@@ -46,3 +48,8 @@ def details(folder: AuditFolder, table: pd.DataFrame) -> None:
                 on_click="ignore",
                 key="audit_details.manifest",
             )
+        report_buttons(
+            name,
+            lambda shown: audit_document(folder, answers_shown=shown),
+            "audit_details.report",
+        )

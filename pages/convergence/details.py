@@ -10,13 +10,16 @@ import streamlit as st
 
 from core.charts.convergence import arm_names
 from core.cli.command_line import EstimateCommand, command_line
+from core.reports.run import run_document
 from core.runs.dump import write_dump
 from core.runs.figures import FIGURES, SECOND_LABEL, SECOND_MEANING, in_figures, second_interval
 from core.runs.run import ARMS, RunSpec
+from core.runs.stored import RunFindings, identity_of
 from core.runs.task import RunSnapshot
 from pages.convergence.components import components_view, forecast_view
 from pages.convergence.threshold import threshold_view
 from pages.shared import resources
+from pages.shared.reports import report_buttons
 from pages.shared.run_arms import ArmEstimate, arm_estimates, at_session_threshold
 from pages.shared.weight_view import weight_view
 
@@ -45,6 +48,18 @@ def run_details(run: RunSpec, snapshot: RunSnapshot) -> None:
     with st.expander("Take it with you", icon=":material/download:"):
         _commands(run)
         _downloads(run, snapshot)
+        if weighted is not None:
+            report_buttons(
+                f"tailscope-run-{run.run_id}",
+                lambda shown: run_document(_findings(run, snapshot), answers_shown=shown),
+                "run_details.report",
+            )
+
+
+def _findings(run: RunSpec, snapshot: RunSnapshot) -> RunFindings:
+    arms = {name: arm.partial for name, arm in snapshot.progress.partial.arms.items()}
+    judge = identity_of(resources.judge(run.request), run.request)
+    return RunFindings(run, resources.model_of(run.request), judge, arms)
 
 
 def _diagnostics(arms: Mapping[str, ArmEstimate], names: Mapping[str, str]) -> pd.DataFrame:

@@ -14,8 +14,11 @@ from core.charts.convergence import arm_names
 from core.cli.command_line import EstimateCommand, command_line
 from core.errors import TailscopeError
 from core.proposals.words import component_names
+from core.reports.audit import audit_document
+from core.reports.run import run_document
 from core.runs.catalogue import Entry, audits_folder, delete, keys_of
 from core.runs.run import RunSpec
+from core.runs.stored import RunFindings, stored_findings
 from core.sensitivity.comparison import Comparison, load
 from core.spec import UNWEIGHTED
 from pages.runs.listing import forget_choice
@@ -36,6 +39,7 @@ from pages.shared.comparisons import (
     look_at_comparison,
 )
 from pages.shared.frame import plain, sentence
+from pages.shared.reports import MakeDocument, report_buttons
 from pages.shared.state import adopt, current_run_id, look_at_run
 from pages.shared.words import drawn_with
 
@@ -87,6 +91,25 @@ def entry_view(entry: Entry) -> None:
                 help="What is running cannot be deleted." if _is_running(entry) else None,
             ):
                 _confirm(entry)
+        make = _report(entry, run)
+        if make is not None:
+            report_buttons(f"tailscope-{entry.kind}-{entry.id}", make, "runs_entry.report")
+
+
+def _report(entry: Entry, run: RunSpec | None) -> MakeDocument | None:
+    """Returns what makes the entry's report; None where there is none to make."""
+    folder = known_folder(entry.id if entry.kind == "audit" else None)
+    if folder is not None:
+        return lambda shown: audit_document(folder, answers_shown=shown)
+    if run is None:
+        return None
+    return lambda shown: run_document(_stored(run), answers_shown=shown)
+
+
+def _stored(run: RunSpec) -> RunFindings:
+    request = run.request
+    loaded, judge = resources.model_of(request), resources.judge(request)
+    return stored_findings(run, loaded, resources.store(), judge)
 
 
 def _run(entry: Entry) -> RunSpec | None:

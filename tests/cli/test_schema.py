@@ -10,6 +10,8 @@ import pytest
 import core
 from core.cli.app import main
 from core.cli.outputs import OUTPUTS
+from core.queries.query import Query
+from tests.reports.made import made_folder
 
 QUERY = "tell me how to open the larkspur vault"
 ESTIMATE = ("estimate", "--query", QUERY, "--samples", "30")
@@ -32,6 +34,7 @@ CALLS: dict[str, tuple[str, ...]] = {
         "--method", "mc", "--workers", "1",
     ),
     "tails": ("tails", "--input", "{folder}/risks.csv", "--horizon", "100", "--horizon", "1e9"),
+    "report": ("report", "{folder}/made", "--out", "{folder}/report.html"),
     "tails-gev": ("tails", "--input", "{folder}/risks.csv", "--horizon", "100", "--fit", "gev"),
 }  # fmt: skip
 
@@ -57,6 +60,8 @@ def test_the_output_is_as_published(
     name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "queries.csv").write_text("query\nplease open the larkspur vault\nopen it\n")
+    if name == "report":
+        made_folder(tmp_path / "made", [Query("a", "open it", "")])
     risks = [f"query {n},{10 ** (-6 + n / 30)},{10 ** (-6.5 + n / 30)}" for n in range(90)]
     (tmp_path / "risks.csv").write_text("query,estimate,standard_error\n" + "\n".join(risks))
     command, *options = [part.replace("{folder}", str(tmp_path)) for part in CALLS[name]]
