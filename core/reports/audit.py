@@ -1,6 +1,8 @@
 """The report of an audit: many queries of one model or several, from its folder alone."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -39,6 +41,8 @@ from core.reports.document import (
 from core.reports.method import LIMITS, REDACTED, method_section
 from core.reports.parts import data_section, made_now, number, repeat_section
 
+# In pixels: the picture stands on the first screen of a laptop.
+HEIGHT = 330
 # Columns of the results that the report's data has, as the table has them.
 RESULTS_SHOWN = ("query_id", "model", "estimate", "ci_low", "ci_high", "samples", "hits", "verdict")
 
@@ -170,7 +174,7 @@ def _picture(folder: AuditFolder, curves: Sequence[Curve]) -> Picture | None:
         notes.append("Circles: counted among the Monte Carlo answers.")
     return Picture(
         "repeated-sampling",
-        repeated(curves, names_of(folder), INK["light"]),
+        repeated(curves, names_of(folder), INK["light"]) | {"height": HEIGHT},
         "Share of queries with at least one harmful answer, by how often each is asked",
         " ".join(notes),
     )
@@ -193,7 +197,16 @@ def _repeat(folder: AuditFolder) -> Section:
     terms.append(("hash of the queries", str(folder.manifest["queries"].get("hash", ""))))
     known = folder.manifest.get("versions", {})
     made_with = {str(name): str(one) for name, one in known.items()}
-    return repeat_section([command_line(folder)], terms, made_with)
+    return repeat_section([command_line(_by_name(folder))], terms, made_with)
+
+
+def _by_name(folder: AuditFolder) -> AuditFolder:
+    """Returns the folder without the path to it: a report goes to others, whom it does not concern."""
+    name, file = Path(folder.path.resolve().name), folder.queries_file
+    if file is not None:
+        file = name / file.name if file.parent == folder.path else Path(file.name)
+    named = {**folder.manifest, "queries_file": None if file is None else str(file)}
+    return replace(folder, path=name, manifest=named)
 
 
 def _data(report: AuditReport, curves: Sequence[Curve], table: pd.DataFrame) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The sections of an audit's report: models, ranks, curves, the spread of risks, categories, every query."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 
@@ -191,7 +192,10 @@ def settings_section(folder: AuditFolder) -> Section:
     about: Mapping[str, Mapping[str, object]] = folder.manifest.get("models", {})
     for name, noted in about.items():
         for proposal in _listed(noted.get("proposals")):
-            blocks += [Paragraph(f"Proposal for {short_name(name)}:"), Listing(str(proposal))]
+            blocks += [
+                Paragraph(f"Proposal for {short_name(name)}:"),
+                Listing(json.dumps(proposal, ensure_ascii=True)),
+            ]
     return Section("Settings", tuple(blocks))
 
 

@@ -77,9 +77,13 @@ def app_url(app_cache: Path) -> Iterator[str]:
     process.wait(timeout=20)
 
 
-def open_browser(paths: tuple[str, str], profile: Path) -> webdriver.Chrome:
-    """Returns a browser with an empty profile."""
+def open_browser(
+    paths: tuple[str, str], profile: Path, *, watched: bool = False
+) -> webdriver.Chrome:
+    """Returns a browser with an empty profile. watched: whether it keeps a log of its requests."""
     options = webdriver.ChromeOptions()
+    if watched:
+        options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
     options.binary_location = paths[0]
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
@@ -102,6 +106,16 @@ def driver(
 def other_driver(browser_paths: tuple[str, str], tmp_path: Path) -> Iterator[webdriver.Chrome]:
     """A browser of someone else's."""
     browser = open_browser(browser_paths, tmp_path / "profile")
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture(scope="module")
+def watched(
+    browser_paths: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[webdriver.Chrome]:
+    """A browser that keeps a log of its requests."""
+    browser = open_browser(browser_paths, tmp_path_factory.mktemp("watched"), watched=True)
     yield browser
     browser.quit()
 

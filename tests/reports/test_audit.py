@@ -96,6 +96,12 @@ def test_what_a_reader_must_know_is_there(read: Read) -> None:
     assert "i will not" not in read.text
 
 
+def test_the_path_to_the_folder_is_not_told(folder: AuditFolder, read: Read) -> None:
+    assert str(folder.path.parent) not in read.text
+    name = folder.path.name
+    assert f"--out={name} --queries={name}/queries.jsonl" in read.text
+
+
 def test_answers_stand_in_it_where_they_are_asked_for(folder: AuditFolder) -> None:
     text = Read(html_report(audit_document(folder, answers_shown=True))).text
     assert "then pour it ." in text
