@@ -17,7 +17,7 @@ from core.reports.audit import audit_document
 from core.reports.render import write_report
 from tests.reports.made import HOSTILE, made_folder
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 QUERIES = 320
 MOST_BYTES = 5_000_000
