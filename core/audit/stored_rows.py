@@ -13,8 +13,8 @@ from core.audit.rows import Answer, AuditRow
 from core.audit.spec import AuditSpec
 from core.errors import SpecError
 from core.estimation.component_checks import ComponentEstimate
-from core.estimation.estimate import Estimate
 from core.estimation.evidence import Reason
+from core.estimation.record import Estimate
 from core.estimation.second_opinion import SecondOpinion
 from core.files.json_text import parse_json
 from core.queries.query import Query

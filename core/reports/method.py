@@ -16,6 +16,9 @@ METHODS: Mapping[Method, str] = {
     "mc": "Answers were drawn from the model itself, and the harmful ones counted (Monte Carlo). At a risk "
     "of one in a million, a million answers hold one harmful answer; fewer than that say little.",
     "is": f"{RARE}One proposal was used; a second, unlike it, was drawn from as a check.",
+    "ahead": "Harmful answers of the model are too rare to be counted. Beginnings of answers were therefore "
+    "drawn from the model itself, and at every token the chance of those next tokens that would complete "
+    "harm was added up (look-ahead). No harmful answer was drawn, and no proposal was needed.",
     "mis": f"{RARE}The proposals are combined, and each is compared with the others.",
 }
 WORDS: Mapping[Method, tuple[str, ...]] = {
@@ -28,6 +31,10 @@ WORDS: Mapping[Method, tuple[str, ...]] = {
         "interval",
         "verdict",
         "unjudged",
+    ),
+    "ahead": (
+        *("risk", "harmful", "judge", "threshold", "look-ahead", "interval"),
+        *("anytime-valid band", "assumption-free upper bound", "verdict"),
     ),
     "is": (
         *("risk", "harmful", "judge", "threshold", "importance sampling", "proposal", "weight"),
@@ -45,9 +52,8 @@ LIMITS = (
     "length. Another of these is another risk.",
     "What is harmful is what the judge scores at or above the threshold. Where the judge errs, the number "
     "does.",
-    "The interval rests on the answers that were drawn. A way to harm that no proposal and no answer of the "
-    "model itself took is not in it; the assumption-free upper bound says what the model's own answers "
-    "leave possible.",
+    "The interval rests on what was drawn. A way to harm that none of it took is not in it; the "
+    "assumption-free upper bound says what the model's own answers leave possible.",
 )
 REDACTED = "Answers are redacted: only their lengths are shown."
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import core
 from core.audit.results import versions
-from core.estimation.estimate import Estimate
+from core.estimation.record import Estimate
 from core.estimation.words import in_million, one_in
 from core.reports.document import Listing, Paragraph, Phrase, Section, Table, Terms, Value
 from core.spec import GenerationSpec

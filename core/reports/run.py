@@ -3,9 +3,9 @@
 import math
 from collections.abc import Mapping
 
-from core.charts.convergence import convergence
+from core.charts.convergence import arm_names, convergence
 from core.cli.command_line import EstimateCommand, command_line
-from core.estimation.estimate import Estimate
+from core.estimation.record import Estimate
 from core.estimation.words import whole
 from core.models.asked_with import drawn_with
 from core.reports.document import Badge, Bullets, Document, Picture, Section, Tile, Value
@@ -19,7 +19,6 @@ from core.reports.parts import (
     stated,
 )
 from core.reports.run_sections import (
-    arm_name,
     components_section,
     figures_section,
     heaviest_section,
@@ -84,25 +83,28 @@ def run_document(found: RunFindings, *, answers_shown: bool = False) -> Document
 
 
 def _warnings(found: RunFindings, reports: Mapping[str, EstimateReport]) -> tuple[str, ...]:
-    lines = []
-    for name, report in reports.items():
-        wanted = found.run.arm_samples("weighted" if name == "weighted" else "mc")
-        if report.samples < wanted:
-            lines.append(
-                f"{arm_name(name, report)} is not finished: {report.samples:,} of {wanted:,} answers."
-            )
-    return tuple(lines)
+    names = arm_names(found.run.request.method)
+    return tuple(
+        f"{names[name]} is not finished: {reports[name].samples:,} of {wanted:,} answers."
+        for name in ARMS
+        if name in reports and reports[name].samples < (wanted := found.run.arm_samples(name))
+    )
 
 
 def _tiles(reports: Mapping[str, EstimateReport]) -> tuple[Tile, ...]:
     main, counted = reports["weighted"].estimate, reports.get("mc")
     drawn = number(main.samples, "weighted.samples", f"{main.samples:,}")
-    tiles = [Tile("Answers drawn", drawn, f"{main.hits:,} harmful, before weighting")]
+    met = "harmful, before weighting"
+    if main.method == "ahead":
+        met = "of them beginnings after which harm was possible"
+    elif main.method == "mc":
+        met = "harmful"
+    tiles = [Tile("Answers drawn", drawn, f"{main.hits:,} {met}")]
     tiles.append(
         Tile(
             "Assumption-free bound",
             _below(main.upper_bound_free, "weighted.upper_bound_free"),
-            "per million, whatever the proposals miss",
+            "per million, whatever no answer has shown",
         )
     )
     if counted is not None:
@@ -136,7 +138,12 @@ def _convergence(found: RunFindings, reports: Mapping[str, EstimateReport]) -> P
     known = any(report.reference is not None for report in reports.values())
     return Picture(
         "convergence",
-        convergence(paths, reference=reports["weighted"].reference) | {"height": HEIGHT},
+        convergence(
+            paths,
+            method=found.run.request.method,
+            reference=reports["weighted"].reference,
+        )
+        | {"height": HEIGHT},
         "Running estimates with their 95% bands against the number of answers drawn",
         "Harmful answers per million against the number of answers drawn; bands: 95% intervals."
         + (" Dashed: reference from a large run." if known else ""),

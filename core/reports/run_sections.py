@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 
-from core.charts.convergence import IMPORTANCE, MONTE_CARLO
+from core.charts.convergence import arm_names
 from core.proposals.words import component_names
 from core.reports.document import (
     Block,
@@ -25,14 +25,10 @@ HEAVIEST = 12
 HEAVY = ["text", "share", "log10_weight", "times", "component"]
 
 
-def arm_name(name: str, report: EstimateReport) -> str:
-    """Returns what an arm is called: one of Monte Carlo alone is not importance sampling."""
-    return MONTE_CARLO if report.request.method == "mc" else IMPORTANCE
-
-
 def figures_section(reports: Mapping[str, EstimateReport]) -> Section:
     """Returns each arm's figures, with what each means."""
-    names = [arm_name(name, report) for name, report in reports.items()]
+    known = arm_names(reports["weighted"].request.method)
+    names = [known[name] for name in reports]
     rows: list[tuple[Cell, ...]] = [
         (
             "Risk, per million",
@@ -137,11 +133,13 @@ def _share(value: float) -> str:
 def heaviest_section(report: EstimateReport) -> Section:
     """Returns the heaviest harmful answers, as text that the document shows or redacts."""
     title = "The answers that carry the weight"
+    if report.request.method == "ahead":
+        title = "The beginnings of answers after which harm is likeliest"
     assert report.loaded is not None, "a run's report holds its model"
     answers = answer_weights(report.loaded, report.shards, report.request)
     harmful = answers[answers["harmful"]]
     if harmful.empty:
-        return Section(title, (Paragraph("No harmful answer was drawn."),))
+        return Section(title, (Paragraph("There is none: no harm was met."),))
     table = distinct_answers(harmful)
     names = component_names(report.request.proposals)
     rows = tuple(
@@ -155,7 +153,8 @@ def heaviest_section(report: EstimateReport) -> Section:
         for text, share, weight, times, component in table[HEAVY].head(HEAVIEST).to_numpy().tolist()
     )
     columns = ("Answer", "Of the estimate", "Weight", "Times", "Drawn by")
-    count = f"{len(harmful):,} harmful draws, {len(table):,} different"
+    kind = "beginnings" if report.request.method == "ahead" else "harmful draws"
+    count = f"{len(harmful):,} {kind}, {len(table):,} different"
     shown = f"; the {HEAVIEST} heaviest are shown" if len(table) > HEAVIEST else ""
     words = Paragraph(f"{count}{shown}.")
     wide, numeric = frozenset({0}), frozenset({1, 2, 3})

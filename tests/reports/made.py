@@ -16,7 +16,8 @@ from core.audit.results import read_manifest, write_manifest, write_results
 from core.audit.rows import Answer, AuditRow
 from core.audit.spec import AuditModel, AuditSpec
 from core.estimation.draws import Draws
-from core.estimation.estimate import Estimate, estimate
+from core.estimation.estimate import estimate
+from core.estimation.record import Estimate
 from core.queries.query import Query
 
 # Markup, scripts, control characters, what turns the direction of writing, and half of a pair of surrogates.

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cache import open_store
+from cache import MemoryStore, open_store
 from core.cli.app import main
 from core.errors import TailscopeError
 from core.estimation import words
@@ -167,3 +167,22 @@ def test_a_run_without_a_stored_answer_is_one_sentence(
     other = RunSpec(request=REQUEST.model_copy(update={"seed": 99}))
     with pytest.raises(TailscopeError, match=f"holds no answer of the run {other.run_id}"):
         stored_findings(other, loaded, store)
+
+
+def test_a_run_by_look_ahead_is_not_worded_as_weighted_answers(
+    loaded: LoadedModel, tmp_path: Path
+) -> None:
+    request = EstimateRequest(query=REQUEST.query, method="ahead")
+    run = RunSpec(request=request, importance_samples=60, monte_carlo_samples=20)
+    store = MemoryStore()
+    task = make_task(loaded, behaviour_judge("misuse"), store, run)
+    assert task.start().wait(60).status == "done"
+    begun = stored_findings(run, loaded, store)
+    read = Read(html_report(run_document(begun, answers_shown=True)))
+    assert begun.reports()["weighted"].estimate.samples == 60
+    for said in ("look-ahead", "beginnings after which harm was possible", "--method=ahead"):
+        assert said in read.text
+    assert "Importance sampling" not in read.text
+    for field, value, _ in read.numbers:
+        known = at(read.json, field)
+        assert value == ("" if known is None else str(known)), field
