@@ -12,7 +12,7 @@ from typing import Any
 
 from core.audit.leases import Leases
 from core.audit.pieces import OpenQuery, Piece, find_rows, keep, work_item
-from core.audit.preparation import WAIT, prepare_model
+from core.audit.preparation import WAIT, preparing_steps
 from core.audit.progress import AuditStep, answers_of, audit_progress
 from core.audit.query import QueryState, StageRequest, StageResult, init, next_rows, update
 from core.audit.rows import AuditRow
@@ -27,7 +27,7 @@ from core.queries.query import Query
 from core.sampling.scored import JudgedShard, summed
 from core.sampling.shards import AnyStore, sampling_key
 from core.spec import GenerationSpec
-from core.tasks import Progress, Steps
+from core.tasks import Progress, Steps, duration, mapped, timed
 
 # So many pieces are handed over for each worker, so that none waits for the next.
 AHEAD = 2
@@ -65,7 +65,7 @@ class Audit:
         self._in_hand: dict[str, Piece] = {}
         self._elsewhere: list[Piece] = []
         self._rows: list[AuditRow] = []
-        self._looked = 0.0
+        self._looked, self._computed = 0.0, 0.0
 
     def run(
         self, expected: Mapping[str, Mapping[str, Any]] | None = None
@@ -78,8 +78,7 @@ class Audit:
             TailscopeError: a model cannot be loaded.
         """
         for model in self.spec.models:
-            yield self._progress(f"loading {model.name}")
-            self.prepared[model.name] = prepare_model(
+            steps = preparing_steps(
                 self.spec,
                 model,
                 self.queries[0].text,
@@ -89,6 +88,7 @@ class Audit:
                 self._served,
                 (expected or {}).get(model.name),
             )
+            self.prepared[model.name] = yield from mapped(timed(steps), self._preparing)
             yield self._progress(f"asking {model.name}")
             yield from self._run_model(model)
 
@@ -235,8 +235,24 @@ class Audit:
     def _model(self, name: str) -> AuditModel:
         return next(model for model in self.spec.models if model.name == name)
 
+    def _preparing(self, at: Progress[None]) -> Progress[AuditStep]:
+        """Returns the audit's progress while a model is prepared: what is done, and how far that is."""
+        if not 0 < at.share < 1:
+            return self._progress(at.message)
+        left = "" if at.seconds_left is None else f", {duration(at.seconds_left)} left"
+        return self._progress(f"{at.message}: {at.share:.0%}{left}")
+
+    def _answers_in_hand(self) -> float:
+        """Returns how many answers the workers have computed of what is in hand."""
+        pieces = [len(piece.rows) for piece in self._in_hand.values() if piece.draw]
+        if not pieces:
+            return 0.0
+        return sum(self._executor.shares) * sum(pieces) / len(pieces)
+
     def _progress(self, message: str = "") -> Progress[AuditStep]:
         rows, self._rows = tuple(self._rows), []
         total = len(self.queries) * len(self.spec.models)
-        step = AuditStep(rows, self._finished, total, self._drawn, self._stored)
+        # A worker that hands over its rows begins anew: what is in hand is less for a moment.
+        self._computed = max(self._computed, self._drawn + self._answers_in_hand())
+        step = AuditStep(rows, self._finished, total, self._drawn, self._stored, self._computed)
         return audit_progress(self.spec, step, self._spent, message)

@@ -14,11 +14,12 @@ from core.judges.base import Judge
 from core.runs.defaults import known_for, remember_default
 from core.runs.request import EstimateRequest
 from core.sampling.shards import AnyStore
+from core.tasks import BUILDING, MEASURING, Progress, Steps
 
 WAIT = 0.5  # seconds
 
 
-def prepare_model(
+def preparing_steps(
     spec: AuditSpec,
     model: AuditModel,
     query: str,
@@ -27,8 +28,10 @@ def prepare_model(
     leases: Leases,
     served: Judge | None,
     expected: Mapping[str, Any] | None,
-) -> Prepared:
+) -> Steps[None, Prepared]:
     """Returns what all rows of a model depend on, installed in every worker.
+
+    Yields what is being done, and how far that is.
 
     query: any of the audit's. served: the judge, if it is asked in this process. expected: what an earlier
     run has noted of the model.
@@ -38,6 +41,7 @@ def prepare_model(
         TailscopeError: the model cannot be loaded, or no default proposal can be measured.
     """
     template = spec.request(model, query)
+    yield Progress(message=f"loading {model.name}")
     found = set(executor.everywhere(GetFingerprint(template)))
     if len(found) > 1:
         raise SpecError(
@@ -47,7 +51,9 @@ def prepare_model(
     fingerprint = str(found.pop())
     if expected is not None:
         check_same(model.name, {"fingerprint": fingerprint}, expected)
-    prepared = _measured(template, fingerprint, executor, store, leases, judges=served is None)
+    prepared = yield from _measured(
+        template, fingerprint, executor, store, leases, judges=served is None
+    )
     if served is not None:
         prepared = judged_by(prepared, served.spec())
     if expected is not None:
@@ -64,22 +70,29 @@ def _measured(
     leases: Leases,
     *,
     judges: bool,
-) -> Prepared:
+) -> Steps[None, Prepared]:
     """Returns what is prepared; a default is measured by one process alone, as any shard is drawn."""
     name = f"default/{fingerprint}/{template.behaviour}"
     while not leases.take(name):
         time.sleep(WAIT)
+        yield Progress(message=f"another process is {MEASURING}")
     try:
-        default = known_for(fingerprint, template.behaviour, store)
-        executor.submit(name, Prepare(template, default, judges))
+        default = known_for(fingerprint, template.behaviour, store, template.generation)
+        folder = store.path if executor.shares_disk else None
+        executor.submit(name, Prepare(template, default, judges, folder))
+        pilot = template.method != "mc" and template.proposal is None and default is None
         done: Sequence[Done] = ()
         while not done:
             done = executor.collect(WAIT)
+            share = max(executor.shares, default=0.0)
+            yield Progress(share, 1, message=MEASURING if pilot else BUILDING)
         prepared = done[0].outcome
         if not isinstance(prepared, Prepared):
             raise TailscopeError(done[0].error)
         if prepared.measured is not None:
-            remember_default(fingerprint, template.behaviour, prepared.measured, store)
+            remember_default(
+                fingerprint, template.behaviour, prepared.measured, store, template.generation
+            )
     finally:
         leases.release(name)
     return prepared

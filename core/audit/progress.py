@@ -12,7 +12,8 @@ class AuditStep:
     """What an audit has done by one step.
 
     rows: finished since the step before. finished, total: rows, queries times models. drawn, stored: answers
-    so far, drawn now and read from the store.
+    so far, drawn now and read from the store. computed: those drawn now, and of the shards in hand what is
+    computed; a part of an answer counts.
     """
 
     rows: tuple[AuditRow, ...]
@@ -20,6 +21,7 @@ class AuditStep:
     total: int
     drawn: int
     stored: int
+    computed: float = 0.0
 
 
 def audit_progress(
@@ -29,7 +31,7 @@ def audit_progress(
 
     spent: answers of the rows that are finished.
     """
-    answers = step.drawn + step.stored
+    answers = max(step.drawn, step.computed) + step.stored
     left = (step.total - step.finished) * answers_a_query(spec) - max(answers - spent, 0)
     return Progress(
         answers, answers + max(left, 0), "answers", step.stored, message=message, partial=step

@@ -66,6 +66,7 @@ def run_audit(
     earlier = _earlier(spec, queries, out, resume)
     _check_cost(spec, queries, max_cost, notify)
     drawn = stored = 0
+    written = ""
     workers = executor()
     try:
         with Leases(store) as leases:
@@ -76,8 +77,11 @@ def run_audit(
                     step = progress.partial
                     folder.add(step.rows)
                     drawn, stored = step.drawn, step.stored
-                    if progress.message:
+                    # A message that says how far something is, is another every time.
+                    stage = progress.message.partition(":")[0]
+                    if stage not in ("", written):
                         folder.write("running")
+                    written = stage
                     count = f"{step.finished:,} of {step.total:,} queries"
                     yield replace(progress.with_partial(None), message=progress.message or count)
             except BaseException:

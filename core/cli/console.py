@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from core.tasks.progress import Progress
+from core.tasks.progress import Progress, duration
 
 # How often a line tells of progress where standard error is no terminal, as in a log file.
 LINE_EVERY = 10.0  # seconds
@@ -50,13 +50,6 @@ def details(at: Progress[Any]) -> str:
         f"{rate:,.3g} {at.unit} a second" if rate >= 1 else f"{60 * rate:,.3g} {at.unit} a minute"
     )
     return f"{pace}, {duration(at.seconds_left)} left"
-
-
-def duration(seconds: float) -> str:
-    """Returns a time in words: '17 s', '3 min', '2.5 h'."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6_000 else f"{seconds / 3_600:.1f} h"
 
 
 def _bars() -> Bars:

@@ -6,6 +6,8 @@ from typing import Protocol
 
 from core.executors.worker import Outcome, WorkItem
 
+LOOK_EVERY = 0.1  # seconds between two looks for a cancel while a worker is waited for
+
 
 @dataclass(frozen=True)
 class Done:
@@ -22,6 +24,16 @@ class Executor(Protocol):
     @property
     def workers(self) -> int:
         """How many tasks are done at once."""
+        ...
+
+    @property
+    def shares_disk(self) -> bool:
+        """Whether its workers see the files of this machine."""
+        ...
+
+    @property
+    def shares(self) -> Sequence[float]:
+        """How much each worker has done of its task, 0..1; of those of whom that is known."""
         ...
 
     def submit(self, name: str, task: WorkItem) -> None:

@@ -9,9 +9,11 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
 from core.errors import TailscopeError
-from core.executors.base import Done
+from core.executors.base import LOOK_EVERY, Done
 from core.executors.spawned import answer, begin
 from core.executors.worker import Outcome, WorkItem
+from core.models.threads import usable_cores
+from core.tasks import check_cancelled
 
 # A pool that breaks so often in a row, without a single outcome, breaks on the work itself.
 MAX_BREAKS = 3
@@ -22,6 +24,8 @@ MAX_DEATHS = 8
 class ProcessExecutor:
     """An executor of worker processes."""
 
+    shares_disk = True
+
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self._breaks = 0
@@ -29,6 +33,11 @@ class ProcessExecutor:
         self._tasks: dict[str, WorkItem] = {}
         self._running: dict[Future[Outcome], str] = {}
         self._pool = self._new_pool()
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """How much each worker has done of its task."""
+        return tuple(self._shares[:])
 
     def submit(self, name: str, task: WorkItem) -> None:
         """Hands a task to whichever worker is free first."""
@@ -67,6 +76,8 @@ class ProcessExecutor:
             try:
                 with _no_interrupts():
                     future = self._pool.submit(answer, task)
+                while not wait([future], LOOK_EVERY).done:
+                    check_cancelled()
                 return (future.result(),)
             except BrokenProcessPool:
                 self._mend()
@@ -117,8 +128,14 @@ class ProcessExecutor:
 
     def _new_pool(self) -> ProcessPoolExecutor:
         # Spawned, not forked: a fork of a process with threads may stand still for ever.
+        context = multiprocessing.get_context("spawn")
+        self._shares = context.Array("d", self.workers)
+        threads = max(1, usable_cores() // self.workers)
         return ProcessPoolExecutor(
-            self.workers, mp_context=multiprocessing.get_context("spawn"), initializer=begin
+            self.workers,
+            mp_context=context,
+            initializer=begin,
+            initargs=(self._shares, context.Value("i", 0), threads),
         )
 
 

@@ -50,6 +50,10 @@ class RayExecutor:
     for the one that RAY_ADDRESS names, or one of this machine's own.
     """
 
+    # Actors may run on other machines, and say nothing before their task ends.
+    shares_disk = False
+    shares: tuple[float, ...] = ()
+
     def __init__(
         self, workers: int | None = None, address: str | None = None, device: str = "cpu"
     ) -> None:

@@ -3,13 +3,15 @@
 What it is handed decides what it hands back, bit for bit: the same rows come out of any worker.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import MemoryStore
+from cache import MemoryStore, open_store
 from core.errors import ModelError
 from core.judges import behaviour_judge, load_judge
 from core.judges.base import Judge
@@ -31,14 +33,16 @@ from core.runs.prepare import (
 )
 from core.runs.request import EstimateRequest, Fingerprints
 from core.sampling.scored import answer_texts, score_texts, unasked_scores
-from core.sampling.shards import DrawnShard, draw_rows
+from core.sampling.shards import DrawnShard, draw_steps
 from core.sampling.spec import SamplingSpec
 from core.search.pilot import measure_default
 from core.spec import UNWEIGHTED, DirectionPosition
 from core.steering.direction import Direction
-from core.tasks import result_of
+from core.tasks import Progress, result_of
 
 Directions = dict[DirectionPosition, Direction]
+# Called with the share of a task that is done.
+Told = Callable[[float], object]
 
 
 @dataclass(frozen=True)
@@ -53,12 +57,14 @@ class Prepare:
     """Asks for all that the rows of a request depend on; what has no default is measured.
 
     default: the measured default of the model and behaviour, if there is one. judges: whether the judge is
-    asked here. Answered by `Prepared`, without a judge's spec if it is not.
+    asked here. store: a folder of this machine where the pilot's queries are kept, so that one that is killed
+    goes on; None to keep none. Answered by `Prepared`, without a judge's spec if it is not.
     """
 
     request: EstimateRequest
     default: AnyProposalSpec | None
     judges: bool = True
+    store: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,9 @@ Outcome = str | Prepared | Drawn
 class Worker:
     """Does tasks. It holds one model at a time: a second one may not fit beside it."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: Told = lambda share: None) -> None:
+        """told: called with how far a task is, several times a second at most."""
+        self._told = told
         self._loaded: tuple[tuple[str, LoadingSpec], LoadedModel] | None = None
         self._judge: tuple[tuple[str | None, str], Judge] | None = None
         self._proposals: tuple[object, tuple[Proposal, ...]] | None = None
@@ -188,7 +196,7 @@ class Worker:
         if request.method not in UNWEIGHTED and request.proposal is None:
             default = task.default
             if default is None:
-                default = measured = self._measured(request, loaded)
+                default = measured = self._measured(request, loaded, task.store)
             request = _with_default(request, loaded, default)
         proposals = ready_proposals(loaded, request)
         used = {
@@ -216,10 +224,18 @@ class Worker:
         known = fingerprints(loaded, ready_proposals(loaded, witness))
         return Prepared(witness, known, judge_spec, {})
 
-    def _measured(self, request: EstimateRequest, loaded: LoadedModel) -> AnyProposalSpec:
+    def _measured(
+        self, request: EstimateRequest, loaded: LoadedModel, folder: Path | None
+    ) -> AnyProposalSpec:
         own = behaviour_judge(request.behaviour)
-        search = measure_default(loaded, request.behaviour, own, MemoryStore())
-        return result_of(search).best("variance")
+        store = MemoryStore() if folder is None else open_store(folder)
+        search = measure_default(
+            loaded, request.behaviour, own, store, generation=request.generation
+        )
+        return result_of(search, self._tell).best("variance")
+
+    def _tell(self, progress: Progress[Any]) -> None:
+        self._told(progress.share)
 
     def _adopt(self, prepared: Prepared) -> str:
         loaded = self._model(prepared.request)
@@ -236,7 +252,7 @@ class Worker:
                 "with; give every machine the same files"
             )
         witness = self._witness(task.request, loaded)
-        shard = draw_rows(
+        steps = draw_steps(
             loaded,
             task.spec,
             range(task.start, task.stop),
@@ -244,6 +260,7 @@ class Worker:
             key=task.key,
             automaton=None if witness is None else witness.automaton,
         )
+        shard = result_of(steps, self._tell)
         show(witness, shard)
         return self._judged(task, shard, unasked_scores(shard))
 
@@ -290,5 +307,5 @@ def _with_default(
     if request.method == "mis":
         store = MemoryStore()
         remember_default(loaded.fingerprint, request.behaviour, default, store)
-        others = companions(loaded, request.behaviour, first, longest, store)
+        others = companions(loaded, request.behaviour, first, longest, store, request.generation)
     return request.model_copy(update={"proposal": first, "companions": others})

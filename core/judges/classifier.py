@@ -16,6 +16,7 @@ from core.judges.base import Judgement
 from core.judges.local import BatchRows, LocalJudgeSpec, folder_fingerprint, without_special
 from core.judges.templates import fill
 from core.spec import Whole, in_range
+from core.tasks import check_cancelled
 
 # Raise this when the same settings would score the same answer differently.
 CLASSIFIER_VERSION = 1
@@ -84,6 +85,7 @@ class ClassifierJudge:
             for answer, ids in inputs.items()
         }
         for start in range(0, len(fitting), self.settings.batch_rows):
+            check_cancelled()
             batch = fitting[start : start + self.settings.batch_rows]
             scores = self._probabilities([inputs[answer] for answer in batch])
             judged |= zip(batch, map(self._judgement, scores), strict=True)

@@ -21,6 +21,7 @@ from core.models.chat import message_ids
 from core.models.loading import LoadedModel, load_model
 from core.models.spec import LoadingSpec
 from core.spec import Share
+from core.tasks import check_cancelled
 
 # Raise this when the same settings would score the same answer differently.
 GRADER_VERSION = 1
@@ -97,6 +98,7 @@ class GraderJudge:
                 by_length[len(ids)].append((answer, ids))
         for rows in by_length.values():
             for start in range(0, len(rows), self.settings.batch_rows):
+                check_cancelled()
                 batch = rows[start : start + self.settings.batch_rows]
                 probabilities = self._digit_probabilities([ids for _, ids in batch])
                 for (answer, _), row in zip(batch, probabilities, strict=True):

@@ -104,7 +104,8 @@ def second_request(
     With method `mis` the same proposal is one of the components instead (`core.runs.extra_components`).
     """
     longest = request.generation.max_new_tokens
-    base = known_default(loaded, request.behaviour, store) or request.proposal or SteerSpec()
+    known = known_default(loaded, request.behaviour, store, request.generation)
+    base = known or request.proposal or SteerSpec()
     return request.model_copy(
         update={"method": "is", "proposal": softened(base, longest), "defensive_share": 0.0}
     )

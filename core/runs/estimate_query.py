@@ -24,6 +24,7 @@ from core.runs.estimate import (
     second_samples,
 )
 from core.runs.extra_components import companions
+from core.runs.prepare import building_steps
 from core.runs.reference import find_reference
 from core.runs.report import EstimateReport
 from core.runs.request import EstimateRequest, ahead_rule
@@ -31,7 +32,7 @@ from core.sampling.scored import JudgedShard
 from core.sampling.shards import SHARD_ROWS, AnyStore
 from core.search.pilot import measure_default
 from core.spec import UNWEIGHTED, check_samples
-from core.tasks import Progress, Steps, named
+from core.tasks import DRAWING, LOADING, Progress, Steps, named
 
 # With these a `steer` proposal is whole, and no default is measured for it.
 WHOLE_STEERING = frozenset({"strength", "alpha_mix", "t_switch", "layer"})
@@ -69,7 +70,7 @@ def estimate_query(
     check_samples(samples)
     if batch_rows < 1:
         raise SpecError(f"batch must be 1 or more, got {batch_rows}")
-    yield Progress(message="loading the model")
+    yield Progress(message=LOADING)
     longest = request.generation.max_new_tokens
     if loaded is None:
         loaded, batch_rows = load_checked(
@@ -83,7 +84,7 @@ def estimate_query(
     check_cost(judge, [request.query], samples + extra, longest, max_cost, notify)
     request = yield from with_proposals(loaded, request, own, store, steering)
     if request.method not in UNWEIGHTED:
-        yield Progress(message="building the direction")
+        yield from building_steps(loaded, request.behaviour, request.proposals)
     if request.method == "ahead" and not ahead_rule(request).settles_early:
         notify(
             "this judge clears an answer by what may come until the end, so harm is counted at the last "
@@ -128,8 +129,9 @@ def with_proposals(
     if first is None:
         first = yield from _measured(loaded, request, judge, store, steering)
     if request.method == "mis" and not others:
-        longest = request.generation.max_new_tokens
-        others = companions(loaded, request.behaviour, first, longest, store)
+        generation = request.generation
+        longest = generation.max_new_tokens
+        others = companions(loaded, request.behaviour, first, longest, store, generation)
     return EstimateRequest.build(
         **request.model_dump() | {"proposal": first, "companions": tuple(others)}
     )
@@ -145,10 +147,13 @@ def _measured(
     """Returns the measured default, a pilot's where none is known, with the steering given."""
     if set(steering) >= WHOLE_STEERING:
         return SteerSpec.build(**steering)
-    default: AnyProposalSpec | None = known_default(loaded, request.behaviour, store)
+    default: AnyProposalSpec | None = known_default(
+        loaded, request.behaviour, store, request.generation
+    )
     if default is None:
-        search = measure_default(loaded, request.behaviour, judge, store)
-        result = yield from named("measuring the default proposal", search)
+        result = yield from measure_default(
+            loaded, request.behaviour, judge, store, generation=request.generation
+        )
         default = result.best("variance")
     switch = min(default.t_switch, request.generation.max_new_tokens)
     return build_proposal({**default.model_dump(), "t_switch": switch, **steering})
@@ -184,7 +189,7 @@ class _SoFar:
 
     def __init__(self, request: EstimateRequest) -> None:
         self._request = request
-        self._words, self._rows = "drawing", 0
+        self._words, self._rows = DRAWING, 0
         self._looked = self._spent = 0.0
 
     def words(self, shards: Sequence[JudgedShard]) -> str:
@@ -195,7 +200,7 @@ class _SoFar:
             known = [found.estimate, found.ci_low, found.ci_high]
             value, low, high = map(per_million, known)
             number = f"{value} ({low} to {high})" if found.estimate > 0 else f"below {high}"
-            self._words, self._rows = f"drawing; so far {number}", rows
+            self._words, self._rows = f"{DRAWING}; so far {number}", rows
             self._looked = perf_counter()
             self._spent = self._looked - began
         return self._words

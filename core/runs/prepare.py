@@ -11,13 +11,14 @@ from core.judges.base import Judge
 from core.look_ahead.rule import rule_for
 from core.look_ahead.witness import Witness
 from core.models.loading import LoadedModel, load_model
-from core.proposals import Proposal, ProposalContext, prepare
+from core.proposals import AnyProposalSpec, DirectedSpec, Proposal, ProposalContext, prepare
 from core.runs.request import EstimateRequest, Fingerprints
 from core.sampling.rows import OpenRows
 from core.sampling.shards import DrawnShard
 from core.spec import DirectionPosition
-from core.steering.build import build_direction
+from core.steering.build import build_direction, direction_steps
 from core.steering.direction import Direction
+from core.tasks import BUILDING, Steps, named
 
 # Both are dropped together with their model.
 _other_models: WeakKeyDictionary[LoadedModel, dict[str, LoadedModel]] = WeakKeyDictionary()
@@ -28,11 +29,26 @@ def behaviour_direction(
     loaded: LoadedModel, behaviour: str, position: DirectionPosition
 ) -> Direction:
     """Returns the direction that a behaviour's contrast pairs give, built once for a loaded model."""
-    known = _directions.setdefault(loaded, {})
+    known = _known(loaded)
     key = (load_behaviour(behaviour).fingerprint, position)
     if key not in known:
         known[key] = build_direction(loaded, load_contrast_pairs(behaviour), position)
     return known[key]
+
+
+def building_steps(
+    loaded: LoadedModel, behaviour: str, specs: Sequence[AnyProposalSpec]
+) -> Steps[None, None]:
+    """Yields the progress of building the directions that proposals read from a behaviour's contrast pairs.
+
+    What is built is found by `behaviour_direction`. Raises: as it does.
+    """
+    for spec in specs:
+        if isinstance(spec, DirectedSpec) and spec.direction_file is None:
+            if (load_behaviour(behaviour).fingerprint, spec.direction) in _known(loaded):
+                continue
+            pairs = load_contrast_pairs(behaviour)
+            yield from named(BUILDING, direction_steps(loaded, pairs, spec.direction))
 
 
 def install_direction(
@@ -40,7 +56,11 @@ def install_direction(
 ) -> None:
     """Makes this the behaviour's direction in a loaded model: another machine has built it."""
     key = (load_behaviour(behaviour).fingerprint, position)
-    _directions.setdefault(loaded, {})[key] = direction
+    _known(loaded)[key] = direction
+
+
+def _known(loaded: LoadedModel) -> dict[tuple[str, str], Direction]:
+    return _directions.setdefault(loaded, {})
 
 
 def proposal_context(loaded: LoadedModel, behaviour: str) -> ProposalContext:

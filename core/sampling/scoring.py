@@ -5,7 +5,7 @@ each is a check on the other. One pass a strength gives every mixing and switch 
 read once for an arm (`core.sampling.prompt_pass`), and answers go through in parts whose logits fit a bound.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from core.sampling.streams import blended
 from core.sampling.token_distribution import proposal_log_probs, target_log_probs
 from core.sampling.token_rules import under_rules
 from core.spec import GenerationSpec
-from core.tasks import check_cancelled
+from core.tasks import Beat, Progress, Steps, at_once, check_cancelled
 
 TokenLogProbs = NDArray[np.float64]
 
@@ -32,27 +32,46 @@ LOGITS_MEMORY = 600_000_000
 LOGITS_ALIVE = 6
 
 
-def score_answers(
+def score_steps(
     target: Arm,
     proposals: Sequence[Arm],
     tokens: NDArray[np.int32],
     generation: GenerationSpec,
     *,
     rows_at_once: int | None = None,
-) -> tuple[TokenLogProbs, list[TokenLogProbs]]:
+) -> Steps[None, tuple[TokenLogProbs, list[TokenLogProbs]]]:
     """Returns each token's log-probability (n, T) under the target, and under each proposal, unmixed.
 
     All arms have one prompt, the target's being the same query's. tokens: (n, T) int32, PAD after the
-    end. rows_at_once: answers in one pass; None for as many as `LOGITS_MEMORY` allows.
+    end. rows_at_once: answers in one pass; None for as many as `LOGITS_MEMORY` allows. Yields the progress,
+    in passes.
     """
     rows_at_once = rows_at_once or rows_that_fit(tokens.shape[1], _width(target))
-    passes = [PromptPass(arm) for arm in (target, *proposals)]
-    parts = [
-        _score(passes, tokens[start : start + rows_at_once], generation)
-        for start in range(0, len(tokens), rows_at_once)
-    ]
+    starts = range(0, len(tokens), rows_at_once)
+    passes, beat = [], Beat()
+    total, done = (1 + len(proposals)) * (1 + len(starts)), 0
+    for arm in (target, *proposals):
+        check_cancelled()
+        passes.append(PromptPass(arm))
+        done += 1
+        if beat.due:
+            yield Progress(done, total, "passes")
+    parts = []
+    for start in starts:
+        part = _score(passes, tokens[start : start + rows_at_once], generation)
+        scores: list[TokenLogProbs] = []
+        for _ in passes:
+            check_cancelled()
+            scores.append(next(part))
+            done += 1
+            if beat.due:
+                yield Progress(done, total, "passes")
+        parts.append(scores)
     own, *others = (np.concatenate(column) for column in zip(*parts, strict=True))
     return own, list(others)
+
+
+score_answers = at_once(score_steps)
 
 
 def rows_that_fit(steps: int, width: int) -> int:
@@ -83,9 +102,8 @@ def mix_steps(
 
 def _score(
     passes: Sequence[PromptPass], tokens: NDArray[np.int32], generation: GenerationSpec
-) -> list[TokenLogProbs]:
-    """Returns the target's and each proposal's log-probabilities, (n, T) each."""
-    check_cancelled()
+) -> Iterator[TokenLogProbs]:
+    """Yields the target's and each proposal's log-probabilities, (n, T) each."""
     target = passes[0].arm
     steps = int((tokens != PAD).sum(1).max())
     answers = torch.from_numpy(np.maximum(tokens[:, :steps], 0).astype(np.int64))
@@ -105,15 +123,13 @@ def _score(
 
     logits = passes[0].answer_logits(answers)
     log_probs = target_log_probs(ready(logits), generation, vocabulary)
-    scores = [of_answers(log_probs)]
+    yield of_answers(log_probs)
     for each in passes[1:]:
-        check_cancelled()
         own = each.answer_logits(answers).to(logits.device)
         if each.arm.blend != 1.0:
             own = blended(logits, own, each.arm.blend)
         own = proposal_log_probs(ready(own), log_probs, generation, vocabulary)
-        scores.append(of_answers(own))
-    return scores
+        yield of_answers(own)
 
 
 def _under_rules(

@@ -20,9 +20,9 @@ from core.sampling.shards import AnyStore
 from core.search.cross_entropy import SearchResult, SearchSteps, search
 from core.search.grid import rungs, small_grid
 from core.spec import DirectionPosition, GenerationSpec
-from core.steering.build import build_direction, direction_steps
+from core.steering.build import direction_steps
 from core.steering.direction import Direction
-from core.tasks import Progress, Steps
+from core.tasks import BUILDING, MEASURING, Progress, Steps, named
 
 PILOT_QUERIES = 6
 MAX_PILOT_LAYERS = 8
@@ -44,10 +44,11 @@ def measure_default(
     """
     generation = generation or GenerationSpec()
     position = position or load_behaviour(behaviour).spec.direction
-    direction = build_direction(loaded, load_contrast_pairs(behaviour), position)
+    pairs = load_contrast_pairs(behaviour)
+    direction = yield from named(BUILDING, direction_steps(loaded, pairs, position))
     context = ProposalContext(direction=lambda _: direction, load=load_model)
     chosen = default_rungs(loaded, SteerSpec(direction=position), context.direction)
-    result = yield from search(
+    steps = search(
         loaded,
         [prepare(loaded, rung, context) for rung in chosen],
         small_grid(chosen, generation.max_new_tokens),
@@ -56,7 +57,9 @@ def measure_default(
         generation,
         store,
     )
-    remember_default(loaded.fingerprint, behaviour, result.best("variance"), store)
+    result = yield from named(MEASURING, steps)
+    best = result.best("variance")
+    remember_default(loaded.fingerprint, behaviour, best, store, generation)
     return result
 
 
@@ -76,8 +79,9 @@ def build_steps(
     The progress is in "pairs", then in "queries". name: of the behaviour, as `load_behaviour` takes it.
     """
     pairs = load_contrast_pairs(name)
-    yield Progress(0, len(pairs), "pairs")
-    direction = yield from direction_steps(loaded, pairs, behaviour.spec.direction)
+    yield Progress(0, len(pairs), "pairs", message=BUILDING)
+    steps = direction_steps(loaded, pairs, behaviour.spec.direction)
+    direction = yield from named(BUILDING, steps)
     if judge is None:
         return BuiltDirection(direction, None)
     search_result = yield from measure_default(loaded, name, judge, store)

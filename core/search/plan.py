@@ -13,13 +13,14 @@ from core.proposals import (
     prepare,
 )
 from core.proposals.base import direction_of
-from core.runs.prepare import proposal_context
+from core.runs.prepare import building_steps, proposal_context
 from core.runs.request import EstimateRequest
 from core.sampling.shards import AnyStore
 from core.search.cross_entropy import DEFAULT_PILOT_ROWS, SearchSteps, search
 from core.search.grid import SearchGrid, published_grid, rungs, small_grid
 from core.search.pilot import measure_default, pilot_layers, pilot_queries
 from core.spec import GenerationSpec
+from core.tasks import MEASURING, named
 
 SMALL, PAPER = "small", "paper"
 OWN_QUERY, PILOT = "own query", "pilot queries"
@@ -116,6 +117,7 @@ def search_steps(
 
 def _search(plan: SearchPlan, loaded: LoadedModel, judge: Judge, store: AnyStore) -> SearchSteps:
     request = plan.request
+    yield from building_steps(loaded, request.behaviour, (plan.base,))
     grid, context = search_grid(plan, loaded), proposal_context(loaded, request.behaviour)
     steps = search(
         loaded,
@@ -129,7 +131,7 @@ def _search(plan: SearchPlan, loaded: LoadedModel, judge: Judge, store: AnyStore
         threshold=request.threshold,
         defensive_share=request.defensive_share,
     )
-    return (yield from steps)
+    return (yield from named(MEASURING, steps))
 
 
 def search_grid(plan: SearchPlan, loaded: LoadedModel) -> SearchGrid:

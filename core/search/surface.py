@@ -6,7 +6,7 @@ that carry the mass scores badly: others have drawn those words.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,9 @@ from core.judges.base import Judge
 from core.models.chat import answer_text
 from core.models.loading import LoadedModel
 from core.proposals import Proposal, target_arm
-from core.sampling.loop import TokenMixing, row_uniforms, run_rows
+from core.sampling.loop import TokenMixing, row_steps, row_uniforms
 from core.sampling.scored import score_texts
-from core.sampling.scoring import TokenLogProbs, mix_steps, score_answers
+from core.sampling.scoring import TokenLogProbs, mix_steps, score_steps
 from core.sampling.streams import open_stream
 from core.search.grid import SearchGrid
 from core.spec import GenerationSpec
@@ -81,7 +81,7 @@ def ensemble_steps(
 ) -> Steps[None, EnsembleDraws]:
     """Returns about `rows` draws, an equal part from every rung and some from the target.
 
-    Yields the progress, as a share, after every rung.
+    Yields the progress, as a share.
 
     A row's alpha_mix and t_switch are drawn from the grid. Mixing the distributions of a token is drawing
     from one or the other by a coin, so that no density is needed here.
@@ -96,7 +96,8 @@ def ensemble_steps(
         count = alone if proposal is None else each
         numbers = row_uniforms(seed, 2 * number, range(count), steps)
         coins = row_uniforms(seed, 2 * number + 1, range(count), steps + 2)
-        answers = run_rows(
+        progress = Progress[None](number, len(proposals) + 1)
+        drawing = row_steps(
             open_stream([target] if arm is None else [target, arm], steps),
             generation,
             stop_token_ids=loaded.stop_token_ids,
@@ -105,6 +106,7 @@ def ensemble_steps(
             mixings=[] if arm is None else [TokenMixing(0.0, steps)],
             component=None if arm is None else _coins(grid, coins),
         )
+        answers = yield from part_of(progress, 1, drawing)
         drawn.append(answers.tokens)
         by_target += [proposal is None] * count
         yield Progress(number + 1, len(proposals) + 1)
@@ -148,9 +150,12 @@ def surface_steps(
     parts = []
     for start in range(0, len(draws.tokens), SCORED_AT_ONCE):
         answers = draws.tokens[start : start + SCORED_AT_ONCE]
-        parts.append(score_answers(target, changed, answers, generation))
-        done = (start + len(answers)) / len(draws.tokens)
-        yield Progress(DRAWING_PART + (1.0 - DRAWING_PART) * done, 1)
+        scored = start / len(draws.tokens)
+        progress = Progress[None](DRAWING_PART + (1.0 - DRAWING_PART) * scored, 1)
+        span = (1.0 - DRAWING_PART) * len(answers) / len(draws.tokens)
+        scoring = score_steps(target, changed, answers, generation)
+        parts.append((yield from part_of(progress, span, scoring)))
+        yield replace(progress, done=progress.done + span)
     log_p = np.concatenate([own for own, _ in parts])
     given = (np.concatenate(column) for column in zip(*(other for _, other in parts), strict=True))
     log_q = [log_p if arm is None else next(given) for arm in arms]

@@ -20,7 +20,7 @@ from core.proposals import (
     measured_direction,
 )
 from core.queries import QueryFile, evenly_spread
-from core.runs.prepare import behaviour_direction, proposal_context, ready_proposals
+from core.runs.prepare import behaviour_direction, building_steps, proposal_context, ready_proposals
 from core.runs.request import EstimateRequest
 from core.sampling.shards import SHARD_ROWS, AnyStore
 from core.search.cross_entropy import Objective, search
@@ -38,7 +38,7 @@ from core.spec import (
     within,
 )
 from core.steering.direction import Direction
-from core.tasks import Progress, Steps, named
+from core.tasks import LOADING, MEASURING, Progress, Steps, named
 
 GRIDS = ("small", "paper")
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
@@ -106,13 +106,13 @@ def tune(
         TailscopeError: bad input, in one sentence.
     """
     began = time.perf_counter()
-    yield Progress(message="loading the model")
+    yield Progress(message=LOADING)
     longest = spec.generation.max_new_tokens
     loaded, _ = load_checked(spec.model, spec.loading, SHARD_ROWS, longest, notify)
     for told in asked_with(loaded, spec.generation):
         notify(told)
     judge = behaviour_judge(spec.behaviour)
-    yield Progress(message="building the direction")
+    yield from building_steps(loaded, spec.behaviour, (spec.proposal,))
     grid = grid_of(loaded, spec)
     request = EstimateRequest.build(
         query=spec.pilot[0],
@@ -133,7 +133,7 @@ def tune(
         rows=spec.rows,
         seed=spec.seed,
     )
-    result = yield from named("measuring proposals", steps)
+    result = yield from named(MEASURING, steps)
     return TuneReport(
         model=spec.model,
         behaviour=spec.behaviour,

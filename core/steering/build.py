@@ -21,7 +21,7 @@ from core.models.loading import LoadedModel
 from core.models.templates import Message
 from core.spec import DirectionPosition
 from core.steering.direction import Direction
-from core.tasks import Progress, Steps, result_of
+from core.tasks import Progress, Steps, check_cancelled, result_of
 
 # Reading the pairs takes a second or an hour, by the model. It is done once, and goes with its model.
 _built: WeakKeyDictionary[LoadedModel, dict[str, Direction]] = WeakKeyDictionary()
@@ -53,6 +53,7 @@ def direction_steps(
     if key not in known:
         safe, unsafe = [], []
         for pair in pairs:
+            check_cancelled()
             safe.append(_activations(loaded, pair.safe, position))
             unsafe.append(_activations(loaded, pair.unsafe, position))
             yield Progress(len(safe), len(pairs), "pairs")

@@ -9,6 +9,10 @@ from core.tasks.cancel import (
     woken_by_cancel,
 )
 from core.tasks.progress import (
+    BUILDING,
+    DRAWING,
+    LOADING,
+    MEASURING,
     Beat,
     Pace,
     Partial,
@@ -16,6 +20,7 @@ from core.tasks.progress import (
     Result,
     Steps,
     at_once,
+    duration,
     mapped,
     named,
     outcome_last,
@@ -26,7 +31,11 @@ from core.tasks.progress import (
 from core.tasks.task import FINISHED, Registry, Snapshot, Task, TaskStatus
 
 __all__ = [
+    "BUILDING",
+    "DRAWING",
     "FINISHED",
+    "LOADING",
+    "MEASURING",
     "Beat",
     "Cancellation",
     "CancelledError",
@@ -42,6 +51,7 @@ __all__ = [
     "at_once",
     "cancelled_by",
     "check_cancelled",
+    "duration",
     "mapped",
     "named",
     "outcome_last",

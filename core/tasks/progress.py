@@ -23,6 +23,10 @@ BEAT = 0.25  # seconds
 # The default type-checks for any partial result, and is right where a work has none.
 _NO_PARTIAL: Any = None
 
+# What long work is at, where several kinds of it follow each other.
+LOADING, BUILDING = "loading the model", "building the direction"
+MEASURING, DRAWING = "measuring proposals", "drawing"
+
 
 @dataclass(frozen=True)
 class Progress(Generic[Partial]):
@@ -59,17 +63,20 @@ Steps = Generator[Progress[Partial], None, Result]
 class Pace:
     """Computes the seconds that work takes a unit and those it still takes; all times left come from here.
 
-    least: units before which there is no pace, where the first ones also wait for workers to begin.
+    least: units before which there is no pace, where the first ones also wait for workers to begin; but
+    patience: seconds of work after which there is one all the same.
     """
 
-    def __init__(self, least: float = 0.0) -> None:
-        self._least = least
+    def __init__(self, least: float = 0.0, patience: float = 10.0) -> None:
+        self._least, self._patience = least, patience
         self._seconds, self._units, self._unit = 0.0, 0.0, ""
 
     @property
     def seconds_per_unit(self) -> float | None:
         """None before there is a pace."""
-        if self._units <= 0 or self._units < self._least:
+        if self._units <= 0:
+            return None
+        if self._units < self._least and self._seconds < self._patience:
             return None
         return self._seconds / self._units
 
@@ -190,3 +197,10 @@ class Beat:
             return False
         self._told = now
         return True
+
+
+def duration(seconds: float) -> str:
+    """Returns a time in words: '17 s', '3 min', '2.5 h'."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6_000 else f"{seconds / 3_600:.1f} h"

@@ -25,7 +25,7 @@ from core.runs.run import RunSpec, make_task, open_default_store, save_run
 from core.runs.task import RunSoFar, RunTask
 from core.sampling.shards import AnyStore
 from core.search.cross_entropy import SearchResult
-from core.spec import UNWEIGHTED, DirectionPosition, Method
+from core.spec import UNWEIGHTED, DirectionPosition, GenerationSpec, Method
 from core.steering.direction import Direction
 from core.tasks import Registry
 from pages.shared.paid_judges import UnaskedJudge, is_paid
@@ -156,9 +156,11 @@ def demonstration_query(model_name: str, behaviour: str) -> str:
     return min(known, key=lambda query: distance(query.query_id)).text if known else queries[0].text
 
 
-def default_proposal(loaded: LoadedModel, behaviour: str) -> AnyProposalSpec:
+def default_proposal(
+    loaded: LoadedModel, behaviour: str, generation: GenerationSpec | None = None
+) -> AnyProposalSpec:
     """Returns the measured default, or a plain one that fits the model where none was measured."""
-    found = known_default(loaded, behaviour, store())
+    found = known_default(loaded, behaviour, store(), generation)
     if found is not None:
         return found
     plain = SteerSpec(direction=load_behaviour(behaviour).spec.direction)
@@ -170,15 +172,16 @@ def request(chosen: Settings) -> EstimateRequest:
 
     Raises: SpecError if they do not make one.
     """
-    proposal = chosen.proposal or default_proposal(model_of(chosen), chosen.behaviour)
-    longest = chosen.generation.max_new_tokens
+    loaded, generation = model_of(chosen), chosen.generation
+    proposal = chosen.proposal or default_proposal(loaded, chosen.behaviour, generation)
+    longest = generation.max_new_tokens
     if proposal.t_switch > longest:
         proposal = proposal.model_copy(update={"t_switch": longest})
     return EstimateRequest.build(
         query=query(chosen),
         model=chosen.model,
         loading=chosen.loading,
-        companions=companions(model_of(chosen), chosen.behaviour, proposal, longest, store()),
+        companions=companions(loaded, chosen.behaviour, proposal, longest, store(), generation),
         **estimation(chosen, proposal=proposal),
     )
 
