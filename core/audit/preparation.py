@@ -14,6 +14,7 @@ from core.judges.base import Judge
 from core.runs.defaults import known_for, remember_default
 from core.runs.request import EstimateRequest
 from core.sampling.shards import AnyStore
+from core.spec import UNWEIGHTED
 from core.tasks import BUILDING, MEASURING, Progress, Steps
 
 WAIT = 0.5  # seconds
@@ -80,7 +81,8 @@ def _measured(
         default = known_for(fingerprint, template.behaviour, store, template.generation)
         folder = store.path if executor.shares_disk else None
         executor.submit(name, Prepare(template, default, judges, folder))
-        pilot = template.method != "mc" and template.proposal is None and default is None
+        weighted = template.method not in UNWEIGHTED
+        pilot = weighted and template.proposal is None and default is None
         done: Sequence[Done] = ()
         while not done:
             done = executor.collect(WAIT)
