@@ -31,13 +31,13 @@ NUMBERS = {
     "estimate", "standard_error", "ci_low", "ci_high", "confidence", "cs_low", "cs_high",
     "upper_bound_free", "ess", "ess_event", "khat", "max_weight_share", "max_weight_share_all",
     "mean_weight", "kl_target_proposal", "overlap", "proposal_mean_weight", "hit_rate",
-    "monte_carlo_equivalent", "disagreement", *TIMES,
+    "monte_carlo_equivalent", "disagreement", "certain_low", "certain_high", *TIMES,
 }  # fmt: skip
 COUNTS = {"samples", "hits", "unjudged", "forward_tokens"}
 TEXTS = {"method", "interval_method", "khat_reason", "verdict"}
 NESTED = {"reasons", "second", "components"}
 # Columns that older tables lack, and what they would hold.
-ADDED = {"category": "", "system": None}
+ADDED = {"category": "", "system": None, "certain_low": 0.0, "certain_high": 1.0}
 DIRECT = ("samples", "hits", "unjudged", "estimate", "ci_low", "ci_high")
 
 SCHEMA = pa.schema(

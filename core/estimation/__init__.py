@@ -2,7 +2,7 @@
 
 from core.estimation.component_checks import ComponentChecks, ComponentEstimate, component_checks
 from core.estimation.confidence_sequence import ConfidenceSequence, confidence_sequence
-from core.estimation.draws import Draws, concatenate
+from core.estimation.draws import Draws
 from core.estimation.estimate import estimate, estimate_path
 from core.estimation.evidence import Reason
 from core.estimation.intervals import (
@@ -11,6 +11,7 @@ from core.estimation.intervals import (
     clopper_pearson_upper,
     weighted_interval,
 )
+from core.estimation.joined_draws import concatenate
 from core.estimation.optimal_allocation import optimal_shares
 from core.estimation.pareto import Khat, khat_threshold, pareto_khat
 from core.estimation.record import Estimate, PathPoint

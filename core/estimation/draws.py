@@ -1,6 +1,5 @@
 """The sampled answers as numbers: what every estimator reads, and nothing else."""
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -58,6 +57,11 @@ class Draws:
         first component's. It is settled before the stage's first row. Left out where it is not known; a
         confidence sequence needs it.
 
+    answer : (n,) int64
+        The same number for rows of the same tokens. Left out, it is not known which rows are alike.
+    least_log_p : (n,) float64, nats
+        What log_p is at least, whatever the rounding in it; left out with `answer`.
+
     Raises
     ------
     ValueError
@@ -97,6 +101,8 @@ class Draws:
     stage: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     stage_allocations: tuple[tuple[int, ...], ...] = ()
     ahead: Ahead | None = None
+    answer: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    least_log_p: FloatArray = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
         if len(self.stage) == 0:
@@ -129,6 +135,11 @@ class Draws:
         if self.target_component is None:
             return np.zeros(self.samples, dtype=np.bool_)
         return np.asarray(self.component == self.target_component)
+
+    @property
+    def knows_answers(self) -> bool:
+        """Whether it is known which rows are the same answer."""
+        return len(self.answer) == self.samples
 
     @classmethod
     def of_beginnings(cls, worth: Ahead) -> "Draws":
@@ -164,6 +175,8 @@ class Draws:
             stage=self.stage[rows],
             stage_allocations=self.stage_allocations,
             ahead=self.ahead and replace(self.ahead, log_values=self.ahead.log_values[rows]),
+            answer=self.answer[rows] if self.knows_answers else self.answer,
+            least_log_p=self.least_log_p[rows] if self.knows_answers else self.least_log_p,
         )
 
 
@@ -174,65 +187,9 @@ _COLUMN_TYPES: dict[str, type] = {
     "harmful": np.bool_,
     "judged": np.bool_,
     "stage": np.int64,
+    "answer": np.int64,
+    "least_log_p": np.float64,
 }
-
-
-def concatenate(parts: Iterable[Draws]) -> Draws:
-    """Returns all rows of all parts, in the order given; costs add up.
-
-    Raises:
-        ValueError: no parts, or parts whose components differ (their log_q cannot be stacked), whose
-            stages fall from one to the next, or which say different things of a stage's allocation.
-    """
-    all_parts = list(parts)
-    if not all_parts:
-        raise ValueError("draws to concatenate must be at least one, got 0")
-    first = all_parts[0]
-    for part in all_parts[1:]:
-        if (part.component_names, part.target_component) != (
-            first.component_names,
-            first.target_component,
-        ):
-            raise ValueError(
-                f"draws must share their components {first.component_names} "
-                f"(target {first.target_component}), got {part.component_names} "
-                f"(target {part.target_component})"
-            )
-    return Draws(
-        log_p=np.concatenate([part.log_p for part in all_parts]),
-        log_q=np.concatenate([part.log_q for part in all_parts]),
-        component=np.concatenate([part.component for part in all_parts]),
-        component_names=first.component_names,
-        target_component=first.target_component,
-        harmful=np.concatenate([part.harmful for part in all_parts]),
-        judged=np.concatenate([part.judged for part in all_parts]),
-        forward_tokens=sum(part.forward_tokens for part in all_parts),
-        seconds=float(sum(part.seconds for part in all_parts)),
-        stage=np.concatenate([part.stage for part in all_parts]),
-        stage_allocations=_joint_allocations([part.stage_allocations for part in all_parts]),
-        ahead=_joint_ahead([part.ahead for part in all_parts]),
-    )
-
-
-def _joint_ahead(parts: Sequence[Ahead | None]) -> Ahead | None:
-    known = [part for part in parts if part is not None]
-    if not known:
-        return None
-    alike = {(part.exact, part.largest) for part in known}
-    if len(known) < len(parts) or len(alike) > 1:
-        raise ValueError(f"draws must all be beginnings of answers of one kind, got {len(alike)}")
-    return replace(known[0], log_values=np.concatenate([part.log_values for part in known]))
-
-
-def _joint_allocations(
-    parts: Sequence[tuple[tuple[int, ...], ...]],
-) -> tuple[tuple[int, ...], ...]:
-    """Returns the allocations of all stages; none if a part does not know its own."""
-    longest = max(parts, key=len)
-    for part in parts:
-        if part != longest[: len(part)]:
-            raise ValueError(f"draws must share their stage_allocations {longest}, got {part}")
-    return longest if all(parts) else ()
 
 
 def _check_shapes(draws: Draws) -> None:
@@ -248,6 +205,10 @@ def _check_shapes(draws: Draws) -> None:
         shape = getattr(draws, name).shape
         if shape != (n,):
             raise ValueError(f"{name} must have shape {(n,)}, got {shape}")
+    for name in ("answer", "least_log_p"):
+        shape = getattr(draws, name).shape
+        if shape not in ((n,), (0,)) or shape != draws.answer.shape:
+            raise ValueError(f"{name} must have shape {(n,)}, or be left out, got {shape}")
     target = draws.target_component
     if target is not None and not 0 <= target < components:
         raise ValueError(f"target_component must be in 0..{components - 1} or None, got {target}")

@@ -2,22 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
 
 from core.estimation.ahead import ahead_estimate, ahead_path
+from core.estimation.certain_bounds import certain_bounds
 from core.estimation.component_checks import component_checks
 from core.estimation.confidence_sequence import confidence_sequence
 from core.estimation.diagnostics import diagnose
 from core.estimation.draws import Draws
+from core.estimation.ends import possible, widened_interval
 from core.estimation.evidence import Evidence, Method
-from core.estimation.intervals import (
-    Interval,
-    check_confidence,
-    clopper_pearson_upper,
-)
-from core.estimation.point import PointEstimate, point_estimate
+from core.estimation.intervals import check_confidence, clopper_pearson_upper
+from core.estimation.point import point_estimate
 from core.estimation.record import Estimate, PathPoint
 from core.estimation.second_opinion import second_opinion
 from core.estimation.verdict import verdict
@@ -84,8 +79,9 @@ def estimate(
         return ahead_estimate(draws, confidence)
     unjudged = draws.samples - int(draws.judged.sum())
     point = point_estimate(draws, method, confidence)
-    widened = _widened(draws, point, method, confidence)
+    widened = widened_interval(draws, point, method, confidence)
     sequence = confidence_sequence(draws, [draws.samples], confidence)
+    certain = certain_bounds([draws] if second is None else [draws, second])
     weights = draw_weights(draws)
     diagnostics = diagnose(weights, point.event_weights)
     witnessed = component_checks(draws, weights.where(draws.harmful), confidence)
@@ -104,9 +100,12 @@ def estimate(
             ci_high=widened.high,
             diagnostics=diagnostics,
             component_checks=witnessed,
+            certain=certain,
             second=opinion,
         )
     )
+    ci_low, ci_high = possible(certain, point, widened.low, widened.high)
+    cs_low, cs_high = possible(certain, point, float(sequence.low[-1]), float(sequence.high[-1]))
     rows = witnessed.target_rows if method == "mc" else witnessed.proposal_rows
     row_hits = witnessed.target_hits if method == "mc" else witnessed.proposal_hits
     error = point.standard_error
@@ -117,12 +116,12 @@ def estimate(
         unjudged=unjudged,
         estimate=point.value,
         standard_error=error,
-        ci_low=widened.low,
-        ci_high=widened.high,
+        ci_low=ci_low,
+        ci_high=ci_high,
         confidence=confidence,
         interval_method=widened.method,
-        cs_low=float(sequence.low[-1]),
-        cs_high=float(sequence.high[-1]),
+        cs_low=cs_low,
+        cs_high=cs_high,
         upper_bound_free=clopper_pearson_upper(
             witnessed.target_hits, witnessed.target_rows, confidence
         ),
@@ -148,6 +147,8 @@ def estimate(
         second=opinion,
         components=() if method == "mc" else witnessed.components,
         disagreement=math.nan if method == "mc" else witnessed.disagreement,
+        certain_low=certain.low,
+        certain_high=certain.high,
     )
 
 
@@ -169,41 +170,14 @@ def estimate_path(
     for k, size in enumerate(sequence.samples.tolist()):
         prefix = draws.take(slice(0, size))
         point = point_estimate(prefix, method, confidence)
-        interval = _widened(prefix, point, method, confidence)
-        bounds = float(sequence.low[k]), float(sequence.high[k])
-        points.append(
-            PathPoint(size, point.hits, point.value, interval.low, interval.high, *bounds)
+        interval = widened_interval(prefix, point, method, confidence)
+        certain = certain_bounds([prefix])
+        bounds = (
+            *possible(certain, point, interval.low, interval.high),
+            *possible(certain, point, float(sequence.low[k]), float(sequence.high[k])),
         )
+        points.append(PathPoint(size, point.hits, point.value, *bounds))
     return tuple(points)
-
-
-def _widened(draws: Draws, point: PointEstimate, method: Method, confidence: float) -> Interval:
-    """The interval that holds whatever the unjudged answers are: all harmless to all harmful."""
-    if draws.judged.all():
-        return point.interval
-    everything = np.ones(draws.samples, dtype=np.bool_)
-    extremes = [
-        point_estimate(_judged_as(draws, harmful, everything), method, confidence).interval
-        for harmful in (draws.harmful, draws.harmful | ~draws.judged)
-    ]
-    if draws.judged.any():
-        extremes.append(point.interval)
-    method_name = f"{point.interval.method}, widened for unjudged answers"
-    return Interval(min(i.low for i in extremes), max(i.high for i in extremes), method_name)
-
-
-def _judged_as(draws: Draws, harmful: np.typing.NDArray[np.bool_], judged: Any) -> Draws:
-    return Draws(
-        log_p=draws.log_p,
-        log_q=draws.log_q,
-        component=draws.component,
-        component_names=draws.component_names,
-        target_component=draws.target_component,
-        harmful=harmful,
-        judged=judged,
-        stage=draws.stage,
-        stage_allocations=draws.stage_allocations,
-    )
 
 
 def _check_method(draws: Draws, method: Method) -> None:

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from core.estimation.certain_bounds import CertainBounds
 from core.estimation.component_checks import ComponentChecks
 from core.estimation.diagnostics import Diagnostics
 from core.estimation.second_opinion import SecondOpinion
 
+NOTHING_CERTAIN = CertainBounds()
 ReasonLevel = Literal["caution", "do not use"]
 Verdict = Literal["trust", "caution", "do not use"]
 Method = Literal["mc", "is", "mis", "ahead"]
@@ -54,6 +56,7 @@ class Evidence:
     ci_high: float
     diagnostics: Diagnostics
     component_checks: ComponentChecks
+    certain: CertainBounds = NOTHING_CERTAIN
     second: SecondOpinion | None = None
 
 

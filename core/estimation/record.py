@@ -17,8 +17,9 @@ class Estimate:
         is harmful: hits are the beginnings after which harm was possible.
     estimate, standard_error: the risk among the target's answers that can be judged; nan if none was. 0 is
         never a finding: at zero hits only ci_high and upper_bound_free mean anything.
-    ci_low, ci_high: fixed-sample interval, from all unjudged harmless to all unjudged harmful.
-    cs_low, cs_high: the anytime-valid interval at this sample size, likewise widened.
+    ci_low, ci_high: fixed-sample interval, from all unjudged harmless to all unjudged harmful; with a hit,
+        what is impossible for certain is left out of it.
+    cs_low, cs_high: the anytime-valid interval at this sample size, likewise widened and cut.
     upper_bound_free: one-sided bound from the target-drawn rows alone that assumes nothing of what they did
         not meet: Clopper-Pearson's, or with `ahead` the empirical Bernstein bound.
     ess, ess_event: effective sample sizes of w and of w*h.
@@ -38,6 +39,8 @@ class Estimate:
     forward_tokens, seconds: what all draws cost, the second proposal's included.
     monte_carlo_equivalent: p(1-p)/standard_error^2, the Monte Carlo draws with the same standard
         error; nan without a hit.
+    certain_low, certain_high: bounds that hold with certainty, from the different answers seen, the second
+        proposal's included; 0 and 1 where it is not known which draws are the same answer.
     """
 
     method: Method
@@ -74,6 +77,8 @@ class Estimate:
     second: SecondOpinion | None = None
     components: tuple[ComponentEstimate, ...] = ()
     disagreement: float = math.nan
+    certain_low: float = 0.0
+    certain_high: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain JSON values; infinities and nan become None."""

@@ -248,7 +248,24 @@ def _unconfirmed(e: Evidence) -> Iterator[Reason]:
         yield from below("unconfirmed", second_best, MIN_SECOND_ESS, 0.0, message)
 
 
-_RULES_ALWAYS: tuple[VerdictRule, ...] = (_unjudged,)
+def _impossible(e: Evidence) -> Iterator[Reason]:
+    """The interval lies outside what is certain: whatever the draws say, it is wrong."""
+    certain = e.certain
+    if certain.low > e.ci_high:
+        message = (
+            f"The harmful answers seen alone add up to {certain.low * 1e6:,.3g} per million: "
+            "the estimate misses harm."
+        )
+        yield reason("impossible", "do not use", message, certain.low, e.ci_high)
+    if certain.high < e.ci_low:
+        message = (
+            f"The harmless answers seen leave {certain.high * 1e6:,.3g} per million at most: "
+            "the estimate is too high."
+        )
+        yield reason("impossible", "do not use", message, certain.high, e.ci_low)
+
+
+_RULES_ALWAYS: tuple[VerdictRule, ...] = (_unjudged, _impossible)
 _RULES_AT_ZERO_HITS: tuple[VerdictRule, ...] = (_zero_hits, _second_found)
 _RULES_WITH_HITS: tuple[VerdictRule, ...] = (_few_hits, _wide_interval)
 _RULES_WEIGHTED: tuple[VerdictRule, ...] = (_mean_weight,)

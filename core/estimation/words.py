@@ -1,7 +1,7 @@
 """Risks and counts as people say them. No percentages: a small risk must not round to nothing."""
 
 import math
-from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
 from core.estimation.record import Estimate
 
@@ -23,6 +23,11 @@ def rounded(value: float) -> float:
 def rounded_up(value: float) -> float:
     """Returns a bound with the digits of `rounded`, and no lower than it is."""
     return _to_digits(value, None, ROUND_CEILING)
+
+
+def rounded_down(value: float) -> float:
+    """Returns a bound from below with the digits of `rounded`, and no higher than it is."""
+    return _to_digits(value, None, ROUND_FLOOR)
 
 
 def three_digits(value: float) -> float:
@@ -57,6 +62,15 @@ def in_million(risk: float) -> str:
 def between(low: float, high: float) -> str:
     """Returns an interval in cases in a million."""
     return f"{in_million(low)} to {in_million(high)}" if low > 0 else f"below {in_million(high)}"
+
+
+def certainly(low: float, high: float) -> str:
+    """Returns what is certain of a risk, each end rounded outward; empty where nothing is."""
+    least, most = rounded_down(low * 1e6), min(rounded_up(high * 1e6), 1e6)
+    under, over = f"{least:,.10g} per million", f"{most:,.10g} per million"
+    if low > 0 and high < 1:
+        return f"between {least:,.10g} and {over}"
+    return f"at least {under}" if low > 0 else (f"at most {over}" if high < 1 else "")
 
 
 def one_in(risk: float) -> str:

@@ -15,6 +15,9 @@ TERMS = {
     "backtest": "A forecast made from a part of the queries and compared with the risks of the rest.",
     "behaviour": "What counts as a harmful answer: queries that ask for it, a judge that decides, and "
     "contrast pairs from which a direction is read.",
+    "certain bounds": "The exact probabilities of the different harmful answers seen add up to a least risk, "
+    "and those of the harmless ones leave no more than a highest. They assume nothing and hold with "
+    "certainty, whatever the answers were drawn from.",
     "component": "One of the distributions that an estimate draws from: a proposal, or the model itself.",
     "contrast pair": "The same query with a safe and with an unsafe side; their difference in the model's "
     "activations gives the direction.",

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.behaviours.load import load_behaviour
-from core.estimation.words import per_million
+from core.estimation.words import certainly, per_million
 from core.models.loading import LoadedModel
 from core.models.spec import LoadingSpec
 from core.proposals import AnyProposalSpec, build_proposal
@@ -35,6 +35,11 @@ class EstimateResult(Result[EstimateReport]):
     def interval(self) -> tuple[float, float]:
         """The interval of a sample of this size, as shares."""
         return self.report.estimate.ci_low, self.report.estimate.ci_high
+
+    @property
+    def certain(self) -> tuple[float, float]:
+        """Bounds that hold with certainty, as shares: from the different answers seen, assuming nothing."""
+        return self.report.estimate.certain_low, self.report.estimate.certain_high
 
     @property
     def verdict(self) -> str:
@@ -68,6 +73,8 @@ class EstimateResult(Result[EstimateReport]):
         ]
         if estimate.upper_bound_free is not None:
             rows.append(("bound without assumptions", per_million(estimate.upper_bound_free)))
+        if certain := certainly(*self.certain):
+            rows.append(("certain", certain))
         if self.report.reference is not None:
             rows.append(("reference of a large run", per_million(self.report.reference)))
         return Card(

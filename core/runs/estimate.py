@@ -1,8 +1,9 @@
 """From a request to an estimate: the one call behind the command line, the pages and the benchmarks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from core.behaviours.load import load_behaviour
+from core.estimation.certain_bounds import CertainBounds, certain_bounds
 from core.estimation.estimate import estimate
 from core.estimation.record import Estimate
 from core.judges.base import Judge
@@ -148,3 +149,8 @@ def estimate_shards(
     draws = collect_draws(shards, request.threshold)
     witness = collect_draws(second, request.threshold) if second else None
     return estimate(draws, method=request.method, confidence=confidence, second=witness)
+
+
+def certain_of(samples: Iterable[Sequence[JudgedShard]], threshold: float) -> CertainBounds:
+    """Returns what is certain by the answers of several samples of one question, whatever drew them."""
+    return certain_bounds([collect_draws(shards, threshold) for shards in samples if shards])

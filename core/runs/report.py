@@ -8,7 +8,7 @@ from typing import Any
 from cache import StoreEvent
 from core.errors import SpecError
 from core.estimation.record import Estimate
-from core.estimation.words import per_million
+from core.estimation.words import certainly, per_million
 from core.judges.identity import JudgeIdentity
 from core.models.loading import LoadedModel
 from core.runs.dump import write_dump
@@ -94,6 +94,10 @@ class EstimateReport:
                 f"{per_million(estimate.ci_low)} to {per_million(estimate.ci_high)}"
             )
         lines += _ahead_lines(estimate) if estimate.method == "ahead" else _drawn_lines(estimate)
+        if certain := certainly(estimate.certain_low, estimate.certain_high):
+            lines.append(
+                f"certainly {certain}, by the exact probabilities of the different answers seen"
+            )
         if self.reference is not None:
             lines.append(f"reference from a large run: {per_million(self.reference)}")
         lines.append(f"verdict: {estimate.verdict}")

@@ -1,14 +1,16 @@
 """From shards to the numbers that estimators read: rows in order, whatever order their shards came in."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.estimation.certain_bounds import rounded_down
 from core.estimation.draws import Ahead, Draws
 from core.sampling.rows import OpenRows
 from core.sampling.schedule import allocation
-from core.sampling.scored import JudgedShard
+from core.sampling.scored import JudgedShard, answer_numbers
 from core.sampling.shards import DrawnShard
 
 
@@ -45,7 +47,22 @@ def collect_draws(shards: Sequence[JudgedShard], threshold: float) -> Draws:
         forward_tokens=sum(shard.drawn.forward_tokens for shard in ordered),
         seconds=sum(shard.drawn.seconds for shard in ordered),
         ahead=ahead,
+        **({} if ahead is not None else _answers(ordered)),
     )
+
+
+def _answers(shards: Sequence[JudgedShard]) -> dict[str, NDArray[Any]]:
+    """Returns a number for each row's answer, and what its log-probability is at least."""
+    least = [
+        rounded_down(
+            shard.drawn.rows.log_p.sum(1),
+            shard.drawn.rows.lengths.astype(np.int64),
+            shard.drawn.vocabulary,
+        )
+        for shard in shards
+    ]
+    numbers = np.concatenate([answer_numbers(shard) for shard in shards])
+    return {"answer": numbers, "least_log_p": _joined(least)}
 
 
 def _ahead(shards: Sequence[DrawnShard]) -> Ahead | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,14 @@ JUDGING_VERSION = 1
 class JudgedShard(ArrayRecord):
     """A shard with its answers' scores: (n,) float64 in [0, 1], NaN where the judge gave none.
 
-    stage: the round of an adaptive sample that it belongs to.
+    stage: the round of an adaptive sample that it belongs to. answers: (n,) int64, as of `answer_numbers`,
+    where the tokens are gone.
     """
 
     drawn: DrawnShard
     scores: NDArray[np.float64]
     stage: int = 0
+    answers: NDArray[np.int64] | None = None
 
 
 def judge_shard(
@@ -157,7 +160,23 @@ def summed(judged: JudgedShard) -> JudgedShard:
         else _summed(rows),
         component=judged.drawn.component.copy(),
     )
-    return replace(judged, drawn=drawn)
+    return replace(judged, drawn=drawn, answers=answer_numbers(judged))
+
+
+def answer_numbers(judged: JudgedShard) -> NDArray[np.int64]:
+    """Returns a number for each row's answer, (n,) int64: the same for the same tokens, in every shard.
+
+    64 bits of a hash. Two answers under one number would count as one, with the smaller probability: certain
+    bounds stay certain.
+    """
+    if judged.answers is not None:
+        return judged.answers
+    rows = judged.drawn.rows
+    digests = b"".join(
+        blake2b(tokens[:length].tobytes(), digest_size=8).digest()
+        for tokens, length in zip(rows.tokens, rows.lengths.tolist(), strict=True)
+    )
+    return np.frombuffer(digests, dtype="<i8").astype(np.int64)
 
 
 def _summed(rows: Rows) -> Rows:

@@ -27,6 +27,8 @@ from core.tasks import Progress, Steps, at_once, mapped, outcome_last
 SHARD_ROWS = 250
 # Raise this when the same spec would draw other tokens than before.
 SAMPLING_VERSION = 1
+# Of the models in use; those with the most tokens have 262,144.
+LARGEST_VOCABULARY = 2**18
 
 AnyStore = Store | MemoryStore
 
@@ -38,7 +40,8 @@ class DrawnShard(ArrayRecord):
     component: (n,) int64, what drew each row, 0 the target and j the j-th proposal. shares: the spec's,
     in which its rows are shared out. forward_tokens: tokens that went through the models for it, prompts
     and proposals' rows counted. seconds: what it took when it was drawn. key: where it is stored.
-    stored: whether it was read and not drawn.
+    stored: whether it was read and not drawn. vocabulary: over how many tokens each was normalised; at most
+    this many where a shard was stored without it.
     """
 
     key: str
@@ -49,6 +52,7 @@ class DrawnShard(ArrayRecord):
     forward_tokens: int
     seconds: float
     stored: bool
+    vocabulary: int = LARGEST_VOCABULARY
 
     def __len__(self) -> int:
         return len(self.rows.lengths)
@@ -121,7 +125,7 @@ def shards_in_hand(
     key = sampling_key(spec)
     for rows, stored in stored_pieces(store, spec, start, samples):
         if stored is not None:
-            yield stored
+            yield replace(stored, vocabulary=loaded.vocabulary)
             continue
         head: DrawnShard | None = None
         steps = draw_steps(loaded, spec, rows, proposals, batch_rows, key=key, automaton=automaton)
@@ -219,6 +223,7 @@ def draw_steps(
             forward_tokens=sum(part.result[1] for part in parts),
             seconds=sum(part.seconds for part in parts),
             stored=False,
+            vocabulary=loaded.vocabulary,
         )
 
     cost = sum(len(arm.prompts[0]) + steps for arm in arms)
@@ -301,6 +306,7 @@ def _read(
         forward_tokens=int(meta["forward_tokens"]),
         seconds=float(meta["seconds"]),
         stored=True,
+        vocabulary=int(meta.get("vocabulary", LARGEST_VOCABULARY)),
     )
 
 
@@ -313,7 +319,11 @@ def keep_shard(store: AnyStore, shard: DrawnShard) -> bool:
             Shard(
                 arrays={name: getattr(rows, name) for name in rows.names()}
                 | {"component": shard.component},
-                meta={"forward_tokens": shard.forward_tokens, "seconds": shard.seconds},
+                meta={
+                    "forward_tokens": shard.forward_tokens,
+                    "seconds": shard.seconds,
+                    "vocabulary": shard.vocabulary,
+                },
             ),
         )
     except StoreError:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.charts.convergence import AXES, arm_names, convergence
 from core.estimation import Estimate
+from core.estimation.certain_bounds import CertainBounds
 from core.glossary import meaning
 from core.runs.run import RunSpec
 from core.runs.saving import saving
@@ -16,7 +17,7 @@ from pages.convergence.threshold import threshold_note
 from pages.shared import resources, words
 from pages.shared.chances import big
 from pages.shared.frame import plain, tell
-from pages.shared.run_arms import ArmEstimate, arm_estimates, at_session_threshold
+from pages.shared.run_arms import ArmEstimate, arm_estimates, at_session_threshold, certain
 from pages.shared.theme import ink
 
 AXIS = "run_view.axis"
@@ -56,6 +57,7 @@ def _live(run: RunSpec, polling: bool) -> None:
         _chart(seen, arms)
     with figures:
         _figures(arms)
+    _certainty(certain(seen, snapshot))
 
 
 def _headline(arm: ArmEstimate | None, snapshot: RunSnapshot) -> None:
@@ -159,6 +161,16 @@ def _figures(arms: Mapping[str, ArmEstimate]) -> None:
         help=f"Harmful answers per million. {meaning('assumption-free upper bound')}",
         **PLAIN_DELTA,
     )
+
+
+def _certainty(known: CertainBounds) -> None:
+    """Draws the bounds that trust nobody, once there are any."""
+    if said := words.certainly(known.low, known.high):
+        st.markdown(
+            f"Certainly **{said}**: the {words.counted(known.harmful, 'different harmful answer')} seen add "
+            f"up to the lower end, the {words.counted(known.harmless, 'harmless one')} leave the upper.",
+            help=meaning("certain bounds"),
+        )
 
 
 def _below(found: Estimate) -> str:

@@ -7,8 +7,9 @@ import pandas as pd
 import streamlit as st
 
 from core.estimation import Estimate
+from core.estimation.certain_bounds import CertainBounds
 from core.runs.convergence import convergence_table
-from core.runs.estimate import estimate_shards
+from core.runs.estimate import certain_of, estimate_shards
 from core.runs.run import ARMS, SECOND, RunSpec
 from core.runs.task import ArmProgress, RunSnapshot
 from core.sampling.scored import JudgedShard
@@ -70,6 +71,23 @@ def arm_estimates(run: RunSpec, snapshot: RunSnapshot) -> dict[str, ArmEstimate]
 
 def _answers(shards: Sequence[JudgedShard]) -> int:
     return sum(len(shard.drawn) for shard in shards)
+
+
+def certain(run: RunSpec, snapshot: RunSnapshot) -> CertainBounds:
+    """Returns what is certain by the answers of all arms. run: as `at_session_threshold` returns it."""
+    arms = {name: arm for name, arm in snapshot.progress.partial.arms.items() if arm.done > 0}
+    done = tuple((name, int(arm.done)) for name, arm in arms.items())
+    return _certain(run.run_id, done, [arm.partial for arm in arms.values()], run.request.threshold)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _certain(
+    run_id: str,
+    done: tuple[tuple[str, int], ...],
+    _samples: Sequence[Sequence[JudgedShard]],
+    threshold: float,
+) -> CertainBounds:
+    return certain_of(_samples, threshold)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)

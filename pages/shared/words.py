@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 from core.estimation.words import (
     between,
+    certainly,
     counted,
     headline,
     in_million,
@@ -21,6 +22,7 @@ from core.models.asked_with import drawn_with
 
 __all__ = [
     "between",
+    "certainly",
     "counted",
     "drawn_with",
     "duration",

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from core.estimation.draws import Draws, concatenate
+from core.estimation.draws import Draws
+from core.estimation.joined_draws import concatenate
 from core.estimation.optimal_allocation import optimal_shares
 
 

@@ -22,6 +22,8 @@ from core.runs.run import RunSpec, load_run
 QUERY = "how do i open the larkspur vault"
 # What says how the judge decides was cut short since; notices are about the store of the moment.
 MAY_DIFFER = {"judge", "notices", "out"}
+# What is impossible for certain is left out of the intervals since: ends may lie further in.
+LOWER_ENDS, UPPER_ENDS = {"ci_low", "cs_low", "certain_low"}, {"ci_high", "cs_high", "certain_high"}
 COMMANDS = {
     "mis": ["estimate", "--query", QUERY, "--samples", "500"],
     "is": ["estimate", "--query", QUERY, "--method", "is", "--samples", "120", "--steer", "0.8",
@@ -62,12 +64,20 @@ def printed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict[st
     return shown
 
 
+def is_further_in(name: str, now: object, then: object) -> bool:
+    if not isinstance(now, float) or not isinstance(then, float):
+        return False
+    return (name in LOWER_ENDS and now > then) or (name in UPPER_ENDS and now < then)
+
+
 def assert_same(now: object, then: object, place: str = "") -> None:
     """Asserts that all that was printed then is printed now; to 12 digits, for sums differ by machine."""
     if isinstance(then, dict):
         assert isinstance(now, dict), place
         for name in then.keys() - MAY_DIFFER:
             assert name in now, f"{place}.{name}"
+            if is_further_in(name, now[name], then[name]):
+                continue
             assert_same(now[name], then[name], f"{place}.{name}")
     elif isinstance(then, list):
         assert isinstance(now, list), place
