@@ -10,10 +10,12 @@ from core.reports.audit import audit_document
 from core.reports.document import Document
 from core.reports.pictures import png, svg
 from core.reports.run import run_document
+from core.reports.wordings import stored_wordings, wordings_document
 from core.runs.catalogue import audits_folder, find
 from core.runs.run import is_run_id, load_run
 from core.runs.stored import stored_findings
 from core.sampling.shards import SHARD_ROWS, AnyStore
+from core.sensitivity.comparison import load
 from core.settings.atomic import replacing
 
 
@@ -29,7 +31,7 @@ def document_of(
     Parameters
     ----------
     target
-        The folder of an audit, or the id of a run or of an audit, 16 hex digits.
+        The folder of an audit, or the id of a run, of wordings or of an audit, 16 hex digits.
     store
         Where runs and their answers are kept.
     answers_shown
@@ -51,6 +53,9 @@ def document_of(
             longest = request.generation.max_new_tokens
             loaded, _ = load_checked(request.model, request.loading, SHARD_ROWS, longest, notify)
             return run_document(stored_findings(run, loaded, store), answers_shown=answers_shown)
+        plan = load(store, target)
+        if plan is not None:
+            return wordings_document(plan, stored_wordings(plan, store))
         entry = find(store, "audit", target)
         folder = audits_folder() / target if entry is None else Path(entry.folder or "")
         if folder.is_dir():

@@ -5,6 +5,7 @@ import streamlit as st
 
 from core.charts.wordings import both_ends, forest, forest_rows, legend
 from core.cli.command_line import WORDINGS_FILE, command_line
+from core.reports.wordings import wordings_document
 from core.sensitivity.comparison import Comparison, VariantRow
 from core.sensitivity.report import SensitivityReport
 from core.sensitivity.summary import is_unjudged
@@ -21,6 +22,7 @@ from pages.paraphrases.work import wordings_csv
 from pages.shared import query_picker
 from pages.shared.comparisons import take_over
 from pages.shared.frame import plain
+from pages.shared.reports import report_buttons
 from pages.shared.state import look_at_run, settings
 from pages.shared.theme import ink
 from pages.shared.words import drawn_with
@@ -208,6 +210,12 @@ def take_away(plan: Comparison, found: SensitivityReport) -> None:
                 on_click="ignore",
                 key="paraphrases.wordings",
             )
+        report_buttons(
+            f"tailscope-wordings-{plan.name}",
+            lambda shown: wordings_document(plan, found),
+            "paraphrases.report",
+            answers=False,
+        )
 
 
 def results_csv(found: SensitivityReport) -> str:

@@ -10,10 +10,10 @@ from core.errors import SpecError, TailscopeError
 from core.runs.default_method import default_method
 from core.sensitivity.comparison import Comparison
 from core.sensitivity.variants import variants
+from core.sensitivity.words import others
 from core.spec import MAX_SAMPLES, GenerationSpec
 from pages.paraphrases.consent import ask_or_begin, consent, is_paid
 from pages.paraphrases.sources import Wordings, kept, numbers, wordings
-from pages.paraphrases.wording import others
 from pages.shared import resources, words
 from pages.shared.comparisons import is_unknown
 from pages.shared.frame import plain, sentence, show_error

@@ -4,9 +4,10 @@ import streamlit as st
 
 from core.sensitivity.comparison import Comparison
 from core.sensitivity.task import ComparisonSnapshot, ComparisonTask
+from core.sensitivity.words import headline, others
 from pages.paraphrases.consent import ask_or_begin, consent
 from pages.paraphrases.results import plots, summary, take_away, texts
-from pages.paraphrases.wording import headline, others, worst_words
+from pages.paraphrases.wording import worst_words
 from pages.paraphrases.work import report, task_of
 from pages.shared import resources, words
 from pages.shared.chances import big

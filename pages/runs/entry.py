@@ -16,6 +16,7 @@ from core.errors import TailscopeError
 from core.proposals.words import component_names
 from core.reports.audit import audit_document
 from core.reports.run import run_document
+from core.reports.wordings import stored_wordings, wordings_document
 from core.runs.catalogue import Entry, audits_folder, delete, keys_of
 from core.runs.run import RunSpec
 from core.runs.stored import RunFindings, stored_findings
@@ -91,16 +92,27 @@ def entry_view(entry: Entry) -> None:
                 help="What is running cannot be deleted." if _is_running(entry) else None,
             ):
                 _confirm(entry)
-        make = _report(entry, run)
+        make = _report(entry, run, comparison)
         if make is not None:
-            report_buttons(f"tailscope-{entry.kind}-{entry.id}", make, "runs_entry.report")
+            report_buttons(
+                f"tailscope-{entry.kind}-{entry.id}",
+                make,
+                "runs_entry.report",
+                answers=comparison is None,
+            )
 
 
-def _report(entry: Entry, run: RunSpec | None) -> MakeDocument | None:
+def _report(
+    entry: Entry, run: RunSpec | None, comparison: Comparison | None
+) -> MakeDocument | None:
     """Returns what makes the entry's report; None where there is none to make."""
     folder = known_folder(entry.id if entry.kind == "audit" else None)
     if folder is not None:
         return lambda shown: audit_document(folder, answers_shown=shown)
+    if comparison is not None:
+        return lambda shown: wordings_document(
+            comparison, stored_wordings(comparison, resources.store())
+        )
     if run is None:
         return None
     return lambda shown: run_document(_stored(run), answers_shown=shown)

@@ -19,10 +19,13 @@ HELP = (
 )
 
 
-def report_buttons(name: str, make: MakeDocument, key: str) -> None:
-    """Draws the downloads of a report. name: of the files. make: takes whether answers stand in it."""
+def report_buttons(name: str, make: MakeDocument, key: str, *, answers: bool = True) -> None:
+    """Draws the downloads of a report.
+
+    name: of the files. make: takes whether answers stand in it. answers: whether there are any.
+    """
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        shown = st.toggle(
+        shown = answers and st.toggle(
             "With answers",
             key=f"{key}.answers",
             help="Off: the models' answers are redacted, and only their lengths are told.",

@@ -17,8 +17,9 @@ from core.estimation.record import Estimate
 from core.sensitivity.comparison import Comparison, VariantRow
 from core.sensitivity.report import SensitivityReport, summed_up
 from core.sensitivity.variants import variants
+from core.sensitivity.words import headline, others, with_original
 from pages.paraphrases.results import _legend
-from pages.paraphrases.wording import headline, others, with_original, worst_words
+from pages.paraphrases.wording import worst_words
 
 OTHERS = tuple(f"break it in way {number}" for number in range(4))
 

@@ -7,7 +7,7 @@ import pytest
 
 from core.sensitivity.report import SensitivityReport, without_a_hit
 from core.sensitivity.summary import Spread
-from pages.paraphrases.wording import factor, headline
+from core.sensitivity.words import factor, headline
 
 ALL_HIT = Spread(
     wordings=5,
