@@ -34,13 +34,14 @@ from core.sensitivity.report import summed_up
 from core.sensitivity.summary import Averaged, Spread
 from core.sensitivity.task import drawing_steps
 from core.sensitivity.variants import ORIGINAL, variants
+from core.sensitivity.words import headline
 from core.spec import GenerationSpec
 from core.tasks import Progress, Steps, Task, result_of
 from pages.paraphrases import sources as paraphrase_sources
 from pages.paraphrases import work as paraphrase_work
 from pages.paraphrases.results import results_csv
 from pages.paraphrases.sources import numbers, still_asked
-from pages.paraphrases.wording import averaged_words, headline, marked, risk_words
+from pages.paraphrases.wording import averaged_words, marked, risk_words
 from pages.paraphrases.work import begin, report, wordings_csv
 from pages.shared import resources, state
 from pages.shared.comparisons import PLAN, comparison_tasks
