@@ -82,7 +82,7 @@ def ahead_estimate(draws: Draws, confidence: float = 0.95) -> Estimate:
     khat = pareto_khat(weights)
     free = interval.high
     if weights.ess > 0:
-        free = min(known.exact + _empirical_bernstein(rest, room, confidence), 1.0)
+        free = min(known.exact + _empirical_bernstein(rest, room, confidence), known.certain_high)
     decision, reasons = _verdict(known, value, interval, weights.ess, share, khat, count)
     return Estimate(
         method="ahead",
@@ -175,7 +175,7 @@ def _point(
 ) -> tuple[float, float, Interval]:
     """Returns value, standard error and interval."""
     count, room = len(rest), known.largest - known.exact
-    value = min(known.exact + float(rest.mean()), 1.0)
+    value = min(known.exact + float(rest.mean()), known.certain_high)
     error = float(rest.std(ddof=1) / count**0.5) if count > 1 else 0.0
     if weights.ess == 0:
         high = known.exact + room * clopper_pearson_upper(0, count, confidence)
@@ -183,7 +183,7 @@ def _point(
     else:
         within = weighted_interval(weights, confidence, room)
         interval = Interval(known.exact + within.low, known.exact + within.high, within.method)
-    ends = min(interval.low, value), min(max(interval.high, value), 1.0)
+    ends = min(interval.low, value), max(min(interval.high, known.certain_high), value)
     return value, error, Interval(*ends, interval.method)
 
 
@@ -192,8 +192,12 @@ def _sequence(
 ) -> ConfidenceSequence:
     """Returns anytime-valid bounds on the risk: those of betting on what remains."""
     room = known.largest - known.exact
+    if room == 0:
+        points = np.asarray(checkpoints, dtype=np.int64)
+        same = np.full(len(points), known.exact)
+        return ConfidenceSequence(points, same, same, confidence)
     found = mean_sequence(_log_weights(rest).values, room, checkpoints, confidence)
-    low, high = known.exact + found.low, np.minimum(known.exact + found.high, 1.0)
+    low, high = known.exact + found.low, np.minimum(known.exact + found.high, known.certain_high)
     return ConfidenceSequence(found.samples, low, high, confidence)
 
 

@@ -14,13 +14,15 @@ BoolArray = npt.NDArray[np.bool_]
 class Ahead:
     """What rows that are beginnings of answers are worth.
 
-    log_values: (n,) float64, nats, log of each row's unbiased value of the risk. exact: what the first token
-    settles, the same in all of them. largest: the most that a row can be worth.
+    log_values: (n,) float64, nats, log of each row's unbiased value of the risk. exact: the part of it that
+    is known without them, the same in all. largest: the most that a row can be worth. certain_high: what the
+    risk cannot exceed, whatever the rows say.
     """
 
     log_values: FloatArray
     exact: float
     largest: float
+    certain_high: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -258,7 +258,7 @@ class Worker:
             range(task.start, task.stop),
             proposals,
             key=task.key,
-            automaton=None if witness is None else witness.automaton,
+            ahead=None if witness is None else witness.ahead,
         )
         shard = result_of(steps, self._tell)
         show(witness, shard)

@@ -11,7 +11,7 @@ from core.look_ahead.tokens import TokenAutomaton
 from core.models.loading import LoadedModel
 
 # Raise this when the same rule would leave other beginnings open, or draw them otherwise.
-AHEAD_VERSION = 1
+AHEAD_VERSION = 2
 
 
 @dataclass(frozen=True)

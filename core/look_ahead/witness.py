@@ -7,9 +7,10 @@ import numpy as np
 from core.errors import BehaviourError
 from core.judges.base import Judge
 from core.look_ahead.rule import AheadRule
-from core.look_ahead.tokens import HARMFUL, HARMLESS, TokenAutomaton
+from core.look_ahead.tokens import HARMFUL, HARMLESS
 from core.models.chat import answer_text
 from core.models.loading import LoadedModel
+from core.sampling.beam import LookAhead
 from core.sampling.rows import OpenRows
 
 # Beginnings of each shard that are continued for the judge, chosen at random.
@@ -20,7 +21,7 @@ class Witness:
     """Follows a rule over a model's tokens, and shows the judge some of the answers that it calls settled."""
 
     def __init__(self, loaded: LoadedModel, judge: Judge, query: str, rule: AheadRule) -> None:
-        self.automaton: TokenAutomaton = rule.automaton(loaded)
+        self.ahead = LookAhead(rule.automaton(loaded))
         self._loaded, self._judge, self._query, self._rule = loaded, judge, query, rule
 
     def check(self, rows: OpenRows, seed: int) -> None:
@@ -29,13 +30,13 @@ class Witness:
         Raises:
             BehaviourError: the judge says otherwise of one of them.
         """
-        generator = np.random.default_rng(seed)
+        generator, automaton = np.random.default_rng(seed), self.ahead.automaton
         answers: list[tuple[list[int], bool]] = []
         steps = rows.tokens.shape[1]
         for row in generator.choice(len(rows), WITNESSED_ROWS).tolist():
             length = int(generator.integers(rows.lengths[row] + 1))
             begun = rows.tokens[row, :length].tolist()
-            following = self.automaton.next(self.automaton.after(begun))
+            following = automaton.next(automaton.after(begun))
             settles = following.at_last if length + 1 == steps else following.settles
             for word in (HARMFUL, HARMLESS):
                 tokens = np.flatnonzero(settles == word)

@@ -72,7 +72,7 @@ def sample_in_hand(
             proposals=proposals,
             batch_rows=batch_rows,
             start=stage.start,
-            automaton=None if witness is None else witness.automaton,
+            ahead=None if witness is None else witness.ahead,
         ):
             if isinstance(each, DrawnShard):
                 show(witness, each)

@@ -78,8 +78,10 @@ def _ahead(shards: Sequence[DrawnShard]) -> Ahead | None:
         raise ValueError("beginnings of answers must all be drawn by the target itself")
     return Ahead(
         log_values=_joined([rows.log_values() for rows in beginnings]),
-        exact=float(beginnings[0].mass[0, 0]),
-        largest=float(beginnings[0].largest[0]),
+        # Two machines may have rounded apart, and kept other beginnings.
+        exact=min(float(rows.exact.min()) for rows in beginnings),
+        largest=max(float((rows.exact + rows.boost * rows.unknown).max()) for rows in beginnings),
+        certain_high=min(float((rows.exact + rows.unknown).min()) for rows in beginnings),
     )
 
 

@@ -20,7 +20,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.look_ahead.tokens import HARMFUL, OPEN, TokenAutomaton
+from core.look_ahead.tokens import TokenAutomaton
+from core.sampling.beam import NOWHERE, Beam
 from core.sampling.loop import (
     PAD,
     TokenMixing,
@@ -30,6 +31,7 @@ from core.sampling.loop import (
     drawn,
     moved_on,
 )
+from core.sampling.open_masks import mass_inside, open_masks
 from core.sampling.rows import OpenRows
 from core.sampling.streams import Stream
 from core.sampling.token_rules import RuledStream
@@ -54,12 +56,13 @@ def open_row_steps(
     uniforms: NDArray[np.float64],
     mixings: Sequence[TokenMixing] = (),
     component: NDArray[np.int64] | None = None,
+    beam: Beam | None = None,
 ) -> Steps[None, OpenRows]:
     """Returns beginnings of answers drawn through a fresh `stream` of one prompt; yields the progress, in
     answers, between tokens.
 
     uniforms: (n, T). mixings: of the J proposals. component: (n,), what draws each row, 0 the target; the
-    target if left out.
+    target if left out. beam: beginnings whose harm is known, which the target's own rows are to leave.
 
     Raises:
         NumericsError: the model returned NaN or infinite logits.
@@ -74,12 +77,16 @@ def open_row_steps(
         log_p=np.zeros((count, steps)),
         log_q=np.zeros((len(mixings), count, steps)),
         own_log_q=np.zeros((count, steps)),
-        largest=np.full(count, largest_value(steps)),
+        exact=np.full(count, 0.0 if beam is None else beam.exact),
+        unknown=np.full(count, 1.0 if beam is None else beam.leaving),
+        boost=np.full(count, largest_value(steps)),
     )
     own = np.zeros(count, dtype=np.int64) if component is None else component
     drawn_by = by_token(own, len(mixings), (count, steps))
     rows, place = np.arange(count), np.zeros(count, dtype=np.int64)
     state = np.zeros(count, dtype=np.int64)
+    # Where each row is in the beam.
+    node = np.full(count, NOWHERE if beam is None else 0)
     for number, mixing in enumerate(mixings, start=1):
         if mixing.t_switch == 0:
             stream.drop(number)
@@ -96,18 +103,24 @@ def open_row_steps(
         at = torch.from_numpy(used).to(each[0].device)
         each = [log_probs.index_select(0, at) for log_probs in each]
         last = step + 1 == steps
-        harmful, stays, alert = _masks(automaton, state[first], last, each[0].device)
-        found.mass[rows, step] = _mass(each[0], harmful)[index]
+        masks = open_masks(automaton, state[first], last, each[0].device)
+        # What is kept of the beam is exact already.
+        beyond = node == NOWHERE
+        found.mass[rows[beyond], step] = mass_inside(each[0], masks.harmful)[index][beyond]
         if last:
             break
-        left = np.stack([_mass(log_probs, stays) for log_probs in each])[:, index]
+        toward = each[0] if beam is None else beam.log_factors(step, node[first].tolist(), each[0])
+        stays = masks.stays
+        left = np.stack([mass_inside(log_probs, stays) for log_probs in (toward, *each[1:])])[
+            :, index
+        ]
         # A component that cannot go on from here has drawn all that it could.
         going = (left[0] > 0) & (left[drawn_by[rows, step], np.arange(len(rows))] > 0)
         if not going.any():
             break
         rows, place, index, left = rows[going], place[going], index[going], left[:, going]
         inside = [
-            _alerted(each[0], stays, alert, steps),
+            _alerted(toward, stays, masks.alert, steps),
             *(log_probs.masked_fill(~stays, -torch.inf) for log_probs in each[1:]),
         ]
         chosen = drawn(inside, index, drawn_by[rows, step], uniforms[rows, step])
@@ -121,7 +134,11 @@ def open_row_steps(
             log_q = chosen_log_probs(log_probs, index, chosen) - log_left[number]
             # One that cannot stay open cannot have made this.
             found.log_q[number - 1, rows, step] = np.where(left[number] > 0, log_q, -np.inf)
-        state = state[going]
+        state, node = state[going], node[going]
+        if beam is not None:
+            node = np.array(
+                [beam.step(step, n, t) for n, t in zip(node.tolist(), chosen.tolist(), strict=True)]
+            )
         state = np.array(
             [
                 automaton.next(s).state[t]
@@ -136,28 +153,6 @@ def open_row_steps(
 
 
 open_rows = at_once(open_row_steps)
-
-
-def _masks(
-    automaton: TokenAutomaton, states: NDArray[np.int64], last: bool, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Returns which tokens settle each place's answer as harmful, leave it open, and are an alert.
-
-    Each (places, V).
-    """
-    different, place = np.unique(states, return_inverse=True)
-    each = [automaton.next(state) for state in different.tolist()]
-    at = torch.from_numpy(place).to(device)
-
-    def of_places(masks: list[NDArray[np.bool_]]) -> torch.Tensor:
-        return torch.from_numpy(np.stack(masks)).to(device).index_select(0, at)
-
-    settles = [following.at_last if last else following.settles for following in each]
-    return (
-        of_places([one == HARMFUL for one in settles]),
-        of_places([one == OPEN for one in settles]),
-        of_places([following.alert for following in each]),
-    )
 
 
 def _alerted(
@@ -182,11 +177,3 @@ def _alerted(
     factor = torch.where(alert, of_alert, of_calm)
     # Not by `stays` alone: a token that the settings rule out has no factor.
     return torch.where(log_probs > -torch.inf, log_probs + factor, -torch.inf)
-
-
-def _mass(log_probs: torch.Tensor, inside: torch.Tensor) -> NDArray[np.float64]:
-    """Returns the probability inside, (places,)."""
-    probabilities = log_probs.exp().masked_fill(~inside, 0.0)
-    # Of the mps device's types float64 is missing.
-    exact = probabilities.cpu() if probabilities.device.type == "mps" else probabilities
-    return np.asarray(exact.sum(-1, dtype=torch.float64).cpu().numpy())

@@ -81,13 +81,17 @@ class OpenRows(Rows):
     given that the answer stays open. mass: (n, T) float64, the target's probability, given the first t
     tokens, of a token that settles the answer as harmful; 0 past the end. own_log_q: (n, T) float64, of each
     token under the distribution that the target's own rows are drawn from: the target's, given that the
-    answer stays open, with more of the rows sent where harm is a token away. largest: (n,) float64, the most
-    that a row of the target's own can be worth.
+    answer stays open, with more of the rows sent where harm is a token away. exact, unknown: (n,) float64,
+    the same in all rows of a draw: the probability of harm that is known without them, and that of the
+    answers which they stand for. boost: (n,) float64; a row of the target's own is worth
+    `exact + boost * unknown` at most.
     """
 
     mass: NDArray[np.float64]
     own_log_q: NDArray[np.float64]
-    largest: NDArray[np.float64]
+    exact: NDArray[np.float64]
+    unknown: NDArray[np.float64]
+    boost: NDArray[np.float64]
 
     def log_values(self, shares: Sequence[float] = (1.0,)) -> NDArray[np.float64]:
         """Returns the log of each row's unbiased value of the risk, (n,), by the balance heuristic.
@@ -98,9 +102,10 @@ class OpenRows(Rows):
             log_shares, log_mass = np.log(np.asarray(shares)), np.log(self.mass)
         log_q = _before(np.concatenate([self.own_log_q[None], self.log_q]))
         log_mix = logsumexp(log_q + log_shares[:, None, None], axis=0)
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore"):
             terms = np.where(log_mass > -np.inf, log_mass + _before(self.log_p) - log_mix, -np.inf)
-        return np.asarray(logsumexp(terms, axis=-1))
+            log_exact = np.log(self.exact)
+        return np.asarray(np.logaddexp(log_exact, logsumexp(terms, axis=-1)))
 
     def values(self, shares: Sequence[float] = (1.0,)) -> NDArray[np.float64]:
         """Returns each row's unbiased value of the risk, (n,)."""

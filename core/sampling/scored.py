@@ -189,19 +189,20 @@ def _summed(rows: Rows) -> Rows:
 
 
 def _open_summed(rows: OpenRows, shares: tuple[float, ...]) -> OpenRows:
-    """Returns rows of two tokens with the same values: of the first token's mass, and of all others'."""
+    """Returns rows of one token with the same values."""
     if len(rows.log_q):
         # What a row is worth depends on the shares of all rows, which are not known yet.
         return rows
-    first = rows.mass[:, 0]
-    rest = rows.values(shares) - first
-    nothing = np.zeros((len(rows), 2))
+    nothing = np.zeros((len(rows), 1))
+    rest = rows.values(shares) - rows.exact
     return OpenRows(
         tokens=np.empty((len(rows), 0), dtype=rows.tokens.dtype),
         lengths=rows.lengths.copy(),
         log_p=nothing,
-        log_q=rows.log_q[:, :, :2].copy(),
-        mass=np.stack([first, np.maximum(rest, 0.0)], axis=1),
+        log_q=rows.log_q[:, :, :1].copy(),
+        mass=np.maximum(rest, 0.0)[:, None],
         own_log_q=nothing,
-        largest=rows.largest.copy(),
+        exact=rows.exact.copy(),
+        unknown=rows.unknown.copy(),
+        boost=rows.boost.copy(),
     )

@@ -5,6 +5,7 @@ alone, so shards may be made in any order, of any size and by any process, and m
 """
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import MemoryStore, Shard, Store, StoreError, spec_hash
-from core.look_ahead.tokens import TokenAutomaton
 from core.models.batching import RanBatch, batch_steps
 from core.models.loading import LoadedModel
 from core.proposals import Arm, Proposal, target_arm
+from core.sampling.beam import LookAhead, beam_steps
 from core.sampling.loop import TARGET, TokenMixing, row_steps, row_uniforms
 from core.sampling.open_rows import open_row_steps
 from core.sampling.rows import ArrayRecord, OpenRows, Rows
@@ -84,7 +85,7 @@ def draw_shards(
     proposals: Sequence[Proposal] = (),
     batch_rows: int = SHARD_ROWS,
     start: int = 0,
-    automaton: TokenAutomaton | None = None,
+    ahead: LookAhead | None = None,
 ) -> Iterator[DrawnShard]:
     """Yields the shards of `shards_in_hand` that are whole. Raises: as it does."""
     for each in shards_in_hand(
@@ -95,7 +96,7 @@ def draw_shards(
         proposals=proposals,
         batch_rows=batch_rows,
         start=start,
-        automaton=automaton,
+        ahead=ahead,
     ):
         if isinstance(each, DrawnShard):
             yield each
@@ -110,13 +111,13 @@ def shards_in_hand(
     proposals: Sequence[Proposal] = (),
     batch_rows: int = SHARD_ROWS,
     start: int = 0,
-    automaton: TokenAutomaton | None = None,
+    ahead: LookAhead | None = None,
 ) -> Iterator[DrawnShard | InHand]:
     """Yields the shards that hold rows start..samples of a spec, in order; between them, how far the next is.
 
-    proposals: the spec's, made ready. automaton: the spec's rule over the model's tokens, if rows are
-    beginnings of answers. A store that cannot be written does not stop the run: what is drawn is still
-    yielded. If the work ends within a shard, what is finished of it is stored.
+    proposals: the spec's, made ready. ahead: what follows the spec's rule, if rows are beginnings of answers.
+    A store that cannot be written does not stop the run: what is drawn is still yielded. If the work ends
+    within a shard, what is finished of it is stored.
 
     Raises:
         ModelError: not even one row fits into memory.
@@ -128,7 +129,7 @@ def shards_in_hand(
             yield replace(stored, vocabulary=loaded.vocabulary)
             continue
         head: DrawnShard | None = None
-        steps = draw_steps(loaded, spec, rows, proposals, batch_rows, key=key, automaton=automaton)
+        steps = draw_steps(loaded, spec, rows, proposals, batch_rows, key=key, ahead=ahead)
         try:
             for at in outcome_last(steps):
                 if isinstance(at, DrawnShard):
@@ -168,13 +169,13 @@ def draw_steps(
     batch_rows: int = SHARD_ROWS,
     *,
     key: str | None = None,
-    automaton: TokenAutomaton | None = None,
+    ahead: LookAhead | None = None,
 ) -> Steps[DrawnShard | None, DrawnShard]:
     """Returns these rows of a spec's sample, drawn now.
 
     Yields the progress in answers; its partial result is a shard of the rows that are finished.
-    batch_rows: how many to compute at once; fewer are if memory runs out, or if they take long. automaton: of
-    beginnings of answers.
+    batch_rows: how many to compute at once; fewer are if memory runs out, or if they take long. ahead: as for
+    `shards_in_hand`.
 
     Raises:
         ModelError: not even one row fits into memory.
@@ -190,15 +191,16 @@ def draw_steps(
         stream = open_stream(arms, steps)
         uniforms = row_uniforms(spec.seed, numbers, batch, steps)
         drawn_by = component[batch.start - rows.start : batch.stop - rows.start]
-        if automaton is not None:
+        if ahead is not None:
             drawing: Steps[None, Rows] = open_row_steps(
                 stream,
                 spec.generation,
-                automaton,
+                ahead.automaton,
                 vocabulary=loaded.vocabulary,
                 uniforms=uniforms,
                 mixings=mixings,
                 component=drawn_by,
+                beam=ahead.beam,
             )
         else:
             drawing = row_steps(
@@ -220,12 +222,13 @@ def draw_steps(
             rows=drawn,
             component=component[: len(drawn)],
             shares=spec.shares,
-            forward_tokens=sum(part.result[1] for part in parts),
-            seconds=sum(part.seconds for part in parts),
+            forward_tokens=beam.result[1] + sum(part.result[1] for part in parts),
+            seconds=beam.seconds + sum(part.seconds for part in parts),
             stored=False,
             vocabulary=loaded.vocabulary,
         )
 
+    beam = yield from _beam(arms[0], spec, ahead, len(rows))
     cost = sum(len(arm.prompts[0]) + steps for arm in arms)
     head: DrawnShard | None = None
     finished = 0
@@ -243,6 +246,24 @@ def draw_steps(
 
 
 draw_rows = at_once(draw_steps)
+
+
+def _beam(
+    target: Arm, spec: SamplingSpec, ahead: LookAhead | None, count: int
+) -> Steps[DrawnShard | None, RanBatch[tuple[None, int]]]:
+    """Makes the beam if there is to be one and none was made yet; returns what it cost.
+
+    count: rows that wait for it.
+    """
+    if ahead is None or ahead.beam is not None:
+        return RanBatch((None, 0), 0.0)
+    began = time.perf_counter()
+    stream = open_stream([target], spec.generation.max_new_tokens)
+    steps = beam_steps(
+        stream, spec.generation, ahead.automaton, vocabulary=target.loaded.vocabulary
+    )
+    ahead.beam = yield from mapped(steps, lambda at: Progress(0.0, count, "answers"))
+    return RanBatch((None, stream.forward_tokens), time.perf_counter() - began)
 
 
 def _arms(

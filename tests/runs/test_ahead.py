@@ -144,7 +144,7 @@ def test_a_judge_that_disagrees_is_noticed() -> None:
     rows = open_rows(
         open_stream([arm], 6),
         generation,
-        witness.automaton,
+        witness.ahead.automaton,
         vocabulary=LOADED.vocabulary,
         uniforms=row_uniforms(0, 1, range(16), 6),
     )
