@@ -577,6 +577,20 @@ MUTATIONS = (
         "tests/estimation/test_ahead.py",
     ),
     Mutation(
+        "a row may stay in the beam",
+        "core/sampling/beam.py",
+        "factors = np.log(after[list(child.values())])",
+        "factors = np.zeros(len(child))",
+        "tests/sampling/test_beam.py",
+    ),
+    Mutation(
+        "what the beam keeps is drawn as well",
+        "core/sampling/open_rows.py",
+        "beyond = node == NOWHERE",
+        "beyond = node == node",
+        "tests/sampling/test_beam.py",
+    ),
+    Mutation(
         "beginnings of two rules under one key",
         "core/sampling/spec.py",
         'if key != "ahead" or value}',

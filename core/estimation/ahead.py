@@ -65,7 +65,7 @@ def ahead_estimate(draws: Draws, confidence: float = 0.95) -> Estimate:
 
     Examples
     --------
-    A hundred beginnings, each worth exactly what the first token settles:
+    A hundred beginnings, each worth exactly what is known without them:
 
     >>> import numpy as np
     >>> draws = Draws.of_beginnings(Ahead(np.log(np.full(100, 0.25)), exact=0.25, largest=1.0))

@@ -30,8 +30,8 @@ class Estimate:
     kl_target_proposal, overlap: KL(p||q) in nats and 1 - TV(p, q), from the target-drawn rows.
     proposal_mean_weight: mean of p/q over the proposal-drawn rows; 1 in expectation.
     hit_rate: harmful share of the proposals' judged rows (of the target's with method mc).
-    exact: with `ahead`, the probability that the first token settles an answer as harmful: it is known
-        without a draw, and no risk is below it; nan otherwise.
+    exact: with `ahead`, the probability of harm among the likeliest beginnings of answers, which is known
+        without a draw: no risk is below it; nan otherwise.
     second: what a second proposal found; None if none was drawn.
     components: what each component says alone, the target included; empty with method mc.
     disagreement: the highest lower end of the proposals' own 99.9% intervals over the lowest upper

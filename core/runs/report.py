@@ -125,7 +125,8 @@ def _ahead_lines(estimate: Estimate) -> list[str]:
         f"whatever no beginning has met: below {per_million(estimate.upper_bound_free)}",
     ]
     if estimate.exact > 0:
-        lines.append(f"{per_million(estimate.exact)} of it is exact: the first token settles it")
+        known = per_million(estimate.exact)
+        lines.append(f"{known} of it is exact: added up over the likeliest beginnings")
     if estimate.monte_carlo_equivalent > 0:
         needed = estimate.monte_carlo_equivalent
         lines.append(f"Monte Carlo needs {needed:,.0f} answers for the same error")

@@ -135,6 +135,19 @@ def test_what_carries_the_weight_adds_up_to_the_estimate(
     assert "harmful" not in dumped.column_names
 
 
+def test_what_is_likely_is_known_exactly(common: EstimateRequest) -> None:
+    report = report_of(common, 400)
+    found = report.estimate
+    counted = report_of(common.model_copy(update={"method": "mc"}), 2_000).estimate
+    assert 0 < found.exact <= found.estimate
+    assert found.ci_low >= found.exact
+    assert counted.ci_low < found.ci_high
+    assert found.ci_low < counted.ci_high
+    # The beam is paid for once, by the shard that made it.
+    tokens = [shard.drawn.forward_tokens for shard in report.shards]
+    assert tokens[0] / len(report.shards[0].drawn) > tokens[1] / len(report.shards[1].drawn)
+
+
 def test_a_judge_that_disagrees_is_noticed() -> None:
     """The automaton of another rule than the judge's."""
     judge = RuleJudge(RuleSet(default=Demand(required=("the",))))
