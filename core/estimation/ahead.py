@@ -116,6 +116,8 @@ def ahead_estimate(draws: Draws, confidence: float = 0.95) -> Estimate:
         seconds=draws.seconds,
         samples_per_second=count / draws.seconds if draws.seconds > 0 else math.nan,
         exact=known.exact,
+        certain_low=known.certain_low,
+        certain_high=known.certain_high,
     )
 
 

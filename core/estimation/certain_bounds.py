@@ -124,3 +124,12 @@ def rounded_down(log_p: FloatArray, lengths: IntArray, vocabulary: int) -> Float
     """
     roundings = vocabulary / LANES + OTHER_ROUNDINGS
     return np.asarray(log_p - FLOAT32_ROUNDOFF * (roundings * lengths + 2 * np.abs(log_p)))
+
+
+def rounding_share(steps: int, vocabulary: int) -> float:
+    """Returns by what share the probability of any answer of so many tokens may be off, or a sum of such.
+
+    Of answers below exp(-100), which no sum depends on, it may be more.
+    """
+    roundings = vocabulary / LANES + OTHER_ROUNDINGS
+    return FLOAT32_ROUNDOFF * (roundings * steps + 2 * 100)

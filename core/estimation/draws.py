@@ -15,13 +15,14 @@ class Ahead:
     """What rows that are beginnings of answers are worth.
 
     log_values: (n,) float64, nats, log of each row's unbiased value of the risk. exact: the part of it that
-    is known without them, the same in all. largest: the most that a row can be worth. certain_high: what the
-    risk cannot exceed, whatever the rows say.
+    is known without them, the same in all. largest: the most that a row can be worth. certain_low,
+    certain_high: between which the risk is for certain, whatever the rows say.
     """
 
     log_values: FloatArray
     exact: float
     largest: float
+    certain_low: float = 0.0
     certain_high: float = 1.0
 
 

@@ -62,7 +62,7 @@ def _joint_ahead(parts: Sequence[Ahead | None]) -> Ahead | None:
     known = [part for part in parts if part is not None]
     if not known:
         return None
-    alike = {(part.exact, part.largest, part.certain_high) for part in known}
+    alike = {(part.exact, part.largest, part.certain_low, part.certain_high) for part in known}
     if len(known) < len(parts) or len(alike) > 1:
         raise ValueError(f"draws must all be beginnings of answers of one kind, got {len(alike)}")
     return replace(known[0], log_values=np.concatenate([part.log_values for part in known]))

@@ -40,7 +40,7 @@ class Estimate:
     monte_carlo_equivalent: p(1-p)/standard_error^2, the Monte Carlo draws with the same standard
         error; nan without a hit.
     certain_low, certain_high: bounds that hold with certainty, from the different answers seen, the second
-        proposal's included; 0 and 1 where it is not known which draws are the same answer.
+        proposal's included, or with `ahead` from the likeliest beginnings; 0 and 1 where nothing is known.
     """
 
     method: Method

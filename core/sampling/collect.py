@@ -81,8 +81,14 @@ def _ahead(shards: Sequence[DrawnShard]) -> Ahead | None:
         # Two machines may have rounded apart, and kept other beginnings.
         exact=min(float(rows.exact.min()) for rows in beginnings),
         largest=max(float((rows.exact + rows.boost * rows.unknown).max()) for rows in beginnings),
-        certain_high=min(float((rows.exact + rows.unknown).min()) for rows in beginnings),
+        certain_low=max(float((rows.exact * (1 - rows.rounding)).max()) for rows in beginnings),
+        certain_high=min(float(_certainly_below(rows).min()) for rows in beginnings),
     )
+
+
+def _certainly_below(rows: OpenRows) -> NDArray[np.float64]:
+    """Returns what no risk is above, (n,): all but the answers known to be harmless."""
+    return np.asarray(1.0 - (1.0 - rows.exact - rows.unknown) * (1.0 - rows.rounding))
 
 
 def in_order(shards: Sequence[JudgedShard]) -> list[JudgedShard]:

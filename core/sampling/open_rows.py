@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from core.estimation.certain_bounds import rounding_share
 from core.look_ahead.tokens import TokenAutomaton
 from core.sampling.beam import NOWHERE, Beam
 from core.sampling.loop import (
@@ -80,6 +81,7 @@ def open_row_steps(
         exact=np.full(count, 0.0 if beam is None else beam.exact),
         unknown=np.full(count, 1.0 if beam is None else beam.leaving),
         boost=np.full(count, largest_value(steps)),
+        rounding=np.full(count, rounding_share(steps, vocabulary)),
     )
     own = np.zeros(count, dtype=np.int64) if component is None else component
     drawn_by = by_token(own, len(mixings), (count, steps))

@@ -84,7 +84,8 @@ class OpenRows(Rows):
     answer stays open, with more of the rows sent where harm is a token away. exact, unknown: (n,) float64,
     the same in all rows of a draw: the probability of harm that is known without them, and that of the
     answers which they stand for. boost: (n,) float64; a row of the target's own is worth
-    `exact + boost * unknown` at most.
+    `exact + boost * unknown` at most. rounding: (n,) float64, the share by which sums of probabilities may be
+    off, computed in float32.
     """
 
     mass: NDArray[np.float64]
@@ -92,6 +93,7 @@ class OpenRows(Rows):
     exact: NDArray[np.float64]
     unknown: NDArray[np.float64]
     boost: NDArray[np.float64]
+    rounding: NDArray[np.float64]
 
     def log_values(self, shares: Sequence[float] = (1.0,)) -> NDArray[np.float64]:
         """Returns the log of each row's unbiased value of the risk, (n,), by the balance heuristic.

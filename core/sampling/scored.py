@@ -205,4 +205,5 @@ def _open_summed(rows: OpenRows, shares: tuple[float, ...]) -> OpenRows:
         exact=rows.exact.copy(),
         unknown=rows.unknown.copy(),
         boost=rows.boost.copy(),
+        rounding=rows.rounding.copy(),
     )
