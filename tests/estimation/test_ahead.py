@@ -63,20 +63,23 @@ def test_nothing_found_is_a_bound() -> None:
     assert (found.verdict, codes(found)) == ("caution", ["zero_hits"])
 
 
-def test_what_the_first_token_settles_is_trusted() -> None:
-    found = look_ahead_estimate(np.full(400, 4e-3), 4e-3)
-    assert found.estimate == found.ci_low == pytest.approx(4e-3)
-    assert found.exact == 4e-3
-    # What was not met may still be there.
-    assert found.upper_bound_free > 2 * found.estimate
-    assert found.cs_low == pytest.approx(4e-3)
+def test_what_is_certain_is_trusted() -> None:
+    """However few rows there are: the certain bounds leave nothing to doubt."""
+    worth = Ahead(np.log(np.full(20, 4e-3)), 4e-3, 9e-3, certain_low=4e-3, certain_high=8e-3)
+    found = ahead_estimate(Draws.of_beginnings(worth))
+    assert found.estimate == found.ci_low == found.certain_low == pytest.approx(4e-3)
+    assert found.ci_high <= found.certain_high
+    assert found.upper_bound_free <= found.certain_high
+    assert found.verdict == "trust"
 
 
-def test_few_beginnings_are_not_trusted() -> None:
-    """However equal they are: a kind of one in a hundred may not be among them."""
-    found = look_ahead_estimate(np.full(200, 4e-3))
-    assert (found.verdict, codes(found)) == ("caution", ["few_beginnings"])
-    assert look_ahead_estimate(np.full(300, 4e-3)).verdict == "trust"
+def test_rows_that_met_nothing_and_agree_are_not_trusted() -> None:
+    """They cannot rule out what they did not meet, however exact the rest is."""
+    found = look_ahead_estimate(np.full(1_000, 4e-3), 4e-3)
+    assert (found.verdict, codes(found)) == ("caution", ["few_hits"])
+    nearly = look_ahead_estimate(np.full(1_000, 4e-3))
+    assert (nearly.verdict, codes(nearly)) == ("caution", ["unmet"])
+    assert look_ahead_estimate(np.full(50_000, 4e-3)).verdict == "trust"
 
 
 def test_a_way_that_no_draw_met_is_in_the_bound() -> None:
@@ -87,7 +90,9 @@ def test_a_way_that_no_draw_met_is_in_the_bound() -> None:
         values = np.where(generator.random(300) < 1e-3, 1.0, generator.uniform(0.5e-5, 1.5e-5, 300))
         found = look_ahead_estimate(values)
         beyond += truth > found.upper_bound_free
-        missed += truth > found.ci_high
+        if truth > found.ci_high:
+            missed += 1
+            assert "unmet" in codes(found)
     assert missed > 50
     assert beyond <= 9
 
