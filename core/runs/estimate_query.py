@@ -24,12 +24,13 @@ from core.runs.estimate import (
     second_samples,
 )
 from core.runs.extra_components import companions
-from core.runs.prepare import building_steps
+from core.runs.forecast import forecast, needs_pilot, worth_measuring
+from core.runs.prepare import building_steps, fingerprints, ready_proposals
 from core.runs.reference import find_reference
 from core.runs.report import EstimateReport
-from core.runs.request import EstimateRequest, ahead_rule
+from core.runs.request import EstimateRequest, ahead_rule, sampling_plan
 from core.sampling.scored import JudgedShard
-from core.sampling.shards import SHARD_ROWS, AnyStore
+from core.sampling.shards import SHARD_ROWS, AnyStore, stored_pieces
 from core.search.pilot import measure_default
 from core.spec import UNWEIGHTED, check_samples
 from core.tasks import DRAWING, LOADING, Progress, Steps, named
@@ -82,6 +83,10 @@ def estimate_query(
     judge = own if request.judge is None else remembered(load_judge(request.judge), store)
     extra = second_samples(samples) if request.method == "is" else 0
     check_cost(judge, [request.query], samples + extra, longest, max_cost, notify)
+    known = known_default(loaded, request.behaviour, store, request.generation) is not None
+    pilot = needs_pilot(request, known=known or set(steering) >= WHOLE_STEERING)
+    if pilot:
+        _tell_time(loaded, request, samples, notify, pilot=True)
     request = yield from with_proposals(loaded, request, own, store, steering)
     if request.method not in UNWEIGHTED:
         yield from building_steps(loaded, request.behaviour, request.proposals)
@@ -90,6 +95,9 @@ def estimate_query(
             "this judge clears an answer by what may come until the end, so harm is counted at the last "
             "token only, and look-ahead gains less"
         )
+    measure = not pilot and worth_measuring(loaded, samples)
+    if measure and not _begun(loaded, request, samples, store):
+        _tell_time(loaded, request, samples, notify)
     shards = yield from _drawn(loaded, request, judge, samples, store, batch_rows)
     second: list[JudgedShard] = []
     if request.method == "is":
@@ -110,6 +118,27 @@ def estimate_query(
         loaded=loaded,
         shards=tuple(shards),
     )
+
+
+def _tell_time(
+    loaded: LoadedModel,
+    request: EstimateRequest,
+    samples: int,
+    notify: Callable[[str], object],
+    *,
+    pilot: bool = False,
+) -> None:
+    """Says how long it will take, if long; and what takes less."""
+    said = forecast(loaded, request, pilot=pilot).sentence(samples)
+    if said is not None:
+        notify(said)
+
+
+def _begun(loaded: LoadedModel, request: EstimateRequest, samples: int, store: AnyStore) -> bool:
+    """Returns whether the store holds answers of this sample: what is left is then told by its progress."""
+    known = fingerprints(loaded, ready_proposals(loaded, request))
+    plan = sampling_plan(request, known, samples, request.threshold)
+    return next(stored_pieces(store, plan.spec, 0, samples))[1] is not None
 
 
 def with_proposals(
@@ -171,6 +200,8 @@ def _drawn(
     shards: list[JudgedShard] = []
     done = stored = 0
     so_far = _SoFar(request)
+    # The pace begins here: what went before is none of it.
+    yield Progress(0, samples, "answers", message=DRAWING)
     for each in sample_in_hand(loaded, request, judge, samples, store, batch_rows=batch_rows):
         if not isinstance(each, JudgedShard):
             head = [] if each.partial is None else [each.partial]

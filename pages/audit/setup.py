@@ -19,6 +19,7 @@ from core.queries import parse_query_file
 from core.queries.query import Query
 from core.runs.catalogue import audits_folder
 from core.runs.default_method import default_method
+from core.runs.forecast import Forecast
 from core.spec import MAX_SAMPLES
 from pages.shared import resources, words
 from pages.shared.audits import begin, look_at_audit
@@ -238,6 +239,26 @@ def _spec(
     return AuditSpec.build(models=tuple(models), **fields)
 
 
+def _offer_less(spec: AuditSpec, rows: int, pace: float) -> None:
+    """Offers fewer answers a query where the audit takes minutes. rows: queries times models."""
+    offer = Forecast(STARTING, rows * pace).fewer(spec.samples)
+    if offer is None:
+        return
+    takes = words.duration(STARTING + rows * (1 + offer) * pace)
+    st.button(
+        f"{offer:,} answers a query: about {takes}",
+        key="audit_setup.less",
+        icon=":material/bolt:",
+        on_click=_take_less,
+        args=(offer,),
+    )
+
+
+def _take_less(samples: int) -> None:
+    st.session_state["audit_setup.samples"] = samples
+    st.session_state["audit_setup.direct"] = 0
+
+
 def _start(spec: AuditSpec, queries: Sequence[Query]) -> None:
     total = len(queries) * len(spec.models) * answers_a_query(spec)
     pace = known_pace(spec, queries[0].text)
@@ -257,6 +278,8 @@ def _start(spec: AuditSpec, queries: Sequence[Query]) -> None:
             f"{len(queries):,} queries × {len(spec.models)} "
             f"{'model' if len(spec.models) == 1 else 'models'}, {most}**{total:,} answers**: {takes}."
         )
+        if pace is not None:
+            _offer_less(spec, len(queries) * len(spec.models), pace)
     if pressed:
         folder = begin_folder(audits_folder() / audit_id(spec, queries), spec, queries)
         if not paid and not folder.finished:

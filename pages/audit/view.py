@@ -135,7 +135,9 @@ def _controls(
         _cost(folder, folder.total - done)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         if not whole:
-            share = min(done / folder.total, 1.0)
+            # Answers tell more than rows: a row of a slow model takes minutes.
+            drawn = 0.0 if snapshot is None else snapshot.progress.share
+            share = min(max(done / folder.total, drawn), 1.0)
             st.progress(share, text=_progress_words(folder, snapshot, done), width=430)
         if task is not None and snapshot is not None and going:
             running = snapshot.status == "running"
@@ -186,9 +188,11 @@ def _go_on(folder: AuditFolder) -> None:
 def _progress_words(folder: AuditFolder, snapshot: AuditSnapshot | None, done: int) -> str:
     count = f"{done:,} of {folder.total:,} rows done"
     if snapshot is None or snapshot.finished:
-        return f"{count} · stopped"
+        cancelled = snapshot is not None and snapshot.status == "cancelled"
+        return f"{count} · {'cancelled' if cancelled else 'stopped'}"
     progress = snapshot.progress
-    drawn = f"{progress.partial.drawn:,} answers drawn"
+    at = progress.partial
+    drawn = f"{int(max(at.drawn, at.computed)):,} answers drawn"
     if progress.partial.stored:
         drawn += f", {progress.partial.stored:,} found"
     if snapshot.status == "paused":

@@ -65,7 +65,9 @@ def _headline(arm: ArmEstimate | None, snapshot: RunSnapshot) -> None:
         if snapshot.status == "failed":
             st.error(plain(snapshot.error), icon=":material/error:")
         if arm is None:
-            st.html(big("…", "the first answers are being drawn", RISK_SIZE))
+            ended = snapshot.status in ("cancelled", "failed")
+            small = "no answer was finished" if ended else "the first answers are being drawn"
+            st.html(big(snapshot.status.capitalize() if ended else "…", small, RISK_SIZE))
             return
         found = arm.estimate
         going = not snapshot.finished and not _done(arm)
@@ -102,9 +104,8 @@ def _controls(run: RunSpec, task: RunTask, snapshot: RunSnapshot) -> None:
         for method in ("weighted", "mc"):
             arm = snapshot.progress.partial.arms.get(method)
             if arm is not None:
-                st.progress(
-                    arm.share, text=_progress_words(names[method], arm, snapshot), width=280
-                )
+                text = _progress_words(names[method], arm, task, snapshot)
+                st.progress(arm.share, text=text, width=280)
         if not snapshot.finished:
             going = snapshot.status == "running"
             # One button under one key: two that took turns would stand there together for a moment.
@@ -114,6 +115,7 @@ def _controls(run: RunSpec, task: RunTask, snapshot: RunSnapshot) -> None:
                 icon=":material/pause:" if going else ":material/play_arrow:",
                 type="secondary" if going else "primary",
                 width=BUTTON_WIDTH,
+                disabled=task.cancelling,
                 on_click=task.pause if going else task.resume,
             )
         if snapshot.status in ("cancelled", "failed"):
@@ -125,24 +127,36 @@ def _controls(run: RunSpec, task: RunTask, snapshot: RunSnapshot) -> None:
                 on_click=_continue,
                 args=(run,),
             )
+        if snapshot.status == "cancelled":
+            st.markdown(f":material/block: {_kept(snapshot)}", width="content")
         if not snapshot.finished:
             st.button(
                 "Cancel",
                 key="run_view.cancel",
                 icon=":material/stop:",
                 width=BUTTON_WIDTH,
+                disabled=task.cancelling,
                 on_click=task.cancel,
             )
+
+
+def _kept(snapshot: RunSnapshot) -> str:
+    """Returns what a cancelled run has left."""
+    arms = snapshot.progress.partial.arms.values()
+    answers = sum(len(shard.drawn) for arm in arms for shard in arm.partial)
+    return f"Cancelled. {words.counted(answers, 'answer')} {'is' if answers == 1 else 'are'} kept."
 
 
 def _continue(run: RunSpec) -> None:
     resources.start(run)
 
 
-def _progress_words(name: str, arm: ArmProgress, snapshot: RunSnapshot) -> str:
+def _progress_words(name: str, arm: ArmProgress, task: RunTask, snapshot: RunSnapshot) -> str:
     if arm.done >= arm.total:
         return f"{name}: all {arm.total:,} answers"
     count = f"{name}: {int(arm.done):,} of {arm.total:,}"
+    if task.cancelling and not snapshot.finished:
+        return f"{count} · cancelling"
     if snapshot.status == "running":
         return f"{count} · {words.duration(arm.seconds_left)} left"
     return f"{count} · {snapshot.status}"

@@ -105,9 +105,9 @@ def _progress_words(task: ComparisonTask, snapshot: ComparisonSnapshot) -> str:
     at = progress.partial
     done = f"{max(at.finished, len(at.last_known))} of {at.total} done"
     if not task.running:
-        return f"{done} · stopped"
+        return f"{done} · {'cancelled' if snapshot.status == 'cancelled' else 'stopped'}"
     if task.cancelling:
-        return f"{done} · stops after the work in progress"
+        return f"{done} · cancelling"
     left = progress.seconds_left
     status = progress.message or "starting" if left is None else f"{words.duration(left)} left"
     return f"{done} · {status}"

@@ -157,7 +157,9 @@ def _progress_words(task: Task[None, SearchResult]) -> tuple[float, str]:
     if at.total == 0:
         return 0.0, "Getting ready"
     if task.cancelling:
-        return at.share, "Stops at the next step; finished questions are kept"
+        return at.share, "Cancelling; finished questions are kept"
+    if at.unit == "pairs":
+        return at.share, f"Building the direction: {at.done:.0f} of {at.total:.0f} pairs"
     if at.total == 1:
         return at.share, "Drawing and weighing pilot answers"
     left = "" if at.seconds_left is None else f" · {words.duration(at.seconds_left)} left"
@@ -171,5 +173,7 @@ def _ended(task: Task[None, SearchResult]) -> str:
         return f":material/error: {plain(sentence(end.error))}"
     if end.status == "cancelled":
         at = end.progress
+        if at.unit != "queries":
+            return "Cancelled before the first question."
         return f"Cancelled after {int(at.done)} of {at.total:.0f} questions; these are kept."
     return ""

@@ -3,9 +3,11 @@
 import streamlit as st
 
 from core.glossary import meaning
+from core.runs.forecast import WORTH_TELLING
 from core.spec import MAX_SAMPLES
-from pages.shared import resources
+from pages.shared import resources, words
 from pages.shared.consent import waits_for_consent
+from pages.shared.pace import run_pace
 from pages.shared.state import change, look_at_run, settings
 
 
@@ -54,3 +56,33 @@ def launch_form() -> None:
         change(importance_samples=int(weighted), monte_carlo_samples=int(plain_draws))
         launch()
         st.rerun()
+    _time_needed()
+
+
+def _time_needed() -> None:
+    """Says how long the run will take here, if long, and offers a shorter one."""
+    run = resources.run_spec(settings())
+    pace = run_pace(run)
+    if pace is None:
+        return
+    takes = pace.seconds(run.importance_samples, run.monte_carlo_samples)
+    if takes < WORTH_TELLING:
+        return
+    offer = pace.fewer(run.importance_samples)
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.markdown(
+            f":material/schedule: About **{words.duration(takes)}** here, measured on a few tokens."
+        )
+        if offer is None and run.monte_carlo_samples > 0:
+            offer = run.importance_samples
+        if offer is not None:
+            less = words.duration(pace.seconds(offer, 0))
+            pressed = st.button(
+                f"{offer:,} answers, no Monte Carlo: about {less}",
+                key="launch.less",
+                icon=":material/bolt:",
+            )
+            if pressed:
+                change(importance_samples=offer, monte_carlo_samples=0)
+                launch()
+                st.rerun()

@@ -69,7 +69,7 @@ def test_an_audit_is_started_stopped_resumed_and_found_again(
     driver.get(driver.current_url)  # a reload finds it at work
     see(driver, "rows done")
     press(driver, "Cancel")
-    see(driver, "stopped")
+    see(driver, "cancelled")
     assert not rows_done(driver).startswith("6 of 6")
 
     press(driver, "Go on")
