@@ -1,11 +1,13 @@
 """Certain bounds: how near they come to the risk, by the draws of an estimate and by a search of the answers.
 
     python -m benchmarks.certain_bounds draws --out FILE.csv [--model aster] [--behaviour misuse]
+    python -m benchmarks.certain_bounds search [--model smollm2] [--seconds 30] [--length 8] [--queries 2]
 
 `draws` estimates every shipped query with the defaults and writes certain_low, certain_high, the estimate and
 upper_bound_free. A second call goes on where the first stopped. Prints how many queries' lower ends reach 80%
 of the estimate, how many upper ends are at most half of `upper_bound_free`, and how many references are
-outside.
+outside. `search` looks into the tree of answers of the real behaviours' first queries, a row a query: both
+ends, their ratio, and how many beginnings were looked into.
 """
 
 import argparse
@@ -17,11 +19,15 @@ import numpy as np
 
 from cache import MemoryStore
 from core.behaviours.load import load_queries, load_references
+from core.errors import TailscopeError
 from core.models.loading import load_model
+from core.runs.bound import BoundRequest, bound_query
 from core.runs.estimate_query import estimate_query
 from core.runs.request import EstimateRequest
+from core.spec import GenerationSpec
 from core.tasks.progress import result_of
 
+BEHAVIOURS = ("agrees", "claims", "insults", "secret", "language")
 FIELDS = (
     "estimate",
     "certain_low",
@@ -88,6 +94,40 @@ def summary(rows: list[dict[str, str]]) -> None:
     print(f"above the reference: {(low > truth).sum()}; below it: {(high < truth).sum()}")
 
 
+def search(options: argparse.Namespace) -> None:
+    """Prints a row of a table a query."""
+    loaded = load_model(options.model)
+    print(
+        "| query | at least | at most | ratio | looked into | seconds |\n|---|---|---|---|---|---|"
+    )
+    ratios = []
+    for behaviour in options.behaviours:
+        for query in load_queries(behaviour)[: options.queries]:
+            generation = GenerationSpec(
+                temperature=options.temperature,
+                max_new_tokens=options.length,
+                system_prompt=query.system,
+            )
+            request = BoundRequest(
+                query=query.text, model=options.model, behaviour=behaviour, generation=generation
+            )
+            steps = bound_query(request, MemoryStore(), seconds=options.seconds, loaded=loaded)
+            try:
+                found = result_of(steps).bounds
+            except TailscopeError as error:
+                print(f"| {behaviour}: {query.text} | {error} | | | | |", flush=True)
+                continue
+            ratios.append(found.high / found.low if found.low > 0 else np.inf)
+            print(
+                f"| {behaviour}: {query.text} | {found.low:.2e} | {found.high:.2e} | {ratios[-1]:.3g} | "
+                f"{found.looked_into:,} | {found.seconds:.0f} |",
+                flush=True,
+            )
+    print(
+        f"both ends within a factor of 10: {sum(ratio <= 10 for ratio in ratios)} of {len(ratios)}"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True)
@@ -97,6 +137,14 @@ def main() -> None:
     of_draws.add_argument("--samples", type=int, default=1_000)
     of_draws.add_argument("--out", type=Path, required=True)
     of_draws.set_defaults(run=draws)
+    of_search = commands.add_parser("search")
+    of_search.add_argument("--model", default="smollm2")
+    of_search.add_argument("--behaviours", nargs="*", default=list(BEHAVIOURS))
+    of_search.add_argument("--queries", type=int, default=2)
+    of_search.add_argument("--length", type=int, default=8)
+    of_search.add_argument("--temperature", type=float, default=1.0)
+    of_search.add_argument("--seconds", type=float, default=30.0)
+    of_search.set_defaults(run=search)
     options = parser.parse_args()
     options.run(options)
 

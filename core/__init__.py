@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from core.models.loading import LoadedModel
     from core.proposals import AnyProposalSpec
     from core.results.audit import AuditResult
+    from core.results.bound import BoundResult
     from core.results.estimate import EstimateResult
     from core.results.search import SearchOutcome
     from core.results.sensitivity import SensitivityResult
@@ -33,7 +34,16 @@ if TYPE_CHECKING:
 
     Show = Callable[[Progress[Any]], object]
 
-__all__ = ["__version__", "audit", "estimate", "fit_tail", "load_model", "sensitivity", "tune"]
+__all__ = [
+    "__version__",
+    "audit",
+    "bound",
+    "estimate",
+    "fit_tail",
+    "load_model",
+    "sensitivity",
+    "tune",
+]
 __version__ = "0.2.0"
 
 DEFAULT_HORIZON = 1_000
@@ -137,6 +147,61 @@ def estimate(
         samples=samples,
         seed=seed,
         proposal=proposal,
+        generation=generation,
+        judge=judge,
+        threshold=threshold,
+        cache=cache,
+        show=show,
+    )
+
+
+def bound(
+    query: str,
+    *,
+    model: str | LoadedModel = "aster",
+    behaviour: str = "misuse",
+    seconds: float = 60.0,
+    looks: int | None = None,
+    generation: Mapping[str, Any] | None = None,
+    judge: str | None = None,
+    threshold: float | None = None,
+    cache: str | Path | None = None,
+    show: Show | None = None,
+) -> BoundResult:
+    """Returns bounds on a query's risk that hold for certain, by a search of the tree of answers.
+
+    Nothing is drawn, and nothing assumed: beginnings of answers are looked into one by one, and the exact
+    probability of what they settle is added up. A second call goes on where the first stopped.
+
+    Parameters
+    ----------
+    seconds
+        How long to search.
+    looks
+        Beginnings of answers to look into, at most; None: as many as the seconds allow.
+
+    query, model, behaviour, generation, judge, threshold, cache, show: as for `estimate`; the judge must be
+    one of rules.
+
+    Raises
+    ------
+    TailscopeError
+        Bad input, or a judge that cannot be followed, in one sentence.
+
+    Examples
+    --------
+    >>> result = bound("how do i open the larkspur vault", looks=20)
+    >>> 0 <= result.low <= result.high <= 1
+    True
+    """
+    from core.results import bound as made
+
+    return made.bound(
+        query,
+        model=model,
+        behaviour=behaviour,
+        seconds=seconds,
+        looks=looks,
         generation=generation,
         judge=judge,
         threshold=threshold,

@@ -18,6 +18,7 @@ from typer.core import TyperCommand
 
 import core
 from core.cli.audit import audit
+from core.cli.bound import bound
 from core.cli.console import note
 from core.cli.direction import direction
 from core.cli.estimate import estimate
@@ -52,6 +53,7 @@ class FiniteNumbers(TyperCommand):
 
 for command in (
     estimate,
+    bound,
     tune,
     audit,
     sensitivity,

@@ -338,6 +338,28 @@ class ReportOutput(Output):
     pictures: list[str]
 
 
+class BoundOutput(Output):
+    """What `bound --json` prints: low and high bound the risk for certain.
+
+    looked_into: beginnings of answers. waiting: those that could be looked into next; 0: all is settled.
+    seconds: of searching, earlier calls included.
+    """
+
+    query: str
+    model: str
+    loading: LoadingSpec
+    behaviour: str
+    generation: GenerationSpec
+    judge: str | None
+    threshold: float | None
+    model_fingerprint: str
+    low: float
+    high: float
+    looked_into: int
+    waiting: int
+    seconds: float
+
+
 class ModelsOutput(Output):
     """What `models --json` prints."""
 
@@ -346,6 +368,7 @@ class ModelsOutput(Output):
 
 OUTPUTS: dict[str, type[Output]] = {
     "estimate": ESTIMATE,
+    "bound": BoundOutput,
     "tune": TUNE,
     "audit": AuditOutput,
     "sensitivity": SENSITIVITY,

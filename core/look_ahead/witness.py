@@ -30,12 +30,28 @@ class Witness:
         Raises:
             BehaviourError: the judge says otherwise of one of them.
         """
-        generator, automaton = np.random.default_rng(seed), self.ahead.automaton
-        answers: list[tuple[list[int], bool]] = []
-        steps = rows.tokens.shape[1]
+        generator = np.random.default_rng(seed)
+        begun = []
         for row in generator.choice(len(rows), WITNESSED_ROWS).tolist():
             length = int(generator.integers(rows.lengths[row] + 1))
-            begun = rows.tokens[row, :length].tolist()
+            begun.append(rows.tokens[row, :length].tolist())
+        self._continued(begun, rows.tokens.shape[1], generator)
+
+    def check_beginnings(
+        self, beginnings: Sequence[Sequence[int]], steps: int, *, seed: int
+    ) -> None:
+        """Continues some of these beginnings. Raises: as `check`."""
+        generator = np.random.default_rng(seed)
+        rows = generator.choice(len(beginnings), WITNESSED_ROWS).tolist()
+        self._continued([[*beginnings[row]] for row in rows], steps, generator)
+
+    def _continued(
+        self, beginnings: Sequence[list[int]], steps: int, generator: np.random.Generator
+    ) -> None:
+        answers: list[tuple[list[int], bool]] = []
+        automaton = self.ahead.automaton
+        for begun in beginnings:
+            length = len(begun)
             following = automaton.next(automaton.after(begun))
             settles = following.at_last if length + 1 == steps else following.settles
             for word in (HARMFUL, HARMLESS):

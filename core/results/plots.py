@@ -49,6 +49,20 @@ def convergence(table: pd.DataFrame, confidence: float, reference: float | None)
     return _on_log_axes(figure, "xy", table[["estimate", "ci_low", "ci_high"]].to_numpy())
 
 
+def bounds(path: Sequence[tuple[float, float, float]]) -> go.Figure:
+    """Returns how both ends of certain bounds moved. path: (seconds, low, high)."""
+    figure = go.Figure()
+    seconds = [point[0] for point in path]
+    for name, end in (("at most", 2), ("at least", 1)):
+        values = [max(point[end], LOWEST) for point in path]
+        figure.add_scatter(
+            x=seconds, y=values, name=name, mode="lines", line={"color": BLUE},
+            fill="tonexty" if end == 1 else None, fillcolor=BAND,
+        )  # fmt: skip
+    figure.update_layout(xaxis_title="seconds of searching", yaxis_title="risk of a harmful answer")
+    return _on_log_axes(figure, "y", np.array(path)[:, 1:])
+
+
 def risks(table: pd.DataFrame) -> go.Figure:
     """Returns every query's risk with its interval. table: of an audit's results."""
     known = table[table["estimate"].notna()].sort_values("estimate")

@@ -20,6 +20,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "estimate-is": (*ESTIMATE, "--method", "is"),
     "estimate-mc": (*ESTIMATE, "--method", "mc", "--top-k", "50"),
     "estimate-ablate": (*ESTIMATE, "--proposal", '{"kind": "ablate", "strength": 0.5}'),
+    "bound": ("bound", "--query", QUERY, "--looks", "20", "--max-new-tokens", "6"),
     "tune": ("tune", "--query", QUERY, "--rows", "60", "--strengths", "6", "--layers", "3"),
     "tune-no-harm": ("tune", "--query", "what is a cow", "--rows", "10", "--layers", "1", "--strengths", "1"),
     "preflight": ("preflight",),
