@@ -5,6 +5,8 @@ from typing import Any
 MILLION = 1e6
 LABELS = {"labelFontSize": 14, "titleFontSize": 14, "titleFontWeight": 500, "titlePadding": 10}
 GRID = {"gridOpacity": 0.3}
+# Labels that would touch are left out.
+APART = {"labelOverlap": "greedy", "labelSeparation": 10}
 # The reference: a grey that reads on light and dark. Words on charts: as dark as other text.
 NEUTRAL = "#8494a4"
 INK = {"light": "#2f3d4a", "dark": "#dbe4ec"}

@@ -77,6 +77,9 @@ def tails(
         str, typer.Option(help="Refits, or draws of the posterior, that the intervals come from.")
     ] = "500",
     seed: Annotated[int, typer.Option(help="Same seed, same intervals.")] = 0,
+    report_file: Annotated[
+        Path | None, typer.Option("--report", help="Write a report too: one HTML file.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Forecasts the worst of many queries not seen yet, from the estimates of some."""
@@ -108,4 +111,19 @@ def tails(
         elif input_file is not None:
             read = read_csv(input_file, model, keep_doubtful=keep, group=group)
         report = forecast_report(read, spec, horizons, tau or TAUS, vocabulary)
+    if report_file is not None:
+        from core.cli.command_line import TailsCommand
+        from core.reports.render import write_report
+        from core.reports.tail import tail_document
+
+        # By name: a report goes to others, whom the path does not concern.
+        place = input_file if audit is None else audit
+        assert place is not None, "one of the two is given"
+        source = [f"{'input' if audit is None else 'audit'}={place.resolve().name}"]
+        source += [f"model={model}"] if model is not None else []
+        source += [f"group={group}"] if group is not None else []
+        command = TailsCommand(
+            spec, tuple(source), horizons[0], tuple(tau or TAUS), leave_out_doubtful
+        )
+        write_report(tail_document(report, command), report_file)
     print_report(report.to_dict() if as_json else report.to_text())

@@ -5,8 +5,8 @@ import pandas as pd
 
 from core.charts.style import GRID, INK, LABELS, MILLION, NEUTRAL, Chart
 from core.tails.backtest import Backtest
+from core.tails.words import risk_range, risk_text
 from pages.tails.threshold_charts import log_axis, titled
-from pages.tails.wording import risk_range, risk_text
 
 HEIGHT = 340
 TENFOLD = 10

@@ -9,9 +9,10 @@ import streamlit as st
 from core.files.json_text import parse_json
 from core.tails.analysis import FittedTail
 from core.tails.reading import ReadSample
+from core.tails.words import risk_range, risk_text
 from pages.shared.frame import sentence
 from pages.tails.state import keep, kept, remembered
-from pages.tails.wording import WITH_START, risk_range, risk_text
+from pages.tails.wording import WITH_START
 
 MOST_REASONS = 2
 MOST_SHOWN = 6

@@ -5,9 +5,11 @@ import json
 import streamlit as st
 
 from core.cli.command_line import TailsCommand, command_line
+from core.reports.tail import tail_document
 from core.tails.remarks import COMMAND_LINE_AUDIT, COMMAND_LINE_FILE, Remark
 from core.tails.report import TAUS, TailsReport
 from pages.shared.frame import plain
+from pages.shared.reports import report_buttons
 from pages.tails.doubtful import leaves_out
 from pages.tails.pictures import ShownForecast
 from pages.tails.source import example_csv
@@ -30,13 +32,10 @@ def take_away(shown: ShownForecast, remarks: tuple[Remark, ...]) -> None:
     )
     group = kept(f"group.{opened.identity}", None)
     options = (*opened.options, *(() if group is None else (f"group={group}",)))
+    command = TailsCommand(fitted.spec, options, n, taus, leaves_out(opened.identity))
     with st.expander("Take it with you", icon=":material/download:"):
         st.markdown("The same from the command line:")
-        st.code(
-            command_line(TailsCommand(fitted.spec, options, n, taus, leaves_out(opened.identity))),
-            language="bash",
-            wrap_lines=True,
-        )
+        st.code(command_line(command), language="bash", wrap_lines=True)
         notes = [opened.note] if opened.note else []
         if not fitted.spec.noise_corrected:
             notes.append("With the noise left in, look at noise_left_in of what --json prints.")
@@ -59,6 +58,12 @@ def take_away(shown: ShownForecast, remarks: tuple[Remark, ...]) -> None:
                     on_click="ignore",
                     key="tails.example_csv",
                 )
+        report_buttons(
+            f"tailscope-tail-{n}",
+            lambda shown: tail_document(report, command),
+            "tails.report",
+            answers=False,
+        )
 
 
 def _json(report: TailsReport) -> bytes:

@@ -5,8 +5,8 @@ import pandas as pd
 
 from core.charts.style import INK, MILLION, NEUTRAL, Chart
 from core.tails.quantile_plot import QuantilePlot
+from core.tails.words import risk_text
 from pages.tails.threshold_charts import ACCENT, log_axis, titled
-from pages.tails.wording import risk_text
 
 
 def quantiles(plot: QuantilePlot, ink: str = INK["light"]) -> Chart:

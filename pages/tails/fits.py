@@ -13,18 +13,11 @@ from core.tails.reading import ReadSample
 from core.tails.remarks import Vocabulary
 from core.tails.sample import TailSample
 from core.tails.spec import FIT_NAMES, TailSpec
+from core.tails.words import risk_range, risk_text
 from pages.shared.frame import plain, sentence
 from pages.tails.fits_charts import FitCurve, fits_chart, survival_of_fits
 from pages.tails.state import fits
-from pages.tails.wording import (
-    FIT_HELP,
-    NO_FIT,
-    SHORT_FITS,
-    TOO_FAR,
-    error_words,
-    risk_range,
-    risk_text,
-)
+from pages.tails.wording import FIT_HELP, NO_FIT, SHORT_FITS, TOO_FAR, error_words
 
 OPEN = "tails.fits.open"
 

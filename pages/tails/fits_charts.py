@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from core.charts.style import INK, MILLION, NEUTRAL, Chart
-from pages.tails.charts import MOST_DECADES, decades, ends
+from core.charts.tail import MOST_DECADES, decades, ends
+from core.tails.words import level_text, risk_range, risk_text
 from pages.tails.threshold_charts import ACCENT, log_axis, titled
-from pages.tails.wording import level_text, risk_range, risk_text
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -6,25 +6,19 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
+from core.charts import tail as charts
 from core.charts.style import INK
+from core.charts.tail_fan import differs, fan
 from core.tails.analysis import FittedTail
 from core.tails.exceedance import uses_deconvolution
 from core.tails.forecast import Forecast
 from core.tails.picture import survival_points
 from core.tails.reading import ReadSample
 from core.tails.sample import to_risk
-from pages.tails import charts
-from pages.tails.fan import differs, fan
+from core.tails.words import risk_range, risk_text
 from pages.tails.source_choice import EstimateSource
 from pages.tails.state import fits
-from pages.tails.wording import (
-    OF_GROUPS,
-    WITH_START,
-    likely,
-    risk_range,
-    risk_text,
-    share_text,
-)
+from pages.tails.wording import OF_GROUPS, WITH_START, likely, share_text
 
 _LINES = {
     "lognormal": "the curve through all of them",

@@ -11,10 +11,11 @@ from core.tails.remarks import Vocabulary
 from core.tails.sample import TailSample, to_risk
 from core.tails.spec import TailSpec
 from core.tails.thresholds import OfferedStarts, ThresholdTable, offered_starts, why_chosen
+from core.tails.words import risk_text
 from pages.shared.frame import plain, sentence
 from pages.tails.fit_quality import fit_quality_view
 from pages.tails.threshold_charts import Parameter, mean_excess, p_values, stability
-from pages.tails.wording import ON_AUDIT, risk_text, wordings
+from pages.tails.wording import ON_AUDIT, wordings
 
 LARGEST = "tails.largest"
 SLIDER = "tails.threshold.slider"

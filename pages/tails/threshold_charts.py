@@ -9,16 +9,14 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from core.charts.style import GRID, INK, LABELS, MILLION, NEUTRAL, Chart
+from core.charts.style import APART, GRID, INK, LABELS, MILLION, NEUTRAL, Chart
 from core.tails.automatic_threshold import RATE
 from core.tails.thresholds import ThresholdTable
-from pages.tails.wording import SMALL, risk_text
+from core.tails.words import SMALL, risk_text
 
 ACCENT = "#d55e00"
 ANDERSON, CRAMER = "Anderson–Darling", "Cramér–von Mises"
 CHOSEN, AUTOMATIC = "in use", "automatic"
-# Labels that would touch are left out.
-APART = {"labelOverlap": "greedy", "labelSeparation": 10}
 FEW_DECADES = 60.0
 IN_PERCENT = "format(datum.value / 1e4, ',~r') + '%'"
 HEIGHT, LEGEND = 240, 70

@@ -11,6 +11,7 @@ from core.tails.memo import LevelExceedance
 from core.tails.notices import remarks_of
 from core.tails.remarks import Remark, Vocabulary, sentence_of
 from core.tails.thresholds import ThresholdTable
+from core.tails.words import headline, level_text, risk_range
 from pages.shared.chances import big
 from pages.shared.frame import plain, sentence
 from pages.tails.address import write_link
@@ -37,10 +38,7 @@ from pages.tails.wording import (
     chance_range,
     error_words,
     fitted_to,
-    headline,
-    level_text,
     likely,
-    risk_range,
     share_text,
     too_far,
     worst_seen,

@@ -24,6 +24,7 @@ from core.audit.spec import AuditModel, AuditSpec, audit_id
 from core.behaviours.load import load_queries
 from core.cli.app import main as cli
 from core.runs.catalogue import audit_entry, audits_folder, remember
+from core.tails import words as words_of_tails
 from core.tails.predictor import Predictor
 from core.tails.reading import (
     estimates_table,
@@ -36,6 +37,7 @@ from core.tails.remarks import Remark, sentence_of
 from core.tails.report import TAUS, forecast_report
 from core.tails.sentences import SENTENCES
 from core.tails.spec import TailSpec
+from core.tails.words import risk_range, risk_text
 from core.tasks import FINISHED
 from pages.shared import audits as audit_state
 from pages.tails import source as tails_source
@@ -44,7 +46,6 @@ from pages.tails.doubtful import reasons
 from pages.tails.file import template
 from pages.tails.source import AUDIT, EXAMPLE, FILE, LIVE
 from pages.tails.state import KEPT, LARGEST, key_of
-from pages.tails.wording import risk_range, risk_text
 from tests.pages.driver import checked, headline, words
 
 ROOT = Path(__file__).parents[2]
@@ -679,12 +680,12 @@ def test_risks_in_words() -> None:
     assert risk_range(2e-6, 4e-4) == "2 to 400 per million"
     assert risk_range(0.99991, 1.0) == "over 99.9%"
     assert risk_text(0.0068, 0.14) == "0.68%"
-    assert tails_words.often(0.0068, 0.14) == "about 0.68% of the time"
-    assert tails_words.often(0.0068, 0.008) == "about 6,800 times in a million"
-    assert tails_words.often(1.0) == "nearly every time"
+    assert words_of_tails.often(0.0068, 0.14) == "about 0.68% of the time"
+    assert words_of_tails.often(0.0068, 0.008) == "about 6,800 times in a million"
+    assert words_of_tails.often(1.0) == "nearly every time"
     assert tails_words.likely(1.0) == "above 99.9%"
     assert tails_words.likely(0.0) == "below 0.01%"
-    levels = [tails_words.level_text(risk) for risk in (0.01, 0.07, 0.9999, 0.005, 1e-9)]
+    levels = [words_of_tails.level_text(risk) for risk in (0.01, 0.07, 0.9999, 0.005, 1e-9)]
     assert levels == ["1%", "7%", "99.99%", "0.5%", "0.0000001%"]
     for risk in np.geomspace(1e-9, 1, 50):
         assert not re.match(r"(0|0\.0|100)(%| per)", risk_text(float(risk)))

@@ -19,6 +19,7 @@ from core.tails.quantile_plot import QuantilePlot
 from core.tails.sample import TailSample, to_risk
 from core.tails.spec import FIT_NAMES, TailSpec
 from core.tails.thresholds import threshold_table, why_chosen
+from core.tails.words import risk_text
 from pages.tails import fit_quality, threshold_charts
 from pages.tails import fits as fits_page
 from pages.tails.fit_quality import outside_words
@@ -26,7 +27,7 @@ from pages.tails.fits import FitForecast, fits_rows, forecast_of
 from pages.tails.fits_charts import BASELINES, survival_of_fits
 from pages.tails.state import fits, key_of
 from pages.tails.threshold import LARGEST, SLIDER
-from pages.tails.wording import NO_FIT, ON_AUDIT, ON_FILE, TOO_FAR, risk_text
+from pages.tails.wording import NO_FIT, ON_AUDIT, ON_FILE, TOO_FAR
 from tests.tails.samples import gumbel_scores, sample_of
 from tests.tails.test_bootstrap import grouped_scores
 

@@ -4,8 +4,8 @@ import math
 
 import pandas as pd
 
-from core.charts.style import GRID, LABELS, NEUTRAL, Chart
-from pages.tails.charts import (
+from core.charts.style import APART, GRID, LABELS, NEUTRAL, Chart
+from core.charts.tail import (
     HARM,
     LIGHT_BLUE,
     MARK,
@@ -16,8 +16,7 @@ from pages.tails.charts import (
     risk_axis,
     rule,
 )
-from pages.tails.threshold_charts import APART
-from pages.tails.wording import level_text, often, risk_range, risk_text
+from core.tails.words import level_text, often, risk_range, risk_text
 
 
 def fan(

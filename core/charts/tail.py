@@ -8,9 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from core.charts.style import GRID, LABELS, Chart
-from pages.tails.threshold_charts import APART
-from pages.tails.wording import SMALL, level_text, risk_text
+from core.charts.style import APART, GRID, LABELS, Chart
+from core.tails.words import SMALL, level_text, risk_text
 
 BLUE = "#0072b2"
 LIGHT_BLUE = {"light": BLUE, "dark": "#56b4e9"}
