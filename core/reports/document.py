@@ -35,6 +35,8 @@ class Badge:
 
 
 Cell = str | Value | Spoken | Badge
+# From so many characters on a headline is no number with its unit.
+SENTENCE_CHARACTERS = 45
 # A line of words and numbers.
 Phrase = tuple[str | Value, ...]
 
@@ -134,6 +136,12 @@ class Document:
     tiles: tuple[Tile, ...] = ()
     picture: Picture | None = None
     answers_shown: bool = field(default=False, kw_only=True)
+
+    @property
+    def in_a_sentence(self) -> bool:
+        """Whether the headline is a sentence, which takes smaller letters than a number."""
+        said = "".join(part if isinstance(part, str) else part.text for part in self.headline)
+        return len(said) > SENTENCE_CHARACTERS
 
     def pictures(self) -> Iterator[Picture]:
         """Yields all pictures, that of the first screen first."""

@@ -22,6 +22,7 @@ from core.reports.document import (
     Value,
 )
 from core.reports.parts import data_section, made_now, number, repeat_section, setting
+from core.reports.text import sentence
 from core.tails.picture import fan, survival_curve, survival_points
 from core.tails.report import TailsReport
 from core.tails.sample import to_risk
@@ -59,7 +60,7 @@ def tail_document(found: TailsReport, command: TailsCommand) -> Document:
         headline=(big,),
         interval=(small,),
         warnings=tuple(
-            text
+            sentence(text)
             for text, remark in zip(found.warnings, found.remarks, strict=True)
             if remark.to_dict()["level"] == "caution"
         ),
@@ -69,7 +70,7 @@ def tail_document(found: TailsReport, command: TailsCommand) -> Document:
             _levels(values),
             _survival(found),
             Section("How it was forecast", (Paragraph(METHOD), _fit(values))),
-            Section("What it does not say", (Bullets((*LIMITS, *found.warnings)),)),
+            Section("What it does not say", (Bullets((*LIMITS, *map(sentence, found.warnings))),)),
             _settings(found),
             repeat_section([command_line(command)], [("seed", str(values["seed"]))]),
             data_section(values, "the command above"),

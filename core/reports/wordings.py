@@ -31,6 +31,7 @@ from core.reports.parts import (
     setting,
     settings_terms,
 )
+from core.reports.text import sentence
 from core.sampling.shards import AnyStore
 from core.sensitivity.comparison import Comparison, VariantRow, stored_rows
 from core.sensitivity.report import SensitivityReport, summed_up
@@ -65,7 +66,9 @@ def wordings_document(plan: Comparison, found: SensitivityReport) -> Document:
             Section("What was asked", (Paragraph(_asked(plan)),)),
             _variants(found),
             method_section(spec.method),
-            Section("What it does not say", (Bullets((*LIMITS, LIMIT, *found.notes)),)),
+            Section(
+                "What it does not say", (Bullets((*LIMITS, LIMIT, *map(sentence, found.notes))),)
+            ),
             _settings(plan),
             _repeat(plan),
             data_section(found.to_dict(), "`tailscope sensitivity --json`"),
