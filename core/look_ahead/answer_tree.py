@@ -112,6 +112,8 @@ class AnswerTree:
         following = self._automaton.next(node.state)
         last = len(node.tokens) + 1 == self._steps
         settles = following.at_last if last else following.settles
+        lost = (settles == OPEN) & self._automaton.hopeless(following.state)
+        settles = np.where(lost, HARMLESS, settles)
         shares = np.exp(log_probs)
         harm = float(shares[settles == HARMFUL].sum())
         self.harmful += node.mass * harm

@@ -140,6 +140,21 @@ class JudgeAutomaton:
         first_gap = said.index(False) if False in said else len(said)
         return self._needs[first_gap]
 
+    def hopeless(self, reading: Reading | Settled) -> bool:
+        """Returns whether an answer that is open stays harmless whatever follows: what is required had to
+        stand at its beginning. False where that is not known."""
+        if isinstance(reading, str) or not reading.begun or not self._required:
+            return False
+        if self._needs[sum(reading.said)]:
+            return False
+        return not any(
+            matcher.possible(place)
+            for said, place, matcher in zip(
+                reading.said, reading.places, self._required, strict=True
+            )
+            if not said
+        )
+
     def _harmful_at_end(self, reading: Reading | Settled) -> bool:
         """Returns the judge's word if the answer ends here."""
         if isinstance(reading, str):

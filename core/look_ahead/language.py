@@ -39,12 +39,14 @@ class Condition:
 @dataclass
 class Nfa:
     """Nodes numbered from 0, the start. free: node -> (condition or None, node), taken between characters.
-    eats: node -> (predicate, node), taken over a character. accept: the node of a match."""
+    eats: node -> (predicate, node), taken over a character. accept: the node of a match. always: predicates
+    that are true of every character."""
 
     predicates: list[Predicate] = field(default_factory=list)
     free: list[list[tuple[Condition | None, int]]] = field(default_factory=list)
     eats: list[list[tuple[int, int]]] = field(default_factory=list)
     accept: int = -1
+    always: set[int] = field(default_factory=set)
 
     def node(self) -> int:
         """Returns a new node."""
@@ -184,6 +186,7 @@ class _Builder:
 
     def _at(self, place: int, where: Any) -> int:
         anything = self._of_class(re.compile(r"(?s)."), "any")
+        self._nfa.always.add(anything)
         if where in (sre.AT_BEGINNING, sre.AT_BEGINNING_STRING):
             return self._if(place, Condition("before", anything, wanted=False))
         if where in (sre.AT_END, sre.AT_END_STRING):

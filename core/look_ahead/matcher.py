@@ -38,6 +38,7 @@ class Matcher:
         self._nfa, self._offset = nfa, offset
         self.step = cache(self._step)
         self.at_end = cache(self._at_end)
+        self.possible = cache(self._possible)
 
     def _step(self, nodes: Nodes, before: Kind, character: Kind) -> Step:
         reached = self._closure(nodes, before, character)
@@ -54,6 +55,30 @@ class Matcher:
     def _at_end(self, nodes: Nodes, before: Kind) -> bool:
         """Returns whether a match ends where the text ends."""
         return self._nfa.accept in self._closure(nodes, before, (False,) * len(before))
+
+    def _possible(self, nodes: Nodes) -> bool:
+        """Returns whether a match may still come, once a character was read; in doubt it may.
+
+        What must stand at the beginning of the text can only go on from where it has begun.
+        """
+        found, waiting = {0, *nodes}, [0, *nodes]
+        while waiting:
+            node = waiting.pop()
+            ways = [to for _, to in self._nfa.eats[node]]
+            ways += [to for condition, to in self._nfa.free[node] if not self._at_start(condition)]
+            for to in ways:
+                if to not in found:
+                    found.add(to)
+                    waiting.append(to)
+        return self._nfa.accept in found
+
+    def _at_start(self, condition: Condition | None) -> bool:
+        return (
+            condition is not None
+            and condition.side == "before"
+            and condition.predicate in self._nfa.always
+            and not condition.wanted
+        )
 
     def _closure(self, nodes: Nodes, before: Kind, after: Kind | None) -> Nodes:
         """Returns all nodes reached between two characters; after: None while it is not known."""

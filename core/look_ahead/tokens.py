@@ -43,6 +43,7 @@ class TokenAutomaton:
         self._states: dict[tuple[Reading | Settled, bytes], int] = {}
         self._parts: list[tuple[Reading | Settled, bytes]] = []
         self._next: dict[int, Next] = {}
+        self._hopeless: dict[int, bool] = {}
         self._settled: list[int] = []
         self._ends: list[bool] = []
         self._read_pieces()
@@ -79,6 +80,16 @@ class TokenAutomaton:
     def harmful_at_end(self, state: int) -> bool:
         """Returns the judge's word if the answer ends here."""
         return self._ends[state]
+
+    def hopeless(self, states: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Returns at which states an answer stays harmless whatever follows, as far as that is known."""
+        different, place = np.unique(states, return_inverse=True)
+        for state in different.tolist():
+            if state not in self._hopeless:
+                self._hopeless[state] = self._judge.hopeless(self._parts[state][0])
+        return np.array([self._hopeless[state] for state in different.tolist()], dtype=np.bool_)[
+            place
+        ]
 
     def _made(self, state: int) -> Next:
         reading, pending = self._parts[state]
