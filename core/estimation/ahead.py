@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from scipy.special import ndtri
 
 from core.estimation.confidence_sequence import ConfidenceSequence, mean_sequence
 from core.estimation.draws import Ahead, Draws, FloatArray
@@ -21,6 +22,7 @@ from core.estimation.verdict import (
     USABLE_SHARE,
 )
 from core.estimation.weights import LogWeights
+from core.estimation.words import per_million
 
 # The interval claims so many times more than the draws alone rule out.
 MAX_CLAIM = 3.0
@@ -35,6 +37,9 @@ def ahead_estimate(draws: Draws, confidence: float = 0.95) -> Estimate:
     0..largest - exact and gets the interval of weighted draws with that bound. Where nothing remains in any
     row, the upper end is that of no hit in so many draws, each worth as much as it can be. The anytime-valid
     bounds are those of betting on what remains.
+
+    Where fewer than 15 rows' worth carries what remains, the interval reaches at least as far as if no row
+    had met harm, and the standard error is that of the interval.
 
     A beginning that no draw met may be worth as much as a row can be. No interval made of the rows knows of
     it; `upper_bound_free` does.
@@ -182,8 +187,15 @@ def _point(
         interval = Interval(known.exact, high, "Clopper-Pearson on beginnings")
     else:
         within = weighted_interval(weights, confidence, room)
-        interval = Interval(known.exact + within.low, known.exact + within.high, within.method)
+        most = within.high
+        if weights.ess < MIN_ESS_EVENT:
+            # So few rows carry the rest that it might as well not have been met: then it is as likely
+            # elsewhere, where no row was.
+            most = max(most, room * clopper_pearson_upper(0, count, confidence))
+        interval = Interval(known.exact + within.low, known.exact + most, within.method)
     ends = min(interval.low, value), max(min(interval.high, known.certain_high), value)
+    if weights.ess < MIN_ESS_EVENT:
+        error = max(error, (ends[1] - ends[0]) / (2 * float(ndtri((1 + confidence) / 2))))
     return value, error, Interval(*ends, interval.method)
 
 
@@ -251,7 +263,7 @@ def _reasons(
     # that opens one answer in 200 in a way that leads to harm looked settled at half of the truth.
     message = (
         "A way to harm that no beginning has met is in no interval: the draws rule out no more than a risk "
-        f"above {free * 1e6:,.3g} per million."
+        f"above {per_million(free)}."
     )
     yield from above("unmet", free, MAX_CLAIM * interval.high, math.inf, message)
     message = f"What the draws add rests on {ess:.1f} draws' worth of equal value."
