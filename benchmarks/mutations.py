@@ -74,8 +74,8 @@ MUTATIONS = (
     Mutation(
         "leave rounding out of the certain bounds",
         "core/estimation/certain_bounds.py",
-        "vocabulary / LANES + OTHER_ROUNDINGS",
-        "0.0",
+        "log_p - FLOAT32_ROUNDOFF * (roundings * lengths + 2 * np.abs(log_p))",
+        "log_p",
         "tests/estimation/test_certain_bounds.py",
     ),
     Mutation(
