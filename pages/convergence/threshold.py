@@ -30,7 +30,7 @@ def threshold_note(run: RunSpec, seen: RunSpec) -> None:
 def threshold_view(run: RunSpec, snapshot: RunSnapshot) -> None:
     """Draws the scores of a run's draws and the threshold, which can be moved."""
     arm = snapshot.progress.partial.arms.get("weighted")
-    if arm is None or not arm.partial:
+    if arm is None or not arm.partial or run.request.method == "ahead":
         return
     seen = at_session_threshold(run)
     now = seen.request.threshold

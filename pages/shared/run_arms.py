@@ -18,7 +18,12 @@ THRESHOLDS = "threshold_view.kept"
 
 
 def at_session_threshold(run: RunSpec) -> RunSpec:
-    """Returns the run under the threshold that this session has set, its own if it has set none."""
+    """Returns the run under the threshold that this session has set, its own if it has set none.
+
+    Of look-ahead it is always the run's own: with another one, other beginnings would have been drawn.
+    """
+    if run.request.method == "ahead":
+        return run
     thresholds: dict[tuple[str, str], float] = st.session_state.get(THRESHOLDS, {})
     return run.seen_at(thresholds.get(scored_by(run), run.request.threshold))
 
