@@ -191,3 +191,9 @@ def test_the_bound_of_rounding_holds_and_is_no_wider_than_it_says(vocabulary: in
 )
 def test_words_are_rounded_outward(low: float, high: float, words: str) -> None:
     assert certainly(low, high) == words
+
+
+def test_an_interval_outside_is_drawn_up_to_the_nearer_bound() -> None:
+    certain = CertainBounds(0.4, 0.6)
+    assert certain.within(0.1, 0.2, 0.3) == (0.2, 0.4)
+    assert certain.within(0.7, 0.8, 0.9) == (0.6, 0.8)
