@@ -30,7 +30,7 @@ def launch_form() -> None:
     """Draws the sample sizes and the button that starts a run."""
     chosen = settings()
     ahead = resources.method(chosen) == "ahead"
-    explained = meaning("look-ahead" if ahead else "importance sampling")
+    explained = meaning("look-ahead") if ahead else meaning("importance sampling")
     with st.form("launch.form", border=False):
         one, two, three = st.columns(3, vertical_alignment="bottom")
         weighted = one.number_input(

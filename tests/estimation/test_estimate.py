@@ -124,7 +124,7 @@ def test_what_answers_nothing_raises_with_the_value():
         estimate(draws, method="mc")
     with pytest.raises(ValueError, match="'is' takes one proposal, got 2; use 'mis'"):
         estimate(THREE.draws(np.random.default_rng(0), 100, (0, 1, 2)), method="is")
-    with pytest.raises(ValueError, match=r"one of mc, is, mis, got 'snis'"):
+    with pytest.raises(ValueError, match=r"one of mc, is, mis, ahead, got 'snis'"):
         estimate(draws, method="snis")
     with pytest.raises(ValueError, match="confidence must be above 0 and below 1, got 95"):
         estimate(draws, method="is", confidence=95)
