@@ -139,6 +139,7 @@ def test_both_ends_of_a_lopsided_range_are_kept(
         assert one == pytest.approx(wanted, abs=0.01 + 0.03 * math.log(high / low))
 
 
+@pytest.mark.slow
 @given(st.floats(1e-9, 0.9), SIDES, SIDES, ASKED)
 def test_both_together_is_never_narrower_than_either_cause(
     value: float, below: float, above: float, traffic: Traffic

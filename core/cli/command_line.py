@@ -131,8 +131,8 @@ def _sensitivity(command: Comparison) -> tuple[str, list[Option]]:
         *_changed(spec.generation, GenerationSpec()),
         ("behaviour", spec.behaviour),
     ]
-    if spec.method != "mis":
-        options.append(("method", spec.method))
+    # Without it the command chooses by the model and the judge.
+    options.append(("method", spec.method))
     options += [
         ("samples", spec.samples),
         ("defensive", spec.defensive_share),

@@ -156,6 +156,7 @@ def test_what_another_process_judges_is_not_judged_again(monkeypatch: pytest.Mon
     assert ran.drawn == 0
 
 
+@pytest.mark.slow
 def test_rows_that_another_process_has_in_hand_are_waited_for() -> None:
     """It dies over them, at which they are drawn here; or it ends them, at which they are taken."""
     store, executor, (query,) = MemoryStore(), SerialExecutor(), some_queries(1)

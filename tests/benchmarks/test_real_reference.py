@@ -84,7 +84,7 @@ def test_rows_add_up_their_own_blocks_only() -> None:
     assert line.endswith("p = 0.00")
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_both_sources_draw_from_the_same_distribution() -> None:
     loaded = load_model("aster")
     known = load_references("aster", "sycophancy")

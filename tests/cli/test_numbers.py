@@ -16,6 +16,7 @@ from core.judges.rules import load_rule_judge
 NEEDED = {
     "estimate": ["--query=q"],
     "audit": ["--out=none"],
+    "bound": ["--query=q"],
     "sensitivity": ["--query=q"],
     "tails": ["--horizon=100"],
 }

@@ -36,6 +36,7 @@ def test_equal_weights_give_clopper_pearson_scaled(hits, n):
     assert (got.low, got.high) == pytest.approx((0.01 * exact.low, 0.01 * exact.high), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_rare_equal_weights_give_garwood():
     """Fay & Feuer's gamma interval at equal weights is Garwood's (1936): 4 events, 1.09-10.24."""
     got = weighted_interval(event(np.zeros(4), 10**7))
@@ -43,6 +44,7 @@ def test_rare_equal_weights_give_garwood():
     assert got.high * 1e7 == pytest.approx(10.2416, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_rare_unequal_weights_give_fay_and_feuers_gamma():
     """The formula of the paper, written out: gamma quantiles matched to mean and variance. With the
     bound on the weights at the largest seen, nothing is added above it."""

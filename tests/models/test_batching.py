@@ -117,6 +117,7 @@ def test_what_worked_is_kept_for_the_next_shard(monkeypatch) -> None:
         np.testing.assert_array_equal(one.rows.log_q, other.rows.log_q)
 
 
+@pytest.mark.slow
 def test_what_fits_is_learned_by_what_a_row_takes_and_by_model() -> None:
     sizes: list[int] = []
 

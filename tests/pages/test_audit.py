@@ -49,6 +49,7 @@ def test_the_form_says_how_much_it_is() -> None:
     assert "320 queries × 1 model, **640,320 answers**" in words(app)
 
 
+@pytest.mark.slow
 def test_no_model_and_no_file_start_nothing() -> None:
     app = fresh()
     app.multiselect[0].set_value([]).run()

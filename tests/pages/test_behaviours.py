@@ -300,6 +300,7 @@ def test_a_direction_from_a_file_is_kept_and_used(open_page: OpenPage, home: Pat
     assert app.session_state[state.KEY].proposal is None
 
 
+@pytest.mark.slow
 def test_a_direction_that_does_not_fit_is_one_sentence(open_page: OpenPage) -> None:
     model = load_model("aster")
     found = behaviour_direction(model, "misuse", "answer_mean")

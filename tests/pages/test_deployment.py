@@ -197,6 +197,7 @@ def test_a_runs_risk_is_shown_and_its_question_is_in_no_address() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_be_used_gives_reasons_and_no_number() -> None:
     run = finished(samples=3)
     app = fresh(run=run.run_id)

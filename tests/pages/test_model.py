@@ -280,6 +280,7 @@ def test_a_load_that_fails_is_one_sentence(
     assert app.session_state[state.KEY].model == "aster"
 
 
+@pytest.mark.slow
 def test_the_models_own_settings_are_told_and_taken_over(open_page: OpenPage, copy: Path) -> None:
     own = {"eos_token_id": 1, "temperature": 0.6, "repetition_penalty": 1.3, "num_beams": 4}
     (copy / "generation_config.json").write_text(json.dumps(own))

@@ -206,6 +206,7 @@ def test_cancel_ends_it_and_going_on_finishes_it() -> None:
     assert end.result.stored > 0
 
 
+@pytest.mark.slow
 def test_a_judge_that_costs_is_asked_only_after_a_click(tmp_path: Path) -> None:
     rubric = tmp_path / "judge.json"
     rubric.write_text(

@@ -153,6 +153,7 @@ def test_nonsense_in_the_address_is_ignored(name: str) -> None:
     assert "wordings" not in app.query_params
 
 
+@pytest.mark.slow
 def test_a_link_from_another_machine_is_one_sentence() -> None:
     app = linked(wordings="0123456789abcdef")
     assert not app.exception

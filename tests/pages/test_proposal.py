@@ -77,6 +77,7 @@ def test_a_kind_that_is_registered_is_on_the_page(
     assert "Loudest" in [one.label for one in app.number_input]
 
 
+@pytest.mark.slow
 def test_the_open_context_finds_harm(open_page: OpenPage) -> None:
     app = choose_kind(open_page("proposal"), "context")
     assert int(hits(app).split()[0]) > 20
@@ -142,6 +143,7 @@ def test_what_is_not_there_is_one_sentence_and_the_old_one_stays(
     assert chosen is None or isinstance(chosen, SteerSpec)
 
 
+@pytest.mark.slow
 def test_an_adapter_of_another_form_is_one_sentence(open_page: OpenPage, tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text("{}")
     app = choose_kind(open_page("proposal"), "adapter")
@@ -161,6 +163,7 @@ def test_another_model_gives_the_answers(open_page: OpenPage) -> None:
     assert "The other model" in headings(app)
 
 
+@pytest.mark.slow
 def test_a_layer_that_is_not_there_is_one_sentence(open_page: OpenPage) -> None:
     app = open_page("proposal")
     app.session_state[KEY] = Settings(proposal=AblateSpec(layer=99))

@@ -96,6 +96,7 @@ def test_a_list_is_found_by_words(audit: AuditFolder) -> None:
     assert app.dataframe[0].value["Kind"].tolist() == ["Audit"]
 
 
+@pytest.mark.slow
 def test_two_models_of_an_audit_are_compared(audit: AuditFolder) -> None:
     app = opened()
     first = app.selectbox(key="runs_compare.first")

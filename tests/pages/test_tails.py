@@ -121,6 +121,7 @@ def made(tmp_path: Path, spec: AuditSpec) -> AuditFolder:
     return open_folder(path)
 
 
+@pytest.mark.slow
 def test_with_nothing_yet_it_says_what_to_do_and_offers_the_example() -> None:
     app = fresh()
     assert "There are no estimates yet" in words(app)
@@ -260,7 +261,7 @@ def test_the_largest_seen_has_no_chance_of_more() -> None:
     assert "How risky the riskiest of 2,000" in words(fresh(source=EXAMPLE, horizon=2_000.0))
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_block_maxima_of_groups_say_nothing_of_single_questions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -385,7 +386,7 @@ def test_the_start_of_the_tail_is_kept_until_another_fit_is_chosen() -> None:
     assert "--largest" not in checked(app).code[-1].value
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_an_audit_is_read_model_by_model(audit: AuditFolder) -> None:
     app = fresh(horizon=1_000.0)
     assert app.selectbox(key=f"tails.model.{audit.audit_id}").value == "aster"
@@ -497,6 +498,7 @@ BAD = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_bad_files_are_one_sentence_and_the_page_goes_on() -> None:
     app = fresh(source=FILE)
     for table, says in BAD:
@@ -571,7 +573,7 @@ def test_the_template_can_be_read_back() -> None:
     assert "of 4,000 questions" in headline(app)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_choices_and_file_outlive_a_change_of_page() -> None:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
     checked(app.switch_page("pages/tails/page.py").run())

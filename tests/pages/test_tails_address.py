@@ -64,6 +64,7 @@ EVERYTHING = {
 }
 
 
+@pytest.mark.slow
 def test_a_link_finds_source_and_choices() -> None:
     app = linked(**EVERYTHING)
     assert chosen(app, "Estimates from") == EXAMPLE
@@ -89,7 +90,7 @@ def test_the_textbooks_estimator_is_linked_for_a_fit_that_has_it() -> None:
     assert address(app) == {"tails": "example-briar", "fit": "lognormal"}
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_bad_values_are_as_if_they_were_not_there() -> None:
     usual = linked(tails="example-briar")
     for bad in (
@@ -108,7 +109,7 @@ def test_bad_values_are_as_if_they_were_not_there() -> None:
         assert "<b>" not in words(app)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_choices_come_into_the_address_and_leave_it() -> None:
     app = linked(tails="example-briar")
     field(app, "n").set_value(700).run()
@@ -126,7 +127,7 @@ def test_choices_come_into_the_address_and_leave_it() -> None:
     assert address(app) == {"tails": "example-briar", "n": "700"}
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_an_address_that_is_behind_makes_no_choice() -> None:
     """A browser sends the one it has: it may not have heard of the last choice."""
     app = linked(tails="example-briar")

@@ -110,7 +110,7 @@ def expected(by_group: bool) -> dict[str, Backtest]:
     return backtest(grouped(), kinds, FEW, by_group=by_group)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_what_is_shown_is_what_the_backtest_scores() -> None:
     app = opened()
     assert app.session_state["tails.kept"]["trial_fits"] == KINDS

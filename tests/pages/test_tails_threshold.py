@@ -343,6 +343,7 @@ def test_a_fit_that_fails_says_what_to_do_with_a_file() -> None:
     assert why.why.endswith("got 5; take peaks over a threshold")
 
 
+@pytest.mark.slow
 def test_the_curves_of_all_fits_are_what_is_pointed_at() -> None:
     sample = sample_of(gumbel_scores(120))
     app = opened(tails__fits__open=True)

@@ -203,7 +203,7 @@ def test_large_files_are_refused(tmp_path: Path, monkeypatch) -> None:
         parse_query_file("a.parquet", parquet(query=["a" * 400]))
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_a_hundred_thousand_rows_take_seconds() -> None:
     texts = [f"what is cow number {k} ?" for k in range(100_000)]
     for name, write in (WRITERS["csv"], WRITERS["jsonl"], WRITERS["parquet"]):

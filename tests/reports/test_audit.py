@@ -113,6 +113,7 @@ def test_an_audit_that_is_not_finished_says_so(tmp_path: Path) -> None:
     assert found.warnings == ("The audit is not finished: 19 of 24 estimates.",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "models", [("aster",), ("folder/<i>x</i>", "<script>y</script>", HOSTILE[5])]
 )

@@ -54,6 +54,7 @@ def report_of(
     return result_of(steps)
 
 
+@pytest.mark.slow
 def test_it_finds_the_reference_risk() -> None:
     """Of the sycophancy queries the riskiest below a fifth; its judge clears, which is told."""
     references = load_references("aster", "sycophancy")

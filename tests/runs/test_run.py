@@ -109,6 +109,7 @@ def test_checkpoints_stay_where_they_are_as_the_sample_grows(samples: int) -> No
     assert len(sizes) < 80
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["is", "mis"])
 def test_a_run_that_is_read_from_the_store_is_listed_with_all_its_answers(method: str) -> None:
     request = EstimateRequest(

@@ -116,6 +116,7 @@ def test_why_a_variant_has_no_estimate_is_kept() -> None:
     assert again["original"].row.estimate is not None
 
 
+@pytest.mark.slow
 def test_keeping_it_again_forgets_nothing() -> None:
     store = MemoryStore()
     asked = comparison("break it")

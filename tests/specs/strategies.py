@@ -21,6 +21,7 @@ from core.proposals import (
     ContextSpec,
     SteerSpec,
 )
+from core.runs.bound import BoundRequest
 from core.runs.catalogue import Entry
 from core.runs.request import EstimateRequest
 from core.runs.run import RunSpec
@@ -322,6 +323,16 @@ SPECS: dict[type[Spec], st.SearchStrategy[Any]] = {
     AuditSpec: audits(),
     BehaviourSpec: behaviours,
     CheckpointSpec: checkpoints,
+    BoundRequest: st.builds(
+        BoundRequest,
+        query=queries,
+        model=names,
+        loading=loadings,
+        behaviour=st.sampled_from(BEHAVIOURS),
+        generation=generations,
+        judge=optional(names),
+        threshold=optional(above_zero(1.0)),
+    ),
     ClassifierSpec: st.builds(
         ClassifierSpec,
         path=names,
