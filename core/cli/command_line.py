@@ -14,6 +14,7 @@ from pathlib import Path
 from core.audit.folder import AuditFolder
 from core.behaviours.load import load_behaviour
 from core.errors import BehaviourError
+from core.models.embedded import embedded_models
 from core.models.spec import LoadingSpec
 from core.proposals import AnyProposalSpec
 from core.runs.request import EstimateRequest
@@ -131,8 +132,9 @@ def _sensitivity(command: Comparison) -> tuple[str, list[Option]]:
         *_changed(spec.generation, GenerationSpec()),
         ("behaviour", spec.behaviour),
     ]
-    # Without it the command chooses by the model and the judge.
-    options.append(("method", spec.method))
+    # Without it the command chooses by the model and the judge, for the embedded ones "mis".
+    if spec.method != "mis" or spec.models[0].name not in embedded_models():
+        options.append(("method", spec.method))
     options += [
         ("samples", spec.samples),
         ("defensive", spec.defensive_share),
