@@ -63,9 +63,14 @@ def _said(row: pd.Series) -> None:
         st.markdown(f"{plain(short_name(row['model']))}: {risk}")
 
 
+def _own_system(row: pd.Series) -> str | None:
+    """Returns the query's own system prompt; tables hold a missing one as NaN."""
+    return None if pd.isna(row["system"]) else str(row["system"]) or None
+
+
 def _answers(folder: AuditFolder, row: pd.Series) -> None:
     spec = folder.spec
-    request = row_request(spec, row["model"], row["query"], folder.manifest, row["system"] or None)
+    request = row_request(spec, row["model"], row["query"], folder.manifest, _own_system(row))
     store = resources.store()
     drawn = int(row["samples"])
     direct = 0 if pd.isna(row["mc_samples"]) else int(row["mc_samples"])

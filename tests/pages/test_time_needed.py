@@ -37,6 +37,11 @@ def test_a_slow_run_says_how_long_it_takes_and_offers_less(
     run = load_run(resources.store(), app.session_state[state.RUN_KEY])
     assert run is not None
     assert (run.importance_samples, run.monte_carlo_samples) == (100, 0)
+    # Its thread would draw on within the next test.
+    task = resources.run_tasks().get(run.run_id)
+    assert task is not None
+    task.cancel()
+    task.wait(30)
 
 
 def test_a_run_of_both_is_both_their_time() -> None:
