@@ -22,7 +22,8 @@ class Estimate:
     cs_low, cs_high: the anytime-valid interval at this sample size, likewise widened and cut.
     upper_bound_free: one-sided bound from the target-drawn rows alone that assumes nothing of what they did
         not meet: Clopper-Pearson's, or with `ahead` the empirical Bernstein bound.
-    ess, ess_event: effective sample sizes of w and of w*h.
+    ess, ess_event: effective sample sizes of w and of w*h; with method ahead the latter is how many equal
+        harmful answers have the same relative error.
     khat: Pareto k-hat of w*h; nan with too few hits or equal weights (`khat_reason`).
     max_weight_share: the largest share of one row in the estimate (of w*h); nan at zero hits.
     max_weight_share_all: the same of w.

@@ -120,8 +120,8 @@ def _drawn_lines(estimate: Estimate) -> list[str]:
 
 def _ahead_lines(estimate: Estimate) -> list[str]:
     lines = [
-        f"look-ahead on {estimate.samples:,} beginnings of answers, worth {estimate.ess_event:.0f} of equal "
-        "value: the chance of a token that completes harm, added up",
+        f"look-ahead on {estimate.samples:,} beginnings of answers: the chance of a token that completes "
+        f"harm, added up; as sharp as {estimate.ess_event:.0f} harmful answers that were counted",
         f"whatever no beginning has met: below {per_million(estimate.upper_bound_free)}",
     ]
     if estimate.exact > 0:

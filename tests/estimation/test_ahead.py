@@ -116,6 +116,8 @@ def test_few_rows_that_carry_the_rest_leave_room_for_what_was_not_met() -> None:
         found = ahead_estimate(draws_of(values, 3e-3))
         held += found.ci_low <= 3e-3 + 0.9 / 300 <= found.ci_high
         assert found.monte_carlo_equivalent < 1e5
+        # What reads it as a count of harmful answers must not think the number sharper than it is.
+        assert found.ess_event == pytest.approx((found.estimate / found.standard_error) ** 2)
     assert held >= 93
 
 
